@@ -1,0 +1,54 @@
+# make fit      the default joint fit, from nothing
+# make test     lint, types and tests, from nothing
+# make install  .venv with the command line in .venv/bin/astroemu
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install fit test test-all lint bench emulator clean
+
+help:
+	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -3
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt -e .
+	@$(PIP) install --quiet -c constraints.txt -e '.[ultranest]' > $(VENV)/ultranest.log 2>&1 || \
+	  echo "UltraNest was left out: it needs a C compiler (apt-get install gcc python3-dev, then make install again)."
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt -e '.[test]'
+	@touch $@
+
+fit: install
+	$(BIN)/astroemu fit
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest -m "not slow"
+
+test-all: lint
+	$(BIN)/pytest
+
+bench: install
+	$(BIN)/astroemu bench
+
+# The shipped emulator, made again from nothing (about an hour on two cores; needs PyTorch).
+emulator: install
+	$(PIP) install --quiet -c constraints.txt -e '.[21cmemu]'
+	$(BIN)/astroemu simulate docs/examples/train_acg.toml --out training/acg_set.h5 --workers 2
+	$(BIN)/astroemu train docs/examples/train_acg.toml --data training/acg_set.h5 --out training/acg.h5
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
