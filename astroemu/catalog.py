@@ -1,0 +1,112 @@
+"""An observational data set: one file, its origin, its licence and its checksum.
+
+A catalog that comes with a plugin states the SHA-256 of its file and is refused if the file
+differs. A user's own file is read as it is; its checksum is recorded with the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from astroemu.errors import DataError
+from astroemu.files import looks_like_path, sha256
+from astroemu.registry import CATALOGS
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """One file of observations.
+
+    Attributes
+    ----------
+    name : str
+    path : Path
+        An ECSV or HDF5 file whose columns or datasets carry units and descriptions.
+    checksum : str, optional
+        Expected SHA-256.
+    reference, licence : str
+        What to cite, and under which terms the file is passed on.
+    arxiv : tuple of str
+        Identifiers of the papers.
+    """
+
+    name: str
+    path: Path
+    checksum: str | None = None
+    reference: str = ""
+    arxiv: tuple[str, ...] = ()
+    licence: str = ""
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the file.
+
+        Raises
+        ------
+        DataError
+            If there is no file, or it is not the expected one.
+        """
+        if not self.path.is_file():
+            raise DataError(f"catalog {self.name!r}: there is no file {self.path}")
+        found = sha256(self.path)
+        if self.checksum is not None and found != self.checksum:
+            raise DataError(
+                f"catalog {self.name!r}: {self.path} has the SHA-256 {found}, not {self.checksum}; the file was "
+                "changed or damaged. Reinstall the package that brings it, or name your own file instead."
+            )
+        return found
+
+    def table(self) -> Any:
+        """Read an ECSV file as an :class:`astropy.table.Table`.
+
+        Raises
+        ------
+        DataError
+            If the checksum fails or the file is not ECSV.
+        """
+        from astropy.table import Table
+
+        _ = self.sha256
+        try:
+            return Table.read(self.path, format="ascii.ecsv")
+        except Exception as error:
+            raise DataError(f"catalog {self.name!r}: {self.path} is not an ECSV table ({error})") from None
+
+    @contextmanager
+    def hdf5(self) -> Iterator[Any]:
+        """Open an HDF5 file for reading.
+
+        Raises
+        ------
+        DataError
+            If the checksum fails, the file is not HDF5, or it lacks what is read from it.
+        """
+        import h5py
+
+        _ = self.sha256
+        try:
+            with h5py.File(self.path, "r") as file:
+                yield file
+        except (OSError, KeyError) as error:
+            raise DataError(f"catalog {self.name!r}: cannot read {self.path} ({error})") from None
+
+
+def load_catalog(name_or_path: str) -> Catalog:
+    """Return a catalog by the name of an installed one or by the path of a file.
+
+    Raises
+    ------
+    PluginError
+        If no installed catalog has this name.
+    """
+    if looks_like_path(name_or_path):
+        path = Path(name_or_path)
+        return Catalog(name=path.name, path=path)
+    catalog = CATALOGS.load(name_or_path)
+    assert isinstance(catalog, Catalog)
+    return catalog

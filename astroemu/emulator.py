@@ -1,0 +1,115 @@
+"""The abstract emulator: a trained stand-in for a simulator.
+
+An emulator is a provider that was trained: it knows its training box, its own error, the
+simulator that it stands for, and how to write itself into one file that holds no code.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import DataError, closest, listing
+from astroemu.namespace import NUMPY
+from astroemu.provider import Provider
+from astroemu.training_set import TrainingSet
+
+Array = NDArray[np.float64]
+
+
+class Emulator(Provider):
+    """A trained stand-in for a simulator.
+
+    A subclass is one family of models (dense networks, say). It implements :meth:`evaluator`,
+    :meth:`train`, :meth:`save` and :meth:`load`.
+    """
+
+    #: What the file says of its origin: simulator, settings, training set, metrics, citation.
+    provenance: Mapping[str, Any]
+
+    @classmethod
+    @abstractmethod
+    def train(cls, data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any = print) -> Self:
+        """Train on a training set; the same data, settings and seed give the same emulator."""
+
+    @abstractmethod
+    def save(self, path: str | Path) -> None:
+        """Write one file; an existing one is not overwritten."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a file written by :meth:`save`.
+
+        Raises
+        ------
+        DataError
+            If it is not such a file, is damaged, or is of a newer format.
+        """
+
+    def inside(self, theta: Array) -> NDArray[np.bool_]:
+        """Which of the points ``(n, d)`` lie in the training box: ``(n,)``."""
+        low, high = np.array([self.bounds[name] for name in self.parameters]).T
+        return np.asarray(np.all((theta >= low) & (theta <= high), axis=1))
+
+    def predict(self, theta: Array | Mapping[str, Array]) -> dict[str, Array]:
+        """Predict every observable on its full grid.
+
+        Parameters
+        ----------
+        theta : (n, d) array, or mapping of parameter name to (n,) array
+            An array has its columns in the order of :attr:`parameters`.
+
+        Returns
+        -------
+        dict of str to (n, ...) float64 array
+            By observable name, on the grid of :attr:`provides`.
+
+        Raises
+        ------
+        DataError
+            If a name is unknown or missing, the shape is wrong, or a point lies outside the
+            training box. Nothing is clipped.
+        """
+        points = self._stacked(theta)
+        outside = np.flatnonzero(~self.inside(points))
+        if outside.size:
+            raise DataError(self._outside_message(points[outside[0]], int(outside[0]), outside.size))
+        rows = {name: np.arange(observable.size) for name, observable in self.provides.items()}
+        found = self.evaluator(rows)(points, {}, NUMPY)
+        return {
+            name: np.asarray(found[name].value, dtype=float).reshape(len(points), *observable.shape)
+            for name, observable in self.provides.items()
+        }
+
+    def _stacked(self, theta: Array | Mapping[str, Array]) -> Array:
+        if isinstance(theta, Mapping):
+            for name in theta:
+                if name not in self.parameters:
+                    raise DataError(f"unknown parameter {name!r}.{closest(name, self.parameters)}")
+            missing = set(self.parameters) - set(theta)
+            if missing:
+                raise DataError(f"missing parameters: {listing(missing)}")
+            theta = np.stack([np.asarray(theta[name], dtype=float) for name in self.parameters], axis=-1)
+        theta = np.asarray(theta, dtype=float)
+        if theta.ndim != 2 or theta.shape[1] != len(self.parameters):
+            raise DataError(
+                f"theta has the shape {theta.shape}; (n, {len(self.parameters)}) is needed, with the columns "
+                f"{', '.join(self.parameters)}. One point is theta[None]."
+            )
+        return theta
+
+    def _outside_message(self, point: Array, index: int, count: int) -> str:
+        for name, value in zip(self.parameters, point, strict=True):
+            low, high = self.bounds[name]
+            if not low <= value <= high:
+                return (
+                    f"{count} point(s) lie outside the training box; the first is number {index}, "
+                    f"where {name} = {value:g} is not in [{low:g}, {high:g}]"
+                )
+        raise AssertionError("every coordinate is inside")

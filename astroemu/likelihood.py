@@ -1,0 +1,84 @@
+"""Log-likelihoods of one datum, as building blocks for probes.
+
+Each function takes the model ``m`` and the datum ``d`` (arrays that broadcast), works on whole
+batches and against the array namespace ``xp``, and obeys two rules: it never becomes positive
+infinite, and it never grows as the model moves away from the datum.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from astroemu.namespace import Namespace
+
+Array = Any
+
+
+def gaussian(m: Array, d: Array, sigma: Array, xp: Namespace, extra: Array | None = None) -> Array:
+    """Gaussian of the data error and an extra, model-dependent error.
+
+    Parameters
+    ----------
+    m, d, sigma : array
+        Model, datum and data error.
+    xp : namespace
+    extra : array, optional
+        Further 1-sigma error, added in quadrature. Since it can depend on the parameters its
+        normalisation is kept: ``-x^2 / (2 s^2) - ln(s^2 / sigma^2) / 2``.
+    """
+    if extra is None:
+        return -0.5 * ((m - d) / sigma) ** 2
+    ratio = 1.0 + (extra / sigma) ** 2
+    return -0.5 * ((m - d) / sigma) ** 2 / ratio - 0.5 * xp.log(ratio)
+
+
+def split_gaussian(m: Array, d: Array, low: Array, high: Array, xp: Namespace, extra: Array | None = None) -> Array:
+    """Two half-Gaussians of equal height: width ``low`` below the datum and ``high`` above.
+
+    ``low`` and ``high`` are the lengths of the lower and upper error bar. A datum quoted as
+    d (+high, -low) states where the *parameter* may be, so the width is ``high`` where m > d.
+    """
+    return gaussian(m, d, xp.where(m > d, high, low), xp, extra)
+
+
+def barlow_gaussian(m: Array, d: Array, low: Array, high: Array, xp: Namespace, extra: Array | None = None) -> Array:
+    """Asymmetric errors by a variance linear in the residual (Barlow 2004, physics/0406120).
+
+    ``-x^2 / (2 V)`` with ``x = m - d`` and ``V = low high + (high - low) x``. The published form
+    has a pole where V vanishes and is positive beyond it; here V is held at one per cent of
+    ``low high``, which leaves the likelihood unchanged up to 0.99 of the way to the pole and
+    keeps it falling afterwards.
+    """
+    x = m - d
+    if extra is not None:
+        low, high = xp.sqrt(low**2 + extra**2), xp.sqrt(high**2 + extra**2)
+    variance = xp.maximum(low * high + (high - low) * x, 0.01 * low * high)
+    return -0.5 * x * x / variance
+
+
+def marginal_upper_limit(m: Array, d: Array, sigma: Array, xp: Namespace) -> Array:
+    """Power measured on top of an unknown positive systematic.
+
+    Marginalising a systematic of flat prior [0, inf) gives ``ln Phi((d - m) / sigma)`` up to a
+    constant (HERA Collaboration 2022, ApJ 924, 51, arXiv:2108.07282). The exact ``log_ndtr`` has no floor:
+    its tail goes on as ``-x^2 / 2`` for any distance.
+    """
+    return xp.log_ndtr((d - m) / sigma)
+
+
+def one_sided(m: Array, d: Array, sigma: Array, xp: Namespace, extra: Array | None = None) -> Array:
+    """Flat up to ``d``, then a Gaussian tail of width ``sigma``: an upper limit with a tail."""
+    width = sigma if extra is None else xp.sqrt(sigma**2 + extra**2)
+    return -0.5 * (xp.maximum(m - d, 0.0) / width) ** 2
+
+
+def half_normal_width(limit: Array, level: float) -> Array:
+    """Width of the half-normal at zero that holds a fraction ``level`` below ``limit``.
+
+    Reads a bare limit at a stated confidence ("x < 0.44 at 68 %") as a likelihood.
+    """
+    return np.asarray(limit) / (math.sqrt(2.0) * special.erfinv(level))

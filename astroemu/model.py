@@ -1,0 +1,506 @@
+"""The joint model: priors, providers and probes, resolved into one log-likelihood.
+
+At construction every requirement of every probe is matched with the one provider of that
+observable, turned into a constant matrix, and stripped of the grid points that it does not use.
+What is left is a straight line of array operations on a whole batch:
+
+    theta -> providers (only the rows needed) -> matrices -> probes -> sum
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import (
+    AstroemuError,
+    ConfigurationError,
+    ProbeError,
+    ResolutionError,
+    closest,
+    listing,
+)
+from astroemu.namespace import NUMPY, Namespace
+from astroemu.observable import Observable
+from astroemu.prior import Prior
+from astroemu.probe import Probe
+from astroemu.provider import Evaluate, Prediction, Provider
+from astroemu.requirement import Requirement
+
+Array = NDArray[np.float64]
+
+
+class DoubleCountingWarning(UserWarning):
+    """Two probes use the same measurements."""
+
+
+@dataclass
+class Counts:
+    """What the log-likelihood met so far.
+
+    Attributes
+    ----------
+    evaluated : int
+        Points handed to the model.
+    outside : int
+        Of them, outside a provider's range: rejected with minus infinity.
+    not_finite : int
+        Of them, with a NaN or infinite likelihood inside the range: likewise minus infinity.
+    """
+
+    evaluated: int = 0
+    outside: int = 0
+    not_finite: int = 0
+
+
+class Model:
+    """A joint likelihood of several probes.
+
+    Parameters
+    ----------
+    prior : Prior
+        The parameters in the order of the columns of ``theta``. Nuisance parameters of the
+        probes that it does not name are added with the probe's own default priors.
+    providers : mapping of str to Provider
+        Emulators and derived quantities, by a name for messages.
+    probes : mapping of str to Probe
+    emulator_error : bool
+        Whether the emulators' own error enters the likelihoods.
+    truncate_prior : bool
+        Whether a prior that is wider than a provider's range is cut to it. If not, such a prior
+        is refused.
+    name : str
+
+    Raises
+    ------
+    ResolutionError
+        If an observable is not provided or provided twice, if a parameter is missing, unused or
+        given twice, or if a prior is wider than a provider's range.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        providers: Mapping[str, Provider],
+        probes: Mapping[str, Probe],
+        *,
+        emulator_error: bool = True,
+        truncate_prior: bool = False,
+        name: str = "model",
+    ) -> None:
+        if not probes:
+            raise ResolutionError("a model needs at least one probe")
+        self.name = name
+        self.providers = dict(providers)
+        self.probes = dict(probes)
+        self.emulator_error = emulator_error
+        self.prior = self._fitted(self._with_nuisance(prior), truncate_prior)
+        self.counts = Counts()
+        self._source = self._providers_by_observable()
+        self._check_parameters()
+        self._warn_double_counting()
+        self._pipeline = _Pipeline(self, {key: probe.requires for key, probe in self.probes.items()}, emulator_error)
+
+    # --- construction -------------------------------------------------------------------------
+
+    def _with_nuisance(self, prior: Prior) -> Prior:
+        known = {p.name for p in prior.parameters}
+        extra = {p.name: p for probe in self.probes.values() for p in probe.parameters if p.name not in known}
+        for key, probe in self.probes.items():
+            for p in probe.parameters:
+                if p.name in extra and p.prior != extra[p.name].prior:
+                    raise ResolutionError(
+                        f"two probes (one is {key!r}) have different default priors for {p.name!r}; "
+                        f"state one under [parameters.{p.name}]"
+                    )
+        return prior.merged(extra.values())
+
+    def _fitted(self, prior: Prior, truncate: bool) -> Prior:
+        """Compare the prior with the range of every provider."""
+        box: dict[str, tuple[float, float]] = {}
+        given = {p.name: p for p in prior.parameters}
+        for key, provider in self.providers.items():
+            for name, (low, high) in provider.bounds.items():
+                if name not in given:
+                    continue
+                ours = given[name].prior.support
+                if (ours[0] < low or ours[1] > high) and not (truncate and not given[name].is_fixed):
+                    raise ResolutionError(
+                        f"the prior of {name!r} covers [{ours[0]:g}, {ours[1]:g}] but {key!r} was trained on "
+                        f"[{low:g}, {high:g}] only. Narrow [parameters.{name}], or set truncate_prior = true"
+                    )
+                known = box.get(name, (-np.inf, np.inf))
+                box[name] = (max(known[0], low), min(known[1], high))
+        try:
+            return prior.truncated(box) if truncate else prior
+        except ConfigurationError as error:
+            raise ResolutionError(f"cannot truncate the prior: {error}") from None
+
+    def _providers_by_observable(self) -> dict[str, tuple[str, Observable]]:
+        found: dict[str, tuple[str, Observable]] = {}
+        for key, provider in self.providers.items():
+            for name, observable in provider.provides.items():
+                if name in found:
+                    raise ResolutionError(
+                        f"{name!r} is provided by {found[name][0]!r} and by {key!r}; "
+                        "leave it out of the `provides` list of one of them"
+                    )
+                found[name] = (key, observable)
+        return found
+
+    def _check_parameters(self) -> None:
+        known = {p.name for p in self.prior.parameters}
+        users: dict[str, str] = {}
+        for key, provider in self.providers.items():
+            users |= dict.fromkeys(provider.parameters, key)
+        for key, probe in self.probes.items():
+            users |= {p.name: key for p in probe.parameters}
+        for name, key in users.items():
+            if name not in known:
+                raise ResolutionError(
+                    f"{key!r} takes the parameter {name!r}, which has no prior.{closest(name, known - set(users))} "
+                    f"Add [parameters.{name}]"
+                )
+        unused = known - set(users)
+        if unused:
+            hint = closest(next(iter(unused)), set(users) - known)
+            raise ResolutionError(f"nothing uses the parameter(s) {listing(unused)}; remove them.{hint}")
+
+    def _warn_double_counting(self) -> None:
+        probes = list(self.probes.items())
+        for i, (key, probe) in enumerate(probes):
+            for other_key, other in probes[i + 1 :]:
+                shared = probe.contains & other.contains
+                if shared:
+                    warnings.warn(
+                        f"probes {key!r} and {other_key!r} both use {listing(shared)}: the joint likelihood "
+                        "counts these data twice. Choose another data set for one of them",
+                        DoubleCountingWarning,
+                        stacklevel=3,
+                    )
+
+    def source(self, requirement: Requirement, user: str) -> tuple[str, Observable]:
+        """Return the provider's name and the observable that meet a requirement.
+
+        Raises
+        ------
+        ResolutionError
+            If nobody provides it.
+        """
+        name = requirement.observable
+        if name not in self._source:
+            raise ResolutionError(
+                f"{user!r} requires the observable {name!r}, which nobody provides.{closest(name, self._source)} "
+                f"Providers: {listing(self.providers)}; they provide {listing(self._source)}"
+            )
+        return self._source[name]
+
+    # --- scripting contract -------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the sampled parameters: the columns of ``theta``."""
+        return self.prior.names
+
+    @property
+    def observables(self) -> dict[str, Observable]:
+        """Everything that is provided, by name."""
+        return {name: observable for name, (_, observable) in self._source.items()}
+
+    def prior_transform(self, u: Array) -> Array:
+        """Map points of the unit cube ``(n, d)`` to parameters ``(n, d)``."""
+        return self.prior.transform(self._checked(u))
+
+    def log_prior(self, theta: Array) -> Array:
+        """Log prior density ``(n,)``."""
+        return self.prior.log_density(self._checked(theta))
+
+    def log_likelihood(self, theta: Array) -> Array:
+        """Joint log-likelihood.
+
+        Parameters
+        ----------
+        theta : (n, d) array
+            Columns in the order of :attr:`names`.
+
+        Returns
+        -------
+        (n,) float64 array
+            Finite or minus infinity. Points outside a provider's range, and points where a probe
+            returns NaN or infinity, get minus infinity and are counted in :attr:`counts`.
+
+        Raises
+        ------
+        ProbeError
+            If a probe or provider raises: it names the plugin and the point.
+        """
+        parts = self.log_likelihood_by_probe(theta)
+        return np.sum(np.stack(list(parts.values())), axis=0)
+
+    def log_likelihood_by_probe(self, theta: Array) -> dict[str, Array]:
+        """Log-likelihood ``(n,)`` of each probe; see :meth:`log_likelihood`."""
+        theta = self._checked(theta)
+        inside = self.inside(theta)
+        self.counts.evaluated += len(theta)
+        parts = {key: np.full(len(theta), -np.inf) for key in self.probes}
+        whole = bool(inside.all())
+        self.counts.outside += 0 if whole else int(len(theta) - inside.sum())
+        points = theta if whole else theta[inside]
+        if not len(points):
+            return parts
+        found = self._pipeline.log_likelihoods(points)
+        finite = np.all([np.isfinite(values) for values in found.values()], axis=0)
+        all_finite = bool(finite.all())
+        self.counts.not_finite += 0 if all_finite else int(len(points) - finite.sum())
+        for key, values in found.items():
+            clean = values if all_finite else np.where(np.isfinite(values), values, -np.inf)
+            if whole:
+                parts[key] = clean
+            else:
+                parts[key][inside] = clean
+        return parts
+
+    def predict(self, theta: Array) -> dict[str, Array]:
+        """Every observable on its full grid, ``(n, ...)`` by name.
+
+        Raises
+        ------
+        AstroemuError
+            If a point lies outside a provider's range.
+        """
+        theta = self._checked(theta)
+        self._refuse_outside(theta)
+        found = _Pipeline(self, {"predict": self._full_grids()}, False).predictions(theta, "predict")
+        return {
+            name: np.asarray(found[name].value).reshape(len(theta), *observable.shape)
+            for name, observable in self.observables.items()
+        }
+
+    def predict_for(self, requirements: Mapping[str, Requirement], theta: Array) -> dict[str, Array]:
+        """Values ``(n, size)`` of any requirements, under the names given to them."""
+        theta = self._checked(theta)
+        self._refuse_outside(theta)
+        found = _Pipeline(self, {"predict": requirements}, False).predictions(theta, "predict")
+        return {name: np.asarray(prediction.value) for name, prediction in found.items()}
+
+    def sample(self, sampler: str | Any = "emcee", *, seed: int = 1, **options: Any) -> Any:
+        """Sample the posterior.
+
+        Parameters
+        ----------
+        sampler : str or Sampler
+            Name of an installed sampler, whose options are the further keywords, or an instance.
+        seed : int
+
+        Returns
+        -------
+        Samples
+        """
+        from astroemu.options import build
+        from astroemu.registry import SAMPLERS
+        from astroemu.sampler import Sampler
+
+        if isinstance(sampler, str):
+            sampler = build(SAMPLERS.load(sampler), options, f"options of the sampler {sampler!r}")
+        elif options:
+            raise ConfigurationError("options go with the name of a sampler, not with an instance")
+        assert isinstance(sampler, Sampler)
+        return sampler.run(self, seed=seed)
+
+    def inside(self, theta: Array) -> NDArray[np.bool_]:
+        """Which points lie in the range of every provider: ``(n,)``."""
+        low, high = self._pipeline.box
+        return np.asarray(np.all((theta >= low) & (theta <= high), axis=1))
+
+    # --- helpers ------------------------------------------------------------------------------
+
+    def _checked(self, theta: Array) -> Array:
+        theta = np.asarray(theta, dtype=float)
+        if theta.ndim != 2 or theta.shape[1] != len(self.names):
+            raise ConfigurationError(
+                f"theta has the shape {theta.shape}; (n, {len(self.names)}) is needed, with the columns "
+                f"{', '.join(self.names)}. One point is theta[None]"
+            )
+        return theta
+
+    def _refuse_outside(self, theta: Array) -> None:
+        outside = np.flatnonzero(~self.inside(theta))
+        if outside.size:
+            point = dict(zip(self.names, theta[outside[0]].tolist(), strict=True))
+            raise ConfigurationError(
+                f"{outside.size} point(s) lie outside an emulator's training box; the first is {point}"
+            )
+
+    def _full_grids(self) -> dict[str, Requirement]:
+        return {name: _whole(observable) for name, observable in self.observables.items()}
+
+
+def _whole(observable: Observable) -> Requirement:
+    """The requirement of every grid point of an observable."""
+    mesh = np.meshgrid(*(axis.values for axis in observable.axes), indexing="ij")
+    at = {axis.name: values.ravel() for axis, values in zip(observable.axes, mesh, strict=True)}
+    return Requirement(observable.name, at, observable.unit)
+
+
+@dataclass(frozen=True)
+class _Term:
+    """One requirement, resolved: which provider's rows it takes, and its matrix."""
+
+    observable: str
+    rows: NDArray[np.intp]  # position of each used grid point among the rows asked of the provider
+    matrix: Array | None  # (used rows, size); None if it only selects
+    spread: Array | None  # |matrix|, which carries fully correlated errors
+
+
+class _Pipeline:
+    """The resolved graph for one set of requirements."""
+
+    def __init__(self, model: Model, wanted: Mapping[str, Mapping[str, Requirement]], with_error: bool) -> None:
+        self.model = model
+        self.with_error = with_error
+        chain = self._ordered(model, wanted)
+        everything = [(user, key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
+        everything += [(p, key, req) for p in chain for key, req in _needs(model.providers[p]).items()]
+        matrices = {(user, key): req.matrix(model.source(req, user)[1]) for user, key, req in everything}
+        used: dict[str, NDArray[np.intp]] = {}
+        for user, key, req in everything:
+            columns = np.flatnonzero(np.any(matrices[user, key] != 0, axis=0))
+            used[req.observable] = np.union1d(used.get(req.observable, np.array([], dtype=np.intp)), columns)
+        self.terms: dict[str, dict[str, _Term]] = {}
+        for user, key, req in everything:
+            self.terms.setdefault(user, {})[key] = _term(req.observable, matrices[user, key], used[req.observable])
+        self.steps: list[tuple[str, Evaluate, NDArray[np.intp] | None]] = []
+        for key in chain:
+            provider = model.providers[key]
+            rows = {name: used[name] for name in provider.provides if name in used}
+            self.steps.append((key, provider.evaluator(rows), self._columns(provider.parameters)))
+        self.nuisance = {
+            key: tuple(p.name for p in probe.parameters) for key, probe in model.probes.items() if key in wanted
+        }
+        self.box = self._box()
+
+    @staticmethod
+    def _ordered(model: Model, wanted: Mapping[str, Mapping[str, Requirement]]) -> list[str]:
+        """Providers that are needed, each after those that it builds on."""
+        order: list[str] = []
+
+        def visit(requirement: Requirement, user: str, above: tuple[str, ...]) -> None:
+            key, _ = model.source(requirement, user)
+            if key in above:
+                raise ResolutionError(f"providers go in a circle: {' -> '.join((*above, key))}")
+            if key not in order:
+                for inner in model.providers[key].requires:
+                    visit(inner, key, (*above, key))
+                order.append(key)
+
+        for user, requirements in wanted.items():
+            for requirement in requirements.values():
+                visit(requirement, user, ())
+        return order
+
+    def _columns(self, parameters: tuple[str, ...]) -> NDArray[np.intp] | None:
+        """Columns of the extended theta (sampled, then fixed); None if they are all in order."""
+        names = (*self.model.names, *self.model.prior.fixed)
+        columns = np.array([names.index(name) for name in parameters], dtype=np.intp)
+        return None if np.array_equal(columns, np.arange(len(names))) else columns
+
+    def _box(self) -> tuple[Array, Array]:
+        names = self.model.names
+        low, high = np.full(len(names), -np.inf), np.full(len(names), np.inf)
+        for key, _, _ in self.steps:
+            for name, (a, b) in self.model.providers[key].bounds.items():
+                if name in names:
+                    j = names.index(name)
+                    low[j], high[j] = max(low[j], a), min(high[j], b)
+        return low, high
+
+    def _extended(self, theta: Array) -> Array:
+        fixed = self.model.prior.fixed
+        if not fixed:
+            return theta
+        return np.concatenate([theta, np.broadcast_to(list(fixed.values()), (len(theta), len(fixed)))], axis=1)
+
+    def _provided(self, theta: Array, xp: Namespace) -> dict[str, Prediction]:
+        """Run the providers: rows asked of them, by observable."""
+        found: dict[str, Prediction] = {}
+        for key, evaluate, columns in self.steps:
+            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(key, {}).items()}
+            points = theta if columns is None else theta[:, columns]
+            found |= self._guarded(key, theta, lambda e=evaluate, p=points, i=inner: e(p, i, xp))
+        return found
+
+    def _apply(self, term: _Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
+        whole = found[term.observable]
+        error = whole.error if self.with_error else None
+        if term.matrix is None:
+            return Prediction(whole.value[:, term.rows], None if error is None else error[:, term.rows])
+        value = xp.matmul(whole.value[:, term.rows], term.matrix)
+        return Prediction(value, None if error is None else xp.matmul(error[:, term.rows], term.spread))
+
+    def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> dict[str, Prediction]:
+        """What one user asked for."""
+        found = self._provided(self._extended(theta), xp)
+        return {key: self._apply(term, found, xp) for key, term in self.terms[user].items()}
+
+    def log_likelihoods(self, theta: Array, xp: Namespace = NUMPY) -> dict[str, Array]:
+        """Log-likelihood ``(n,)`` of each probe, as the probe returns it."""
+        extended = self._extended(theta)
+        found = self._provided(extended, xp)
+        names = (*self.model.names, *self.model.prior.fixed)
+        result = {}
+        for key, probe in self.model.probes.items():
+            nuisance = {name: extended[:, names.index(name)] for name in self.nuisance[key]}
+            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(key, {}).items()}
+            values = self._guarded(
+                key,
+                theta,
+                lambda p=probe, i=inner, q=nuisance: np.asarray(p.log_likelihood(i, q, xp), dtype=float),
+            )
+            if values.shape != (len(theta),):
+                raise ProbeError(
+                    f"the probe {key!r} ({type(probe).__name__}) returned the shape {values.shape} "
+                    f"for {len(theta)} point(s); ({len(theta)},) is needed"
+                )
+            result[key] = values
+        return result
+
+    def _guarded(self, key: str, theta: Array, call: Any) -> Any:
+        try:
+            return call()
+        except (AstroemuError, ProbeError):
+            raise
+        except Exception as error:
+            names = self.model.names
+            point = ", ".join(f"{n} = {v:.10g}" for n, v in zip(names, theta[0], strict=False))
+            plugin = self.model.probes.get(key) or self.model.providers[key]
+            raise ProbeError(
+                f"{key!r} ({type(plugin).__module__}.{type(plugin).__name__}) raised {type(error).__name__}: "
+                f"{error}. It was given a batch of {len(theta)} point(s), the first at {point}"
+            ) from error
+
+
+def _needs(provider: Provider) -> dict[str, Requirement]:
+    return {requirement.observable: requirement for requirement in provider.requires}
+
+
+def _term(observable: str, matrix: Array, used: NDArray[np.intp]) -> _Term:
+    columns = np.flatnonzero(np.any(matrix != 0, axis=0))
+    rows = np.searchsorted(used, columns)
+    small = matrix[:, columns].T
+    selects = small.shape[0] == small.shape[1] and np.array_equal(small, np.eye(len(small)))
+    if selects:
+        return _Term(observable, rows, None, None)
+    return _Term(observable, rows, np.ascontiguousarray(small), np.ascontiguousarray(np.abs(small)))
+
+
+def describe(model: Model) -> Iterable[str]:
+    """Yield one line a connection: probe, observable, provider."""
+    for key, probe in model.probes.items():
+        for requirement in probe.requires.values():
+            provider, _ = model.source(requirement, key)
+            yield f"{key} <- {requirement.observable} ({requirement.size} values) <- {provider}"

@@ -1,0 +1,39 @@
+"""A named physical parameter and what is believed of it before the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from astroemu.distribution import Distribution, Fixed
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter: matched by ``name`` everywhere, never by position.
+
+    Attributes
+    ----------
+    name : str
+        A Python identifier in the field's terms, such as ``log10_l_x``.
+    prior : Distribution
+    latex : str
+        Label without dollar signs; the name if empty.
+    unit : str
+        Written as astropy would; empty for a pure number.
+    """
+
+    name: str
+    prior: Distribution
+    latex: str = ""
+    unit: str = ""
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the prior leaves nothing to sample."""
+        return isinstance(self.prior, Fixed)
+
+    @property
+    def label(self) -> str:
+        """Axis label: LaTeX symbol and unit."""
+        symbol = f"${self.latex}$" if self.latex else self.name
+        return f"{symbol} [{self.unit}]" if self.unit else symbol

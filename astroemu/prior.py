@@ -1,0 +1,84 @@
+"""The joint prior: an ordered set of independent parameters.
+
+The prior owns the order of the columns of ``theta``. Fixed parameters are part of the prior but
+not of ``theta``: a sampler never sees them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import ConfigurationError
+from astroemu.parameter import Parameter
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Independent parameters in a stated order.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name is given twice or no parameter is free.
+    """
+
+    parameters: tuple[Parameter, ...]
+
+    def __post_init__(self) -> None:
+        doubled = [name for name, count in Counter(p.name for p in self.parameters).items() if count > 1]
+        if doubled:
+            raise ConfigurationError(f"parameter {doubled[0]!r} is given twice; keep one of the two")
+        if not self.free:
+            raise ConfigurationError("every parameter is fixed, so there is nothing to infer; free one")
+
+    @property
+    def free(self) -> tuple[Parameter, ...]:
+        """The sampled parameters, in the order of the columns of ``theta``."""
+        return tuple(p for p in self.parameters if not p.is_fixed)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the sampled parameters."""
+        return tuple(p.name for p in self.free)
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """Values of the parameters that are not sampled."""
+        return {p.name: p.prior.support[0] for p in self.parameters if p.is_fixed}
+
+    def __getitem__(self, name: str) -> Parameter:
+        return next(p for p in self.parameters if p.name == name)
+
+    def transform(self, u: Array) -> Array:
+        """Map points of the unit cube ``(n, d)`` to parameters ``(n, d)``."""
+        u = np.asarray(u, dtype=float)
+        return np.stack([p.prior.transform(u[:, j]) for j, p in enumerate(self.free)], axis=1)
+
+    def log_density(self, theta: Array) -> Array:
+        """Log prior density ``(n,)`` of points ``(n, d)``."""
+        theta = np.asarray(theta, dtype=float)
+        total = np.zeros(len(theta))
+        for j, p in enumerate(self.free):
+            total += p.prior.log_density(theta[:, j])
+        return total
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Draw ``(n, d)`` points."""
+        return self.transform(rng.random((n, len(self.free))))
+
+    def truncated(self, box: Mapping[str, tuple[float, float]]) -> Prior:
+        """Return this prior restricted to a box, given by parameter name."""
+        return Prior(
+            tuple(replace(p, prior=p.prior.truncated(*box[p.name])) if p.name in box else p for p in self.parameters)
+        )
+
+    def merged(self, extra: Iterable[Parameter]) -> Prior:
+        """Return this prior with further parameters at its end."""
+        return Prior((*self.parameters, *extra))

@@ -1,0 +1,70 @@
+"""The abstract probe: a summary statistic, its data, and their likelihood.
+
+A probe says which observables it requires, where and in which unit; the engine hands it exactly
+those values, for a whole batch of points at once, and takes back one log-likelihood a point. It
+never learns who provided them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from astroemu.catalog import Catalog
+from astroemu.namespace import Namespace
+from astroemu.panel import Panel
+from astroemu.parameter import Parameter
+from astroemu.provider import Prediction
+from astroemu.requirement import Requirement
+
+
+class Probe(ABC):
+    """One data set and its likelihood.
+
+    The keyword arguments of the constructor are the options of the probe in a configuration:
+    annotate them, and they are checked.
+    """
+
+    #: Nuisance parameters that come with the probe, with default priors.
+    parameters: tuple[Parameter, ...] = ()
+
+    #: Catalogs that were read, for provenance and citation.
+    catalogs: tuple[Catalog, ...] = ()
+
+    #: True if the likelihood must run on the host (it calls a C code, say).
+    host_only: bool = False
+
+    #: Sets of measurements that this probe's data already contain, as free text by topic;
+    #: the model warns when two probes share one.
+    contains: frozenset[str] = frozenset()
+
+    @property
+    @abstractmethod
+    def requires(self) -> Mapping[str, Requirement]:
+        """What the likelihood needs, under names of the probe's own choice."""
+
+    @abstractmethod
+    def log_likelihood(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], xp: Namespace
+    ) -> Any:
+        """Log-likelihood of a batch.
+
+        Parameters
+        ----------
+        predictions : mapping of str to Prediction
+            By the names of :attr:`requires`: values ``(n, size)`` and the emulator's 1-sigma
+            error ``(n, size)``, or None where there is none or it is switched off.
+        parameters : mapping of str to (n,) array
+            The probe's nuisance parameters.
+        xp : namespace
+            Array functions, see :mod:`astroemu.namespace`.
+
+        Returns
+        -------
+        (n,) array
+        """
+
+    def panels(self) -> tuple[Panel, ...]:
+        """Pictures of the data, over which the report draws the posterior predictive bands."""
+        return ()

@@ -1,0 +1,134 @@
+"""The abstract sampler, and what it samples.
+
+A sampler sees a target: names, a unit-cube transform, a log prior and a log-likelihood that takes
+a batch and is never NaN. A model is a target; so is any analytic test problem.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.samples import Samples
+
+Array = NDArray[np.float64]
+
+
+class Target(Protocol):
+    """What a sampler needs of a problem."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the ``d`` sampled parameters."""
+        ...
+
+    def prior_transform(self, u: Array) -> Array:
+        """Unit cube ``(n, d)`` to parameters ``(n, d)``."""
+        ...
+
+    def log_prior(self, theta: Array) -> Array:
+        """Log prior density ``(n,)``."""
+        ...
+
+    def log_likelihood(self, theta: Array) -> Array:
+        """Log-likelihood ``(n,)``: finite, or minus infinity."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    iteration, n_likelihood : int
+    status : str
+        What matters for this sampler: autocorrelation times reached, evidence left, ...
+    fraction : float, optional
+        Share of the work done, where the sampler can tell.
+    """
+
+    iteration: int
+    n_likelihood: int
+    status: str
+    fraction: float | None = None
+
+
+Report = Callable[[Progress], None]
+
+
+def silent(_: Progress) -> None:
+    """Report nothing."""
+
+
+class Sampler(ABC):
+    """A sampling algorithm.
+
+    The keyword arguments of the constructor are its options; annotate them. A sampler keeps no
+    state between runs.
+    """
+
+    #: Name in results.
+    name: str
+
+    @abstractmethod
+    def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
+        """Sample a target.
+
+        Parameters
+        ----------
+        target : Target
+        seed : int
+            The same target, options and seed give the same samples.
+        folder : Path, optional
+            Where the sampler may keep files of its own.
+        report : callable
+            Called now and then with a :class:`Progress`.
+
+        Raises
+        ------
+        SamplingError
+            If it cannot start, or cannot go on.
+        """
+
+
+class Counted:
+    """A target that counts the points evaluated through it."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.n = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.target.names
+
+    def prior_transform(self, u: Array) -> Array:
+        return self.target.prior_transform(u)
+
+    def log_prior(self, theta: Array) -> Array:
+        return self.target.log_prior(theta)
+
+    def log_likelihood(self, theta: Array) -> Array:
+        self.n += len(theta)
+        return self.target.log_likelihood(theta)
+
+    def log_posterior(self, theta: Array) -> tuple[Array, Array, Array]:
+        """Log posterior, log-likelihood and log prior ``(n,)``; points outside the prior are not evaluated."""
+        log_prior = self.target.log_prior(theta)
+        log_likelihood = np.full(len(theta), -np.inf)
+        inside = np.isfinite(log_prior)
+        if inside.any():
+            log_likelihood[inside] = self.log_likelihood(theta[inside])
+        return log_prior + log_likelihood, log_likelihood, log_prior
+
+
+def seeds(seed: int, n: int) -> list[Any]:
+    """Return ``n`` independent seed sequences derived from one number."""
+    return list(np.random.SeedSequence(seed).spawn(n))

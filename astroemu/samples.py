@@ -1,0 +1,180 @@
+"""What every sampler returns: weighted points, and what can be said of the run.
+
+One form for all samplers: an ensemble sampler gives equal weights and no evidence, a nested
+sampler gives weights and an evidence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import DataError
+from astroemu.files import write_atomically
+
+Array = NDArray[np.float64]
+FORMAT = 1
+QUANTILES = {"q025": 0.025, "q16": 0.16, "median": 0.5, "q84": 0.84, "q975": 0.975}
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Posterior samples.
+
+    Attributes
+    ----------
+    names : tuple of d str
+    theta : (n, d) array
+    log_likelihood, log_prior : (n,) array
+    log_weight : (n,) array
+        Log weights, normalised to a sum of one; equal for an ensemble sampler.
+    sampler : str
+    log_evidence, log_evidence_err : float, optional
+        Natural logarithm; None where the sampler gives none.
+    ess : float
+        Effective sample size: Kish's for weights, the autocorrelation one for chains.
+    converged : bool
+    reason : str
+        Why it is, or is not, called converged.
+    n_likelihood : int
+        Likelihood evaluations, of points.
+    diagnostics : mapping
+        Numbers of this sampler (autocorrelation times, acceptance, insertion order, ...).
+    """
+
+    names: tuple[str, ...]
+    theta: Array
+    log_likelihood: Array
+    log_prior: Array
+    log_weight: Array
+    sampler: str
+    ess: float
+    converged: bool
+    reason: str
+    n_likelihood: int
+    log_evidence: float | None = None
+    log_evidence_err: float | None = None
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.theta)
+        if self.theta.shape != (n, len(self.names)):
+            raise DataError(f"theta has the shape {self.theta.shape}; (n, {len(self.names)}) is needed")
+        for name in ("log_likelihood", "log_prior", "log_weight"):
+            if getattr(self, name).shape != (n,):
+                raise DataError(f"{name} has the shape {getattr(self, name).shape}, not ({n},)")
+
+    def __len__(self) -> int:
+        return len(self.theta)
+
+    def __getitem__(self, name: str) -> Array:
+        return self.theta[:, self.names.index(name)]
+
+    @property
+    def weight(self) -> Array:
+        """Weights that sum to one."""
+        w = np.exp(self.log_weight - self.log_weight.max())
+        return w / w.sum()
+
+    def mean(self) -> Array:
+        """Posterior means ``(d,)``."""
+        return self.weight @ self.theta
+
+    def std(self) -> Array:
+        """Posterior standard deviations ``(d,)``."""
+        return np.sqrt(self.weight @ (self.theta - self.mean()) ** 2)
+
+    def quantile(self, q: float) -> Array:
+        """Weighted quantiles ``(d,)``."""
+        return np.array([weighted_quantile(column, self.weight, q) for column in self.theta.T])
+
+    def highest_density(self, name: str, mass: float = 0.68, bins: int = 60) -> tuple[float, float]:
+        """Outer edges of the highest-density region of one parameter, from a histogram."""
+        height, edges = np.histogram(self[name], bins=bins, weights=self.weight, density=True)
+        order = np.argsort(height)[::-1]
+        inside = order[: np.searchsorted(np.cumsum(height[order]) * (edges[1] - edges[0]), mass) + 1]
+        return float(edges[inside.min()]), float(edges[inside.max() + 1])
+
+    def equal_weight(self, n: int, rng: np.random.Generator) -> Array:
+        """Draw ``(n, d)`` equally weighted points by systematic resampling."""
+        positions = (rng.random() + np.arange(n)) / n
+        cumulative = np.cumsum(self.weight)
+        index = np.searchsorted(cumulative / cumulative[-1], positions)
+        return self.theta[rng.permutation(np.minimum(index, len(self) - 1))]
+
+    def best(self) -> Array:
+        """The sample ``(d,)`` of highest posterior density."""
+        return self.theta[np.argmax(self.log_likelihood + self.log_prior)]
+
+    def table(self) -> dict[str, dict[str, float]]:
+        """Mean, standard deviation and quantiles by parameter name."""
+        columns = {"mean": self.mean(), "std": self.std()}
+        columns |= {key: self.quantile(q) for key, q in QUANTILES.items()}
+        return {name: {key: float(values[j]) for key, values in columns.items()} for j, name in enumerate(self.names)}
+
+    def save(self, path: str | Path) -> None:
+        """Write one HDF5 file, whole or not at all."""
+        scalars = {
+            "names": self.names,
+            "sampler": self.sampler,
+            "ess": self.ess,
+            "converged": self.converged,
+            "reason": self.reason,
+            "n_likelihood": self.n_likelihood,
+            "log_evidence": self.log_evidence,
+            "log_evidence_err": self.log_evidence_err,
+            "diagnostics": dict(self.diagnostics),
+        }
+
+        def write(temporary: Path) -> None:
+            with h5py.File(temporary, "w", track_order=True) as file:
+                file.attrs["format"] = FORMAT
+                file.attrs["samples"] = json.dumps(scalars)
+                for name in ("theta", "log_likelihood", "log_prior", "log_weight"):
+                    file[name] = getattr(self, name)
+
+        write_atomically(path, write)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Samples:
+        """Read a file written by :meth:`save`.
+
+        Raises
+        ------
+        DataError
+            If it is missing, damaged, or of a newer format.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise DataError(f"there are no samples {path}")
+        try:
+            with h5py.File(path, "r") as file:
+                if int(file.attrs["format"]) > FORMAT:
+                    raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
+                scalars = json.loads(file.attrs["samples"])
+                scalars["names"] = tuple(scalars["names"])
+                arrays = {name: file[name][()] for name in ("theta", "log_likelihood", "log_prior", "log_weight")}
+                return cls(**scalars, **arrays)
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{path} does not hold samples ({error})") from None
+
+
+def weighted_quantile(x: Array, weight: Array, q: float) -> float:
+    """Quantile of weighted values, linear between the mid-points of the weights."""
+    order = np.argsort(x)
+    w = weight[order]
+    position = (np.cumsum(w) - 0.5 * w) / w.sum()
+    return float(np.interp(q, position, x[order]))
+
+
+def kish_ess(log_weight: Array) -> float:
+    """Kish's effective sample size of log weights."""
+    w = np.exp(log_weight - log_weight.max())
+    return float(w.sum() ** 2 / (w**2).sum())

@@ -1,0 +1,122 @@
+"""A training set: parameters, observables, and where they came from, in one HDF5 file.
+
+Layout (format 1): ``theta (n, d)`` and ``observables/NAME (n, ...)`` with the axes of each
+observable as attributes, and one JSON attribute ``metadata``. No pickles, no code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import DataError
+from astroemu.files import write_atomically
+from astroemu.observable import Axis, Observable
+
+Array = NDArray[np.float64]
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Simulated points.
+
+    Attributes
+    ----------
+    names : tuple of d str
+        Parameter names: the columns of ``theta``.
+    theta : (n, d) array
+    observables : mapping of str to Observable
+    values : mapping of str to (n, ...) float32 array
+        NaN marks a value that is undefined there; training leaves it out.
+    metadata : mapping
+        Simulator, version, settings, design, seed, licence, citation.
+    """
+
+    names: tuple[str, ...]
+    theta: Array
+    observables: Mapping[str, Observable]
+    values: Mapping[str, NDArray[np.floating[Any]]]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.theta.ndim != 2 or self.theta.shape[1] != len(self.names):
+            raise DataError(f"theta has the shape {self.theta.shape}; (n, {len(self.names)}) is needed")
+        if set(self.values) != set(self.observables):
+            raise DataError(f"values {set(self.values)} and observables {set(self.observables)} differ")
+        for name, observable in self.observables.items():
+            expected = (len(self), *observable.shape)
+            if self.values[name].shape != expected:
+                raise DataError(f"{name!r} has the shape {self.values[name].shape}, not {expected}")
+
+    def __len__(self) -> int:
+        return len(self.theta)
+
+    def save(self, path: str | Path) -> None:
+        """Write the file whole or not at all."""
+
+        def write(temporary: Path) -> None:
+            with h5py.File(temporary, "w") as file:
+                file.attrs["format"] = FORMAT
+                file.attrs["names"] = json.dumps(self.names)
+                file.attrs["metadata"] = json.dumps(self.metadata, sort_keys=True)
+                file["theta"] = self.theta
+                group = file.create_group("observables")
+                for name, observable in self.observables.items():
+                    data = group.create_dataset(name, data=np.asarray(self.values[name], dtype=np.float32))
+                    data.attrs["observable"] = json.dumps(observable_to_json(observable))
+
+        write_atomically(path, write)
+
+    @classmethod
+    def load(cls, path: str | Path) -> TrainingSet:
+        """Read a file written by :meth:`save`.
+
+        Raises
+        ------
+        DataError
+            If it is missing, damaged, or of a newer format.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise DataError(f"there is no training set {path}; `astroemu simulate` makes one")
+        try:
+            with h5py.File(path, "r") as file:
+                if int(file.attrs["format"]) > FORMAT:
+                    raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
+                group = file["observables"]
+                return cls(
+                    names=tuple(json.loads(file.attrs["names"])),
+                    theta=file["theta"][()],
+                    observables={
+                        name: observable_from_json(json.loads(group[name].attrs["observable"])) for name in group
+                    },
+                    values={name: group[name][()] for name in group},
+                    metadata=json.loads(file.attrs["metadata"]),
+                )
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{path} is not a whole training set ({error})") from None
+
+
+def observable_to_json(observable: Observable) -> dict[str, Any]:
+    """Return the JSON form of an observable."""
+    return {
+        "name": observable.name,
+        "unit": observable.unit,
+        "description": observable.description,
+        "latex": observable.latex,
+        "axes": [{"name": axis.name, "unit": axis.unit, "values": axis.values.tolist()} for axis in observable.axes],
+    }
+
+
+def observable_from_json(spec: Mapping[str, Any]) -> Observable:
+    """Return the observable of a JSON form."""
+    axes = tuple(Axis(a["name"], np.array(a["values"], dtype=float), a["unit"]) for a in spec["axes"])
+    return Observable(spec["name"], axes, spec["unit"], spec["description"], spec["latex"])

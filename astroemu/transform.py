@@ -1,0 +1,153 @@
+"""Invertible maps between an observable and what a network is trained on.
+
+Each is a small class with an exact inverse, the derivative of that inverse (which carries an
+error from one space to the other), and a JSON form. They are elementwise; ``inverse`` and
+``slope`` work against any array namespace.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import DataError, closest, listing
+from astroemu.namespace import Namespace
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Transform(ABC):
+    """An elementwise invertible map ``y -> t``."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def forward(self, y: Array) -> Array:
+        """From the observable to the network's space.
+
+        Raises
+        ------
+        DataError
+            If a finite value has no image (a logarithm of zero, say).
+        """
+
+    @abstractmethod
+    def inverse(self, t: Any, xp: Namespace) -> Any:
+        """Back to the observable."""
+
+    @abstractmethod
+    def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
+        """|dy/dt| at ``t``, where ``y`` is ``inverse(t)``."""
+
+    def feature(self, t: Any, xp: Namespace) -> Any:
+        """The form in which a later network takes this output: ``t``, unless that is unbounded."""
+        return t
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the written form, read by :func:`transform_from`."""
+        return {"transform": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Identity(Transform):
+    """t = y."""
+
+    kind: ClassVar[str] = "identity"
+
+    def forward(self, y: Array) -> Array:
+        return np.asarray(y)
+
+    def inverse(self, t: Any, xp: Namespace) -> Any:
+        return t
+
+    def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Log10(Transform):
+    """t = log10 y, for positive observables."""
+
+    kind: ClassVar[str] = "log10"
+
+    def forward(self, y: Array) -> Array:
+        if np.nanmin(y) <= 0:
+            raise DataError(f"log10 needs positive values; the lowest is {np.nanmin(y):g}. Clean the data or use asinh")
+        return np.log10(y)
+
+    def inverse(self, t: Any, xp: Namespace) -> Any:
+        return xp.exp(t * np.log(10.0))
+
+    def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
+        return np.log(10.0) * y
+
+
+@dataclass(frozen=True)
+class Asinh(Transform):
+    """t = asinh((y - centre) / scale): linear near the centre, logarithmic far from it."""
+
+    centre: float = 0.0
+    scale: float = 1.0
+    kind: ClassVar[str] = "asinh"
+
+    def forward(self, y: Array) -> Array:
+        return np.arcsinh((y - self.centre) / self.scale)
+
+    def inverse(self, t: Any, xp: Namespace) -> Any:
+        return self.centre + self.scale * xp.sinh(t)
+
+    def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
+        return self.scale * xp.cosh(t)
+
+
+@dataclass(frozen=True)
+class Fraction(Transform):
+    """A fraction in [0, 1] through the logistic function, for a loss in the fraction itself.
+
+    ``forward`` leaves the fraction as it is: the network's output passes through the logistic
+    function inside the loss, so that exact zeros and ones are fine. The inverse is therefore the
+    logistic function of the network's raw output and never leaves [0, 1].
+    """
+
+    kind: ClassVar[str] = "fraction"
+
+    def forward(self, y: Array) -> Array:
+        if np.nanmin(y) < 0 or np.nanmax(y) > 1:
+            raise DataError(f"a fraction lies in [0, 1], not [{np.nanmin(y):g}, {np.nanmax(y):g}]")
+        return np.asarray(y)
+
+    def inverse(self, t: Any, xp: Namespace) -> Any:
+        return xp.sigmoid(t)
+
+    def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
+        return y * (1.0 - y)
+
+    def feature(self, t: Any, xp: Namespace) -> Any:
+        return xp.sigmoid(t)
+
+
+TRANSFORMS: Mapping[str, type[Transform]] = {cls.kind: cls for cls in (Identity, Log10, Asinh, Fraction)}
+
+
+def transform_from(spec: Mapping[str, Any]) -> Transform:
+    """Build a transform from its written form.
+
+    Raises
+    ------
+    DataError
+        For an unknown kind or a wrong number.
+    """
+    numbers = dict(spec)
+    kind = numbers.pop("transform", None)
+    if kind not in TRANSFORMS:
+        raise DataError(f"unknown transform {kind!r}.{closest(str(kind), TRANSFORMS)} Known: {listing(TRANSFORMS)}")
+    try:
+        return TRANSFORMS[kind](**{key: float(value) for key, value in numbers.items()})
+    except (TypeError, ValueError) as error:
+        raise DataError(f"transform {kind!r}: {error}") from None
