@@ -1,0 +1,5 @@
+"""``python -m astroemu``."""
+
+from astroemu.cli import main
+
+main()

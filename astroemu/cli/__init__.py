@@ -1,0 +1,61 @@
+"""The command line: one file a command.
+
+Commands import what they need when they run, so that ``--help`` and ``list`` stay fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from astroemu.cli import bench, fit, listing, report, simulate, train, validate
+from astroemu.errors import AstroemuError, ProbeError
+
+app = typer.Typer(
+    name="astroemu",
+    help="Joint inference of the first billion years, on neural emulators.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _common(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        from astroemu import __version__
+
+        typer.echo(f"astroemu {__version__}")
+        raise typer.Exit
+
+
+app.command("fit")(fit.fit)
+app.command("report")(report.report)
+app.command("list")(listing.listing)
+app.command("simulate")(simulate.simulate)
+app.command("train")(train.train)
+app.command("validate")(validate.validate)
+app.command("bench")(bench.bench)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit codes: 0 done; 1 a defect in a plugin; 2 something that the user can mend; 130 interrupted.
+    Set ``ASTROEMU_DEBUG=1`` for a traceback.
+    """
+    try:
+        app()
+    except (AstroemuError, ProbeError) as error:
+        if os.environ.get("ASTROEMU_DEBUG"):
+            raise
+        print(f"astroemu: {error}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, ProbeError) else 2)
+    except KeyboardInterrupt:
+        print("astroemu: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,49 @@
+"""``astroemu fit``: sample a posterior and report it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+#: What ``astroemu fit`` runs when no file is named.
+DEFAULT = "reionization"
+
+
+def fit(
+    configuration: str = typer.Argument(DEFAULT, help="TOML file, or the name of an installed configuration."),
+    sampler: str | None = typer.Option(None, help="Sampler, instead of the configuration's."),
+    out: Path | None = typer.Option(None, help="Run folder. Default: the first free runs/NAME, runs/NAME-2, ..."),
+    seed: int | None = typer.Option(None, min=0, help="Seed, instead of the configuration's."),
+    set_: list[str] = typer.Option(
+        [], "--set", metavar="KEY=VALUE", help="Override a key, such as samplers.emcee.walkers=32."
+    ),
+    no_report: bool = typer.Option(False, "--no-report", help="Skip the pictures."),
+) -> None:
+    """Sample the joint posterior of a configuration; write samples, summary and pictures.
+
+    A folder that holds a run is never overwritten.
+    """
+    import warnings
+
+    from astroemu.cli.progress import shown
+    from astroemu.configuration import load_configuration
+    from astroemu.fitting import fit as run_fit
+    from astroemu.model import DoubleCountingWarning
+    from astroemu.report import write_report
+    from astroemu.report.table import text_table
+
+    loaded = load_configuration(configuration, set_)
+    with warnings.catch_warnings(), shown(f"fit {loaded.name}") as report:
+        warnings.showwarning = _plain
+        warnings.simplefilter("always", DoubleCountingWarning)
+        folder, model = run_fit(loaded, out=out, sampler=sampler, seed=seed, report=report)
+    typer.echo(text_table(folder.summary()))
+    if not no_report:
+        typer.echo("Written:")
+        for path in write_report(folder, model):
+            typer.echo(f"  {path}")
+
+
+def _plain(message: Warning | str, *_: object, **__: object) -> None:
+    typer.echo(f"warning: {message}", err=True)

@@ -1,0 +1,19 @@
+"""``astroemu list``: what is installed."""
+
+from __future__ import annotations
+
+import typer
+
+
+def listing() -> None:
+    """List the installed plugins by kind. Imports none of them."""
+    from astroemu.registry import GROUPS
+
+    for group in GROUPS:
+        typer.echo(f"{group.noun}s" if not group.noun.startswith("kind") else "kinds of emulators")
+        if not group.entries:
+            typer.echo("  none")
+        for name, entries in group.entries.items():
+            owner = " and ".join(f"{e.dist.name} {e.dist.version}" if e.dist else "?" for e in entries)
+            doubled = "   (doubled: uninstall one)" if len(entries) > 1 else ""
+            typer.echo(f"  {name:<30} {owner}{doubled}")

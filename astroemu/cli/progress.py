@@ -1,0 +1,60 @@
+"""Progress on a terminal, or plain lines where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from astroemu.sampler import Progress, Report
+
+#: Seconds between lines where the output is no terminal.
+_EVERY = 10.0
+
+
+@contextmanager
+def shown(what: str) -> Iterator[Report]:
+    """Give a callable that shows where a run stands."""
+    if sys.stderr.isatty():
+        with _bar(what) as report:
+            yield report
+    else:
+        yield _lines(what)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[text]}"),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, text="")
+
+        def report(p: Progress) -> None:
+            total = None if p.fraction is None else 1.0
+            bar.update(task, total=total, completed=p.fraction or 0.0, text=_text(p))
+
+        yield report
+
+
+def _lines(what: str) -> Report:
+    last = [time.monotonic()]
+
+    def report(p: Progress) -> None:
+        if time.monotonic() - last[0] >= _EVERY:
+            last[0] = time.monotonic()
+            print(f"{what}: {_text(p)}", file=sys.stderr, flush=True)
+
+    return report
+
+
+def _text(p: Progress) -> str:
+    return f"iteration {p.iteration:,}, {p.n_likelihood:,} evaluations, {p.status}"

@@ -1,0 +1,23 @@
+"""``astroemu simulate``: run a simulator over a design."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def simulate(
+    recipe: str = typer.Argument(..., help="TOML recipe, or the name of an installed one."),
+    out: Path = typer.Option(..., help="Training set to write (HDF5)."),
+    workers: int = typer.Option(1, min=1, help="Processes."),
+) -> None:
+    """Simulate the design of a recipe into a training set. Started again, it goes on."""
+    from astroemu.cli.progress import shown
+    from astroemu.simulation import simulate as run
+    from astroemu.workshop import Workshop
+
+    task = Workshop(recipe).simulation()
+    with shown(f"simulate {task.simulator}") as report:
+        path = run(task, out, workers=workers, report=report)
+    typer.echo(f"Written: {path} ({task.n} points)")

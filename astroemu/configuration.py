@@ -1,0 +1,232 @@
+"""The typed configuration: one TOML file describes one inference.
+
+Every table is checked before anything is computed: unknown keys at any level, wrong types,
+missing files and mismatched parameters are errors that name the file, the key and the remedy.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from astroemu.distribution import distribution_from
+from astroemu.emulator import Emulator
+from astroemu.errors import AstroemuError, ConfigurationError, closest, listing
+from astroemu.model import Model
+from astroemu.options import build, check, resolve
+from astroemu.parameter import Parameter
+from astroemu.prior import Prior
+from astroemu.probe import Probe
+from astroemu.registry import CONFIGURATIONS, PROBES, SAMPLERS, locate
+from astroemu.sampler import Sampler
+from astroemu.selection import Selection
+from astroemu.trained import load_emulator
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class EmulatorTable(_Table):
+    """``[emulators.NAME]``: a trained emulator."""
+
+    file: str | None = None
+    provides: list[str] | None = None
+
+
+class Document(_Table):
+    """The whole file. Plugin tables stay open here; each plugin checks its own options."""
+
+    title: str = ""
+    sampler: str = "emcee"
+    seed: int = Field(default=1, ge=0)
+    emulator_error: bool = True
+    truncate_prior: bool = False
+    parameters: dict[str, dict[str, Any]]
+    emulators: dict[str, EmulatorTable] = {}
+    probes: dict[str, dict[str, Any]]
+    samplers: dict[str, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A parsed configuration.
+
+    Attributes
+    ----------
+    path : Path
+        The file that it was read from.
+    raw : mapping
+        Its content, after overrides, as plain values.
+    document : Document
+    """
+
+    path: Path
+    raw: Mapping[str, Any]
+    document: Document
+
+    @property
+    def name(self) -> str:
+        """Stem of the file name."""
+        return self.path.stem
+
+    def where(self, *keys: str) -> str:
+        """Name a table of the file for a message."""
+        return f"{self.path}, [{'.'.join(keys)}]" if keys else str(self.path)
+
+    def prior(self) -> Prior:
+        """Build the prior from ``[parameters]``."""
+        return Prior(
+            tuple(
+                parameter_from(name, spec, self.where("parameters", name))
+                for name, spec in self.document.parameters.items()
+            )
+        )
+
+    def emulators(self) -> dict[str, Emulator | Selection]:
+        """Load the emulators of ``[emulators]``."""
+        loaded: dict[str, Emulator | Selection] = {}
+        for name, table in self.document.emulators.items():
+            try:
+                emulator = load_emulator(resolve(table.file or name, self.path.parent))
+                loaded[name] = emulator if table.provides is None else Selection(emulator, table.provides)
+            except AstroemuError as error:
+                raise type(error)(f"{self.where('emulators', name)}: {error}") from None
+        return loaded
+
+    def probes(self) -> dict[str, Probe]:
+        """Construct the probes of ``[probes]``."""
+        built = {}
+        for name, options in self.document.probes.items():
+            where = self.where("probes", name)
+            options = dict(options)
+            plugin = options.pop("plugin", name)
+            try:
+                built[name] = build(PROBES.load(plugin), options, where, self.path.parent)
+            except ConfigurationError:
+                raise
+            except AstroemuError as error:
+                raise type(error)(f"{where}: {error}") from None
+        return built
+
+    def model(self) -> Model:
+        """Build the joint model."""
+        document = self.document
+        try:
+            return Model(
+                self.prior(),
+                self.emulators(),
+                self.probes(),
+                emulator_error=document.emulator_error,
+                truncate_prior=document.truncate_prior,
+                name=self.name,
+            )
+        except AstroemuError as error:
+            raise _located(error, self.path) from None
+
+    def sampler(self, name: str | None = None) -> Sampler:
+        """Construct the sampler with its options, by default the one that the file names."""
+        name = name or self.document.sampler
+        options = self.document.samplers.get(name, {})
+        sampler = build(SAMPLERS.load(name), options, self.where("samplers", name), self.path.parent)
+        assert isinstance(sampler, Sampler)
+        return sampler
+
+
+def _located(error: AstroemuError, path: Path) -> AstroemuError:
+    return error if str(path) in str(error) else type(error)(f"{path}: {error}")
+
+
+def parameter_from(name: str, spec: Mapping[str, Any], where: str) -> Parameter:
+    """Build a parameter from its table.
+
+    Raises
+    ------
+    ConfigurationError
+        For a bad prior, or a label or unit that is no text.
+    """
+    numbers = dict(spec)
+    text = {key: numbers.pop(key, "") for key in ("latex", "unit")}
+    for key, value in text.items():
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{where}: {key} = {value!r} must be text")
+    if not name.isidentifier():
+        raise ConfigurationError(f"{where}: {name!r} is no identifier; use letters, digits and underscores")
+    try:
+        return Parameter(name, distribution_from(numbers), text["latex"], text["unit"])
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+def load_configuration(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Configuration:
+    """Read a configuration by path or by the name of an installed one.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+    overrides : sequence of str
+        ``key.key=value`` with a TOML value (bare text is taken as a string).
+
+    Raises
+    ------
+    AstroemuError
+        If there is no such file, or it is not a valid configuration.
+    """
+    path = locate(CONFIGURATIONS, name_or_path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        hint = (
+            " A name may be given once only; remove one of the two."
+            if "declare" in str(error) or "overwrite" in str(error)
+            else ""
+        )
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.{hint}") from None
+    for override in overrides:
+        _override(raw, override)
+    return configuration_from(raw, path)
+
+
+def configuration_from(raw: Mapping[str, Any], path: Path) -> Configuration:
+    """Check the content of a configuration that belongs to ``path``."""
+    document = check(Document, raw, str(path))
+    for name in document.samplers:
+        if name not in SAMPLERS.entries:
+            raise ConfigurationError(
+                f"{path}, [samplers.{name}]: no sampler is called {name!r}.{closest(name, SAMPLERS.names)} "
+                f"Installed: {listing(SAMPLERS.names)}"
+            )
+    return Configuration(path, raw, document)
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    """Set one dotted key; its table is made if needed, and checked with the rest."""
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigurationError(f"--set {override!r} must read key=value, such as probes.optical_depth.errors=split")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, last = key.strip().split(".")
+    for name in tables:
+        raw = raw.setdefault(name, {})
+        if not isinstance(raw, dict):
+            raise ConfigurationError(f"--set {override!r}: {name!r} is a value, not a table")
+    raw[last] = value
+
+
+def load_model(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Model:
+    """Return the joint model of a configuration, by path or by installed name.
+
+    Examples
+    --------
+    >>> model = load_model("reionization")  # doctest: +SKIP
+    >>> model.log_likelihood(model.prior_transform(rng.random((5, 9))))  # doctest: +SKIP
+    """
+    return load_configuration(name_or_path, overrides).model()

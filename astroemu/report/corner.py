@@ -1,0 +1,51 @@
+"""Corner plot of a posterior."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from astroemu.prior import Prior
+from astroemu.report.style import COLOUR, style
+from astroemu.samples import Samples
+
+
+def draw_corner(samples: Samples, prior: Prior, path: Path) -> None:
+    """Draw one- and two-dimensional marginals with 68 and 95 % regions."""
+    import corner
+
+    with style() as pyplot, warnings.catch_warnings():
+        # corner remarks on few samples in the outermost contour; the contours are still right.
+        warnings.filterwarnings("ignore", message="Too few points")
+        figure = corner.corner(
+            samples.theta,
+            weights=samples.weight,
+            labels=[prior[name].label.replace(" [", "\n[") for name in samples.names],
+            levels=(0.68, 0.95),
+            quantiles=(0.16, 0.5, 0.84),
+            show_titles=True,
+            titles=[f"${prior[n].latex}$" if prior[n].latex else n for n in samples.names],
+            title_kwargs={"fontsize": 9},
+            label_kwargs={"fontsize": 11},
+            labelpad=0.12,
+            color=COLOUR,
+            bins=30,
+            smooth=1.0,
+            smooth1d=1.0,
+            plot_datapoints=False,
+            fill_contours=True,
+            max_n_ticks=4,
+            range=_ranges(samples),
+            rasterized=True,
+        )
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _ranges(samples: Samples) -> list[tuple[float, float]]:
+    """Central 99.8 % of each parameter, with a margin."""
+    low, high = samples.quantile(0.001), samples.quantile(0.999)
+    margin = 0.05 * np.maximum(high - low, 1e-12)
+    return list(zip((low - margin).tolist(), (high + margin).tolist(), strict=True))

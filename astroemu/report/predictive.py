@@ -1,0 +1,93 @@
+"""Posterior predictive pictures: the data of each probe over 68 and 95 % bands of the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.model import Model
+from astroemu.panel import Panel
+from astroemu.report.style import ACCENT, COLOUR, DATA, style
+
+Array = NDArray[np.float64]
+_BANDS = ((0.95, 0.25), (0.68, 0.55))
+
+
+def draw_predictive(model: Model, probe: str, theta: Array, path: Path) -> bool:
+    """Draw the panels of one probe; return whether it has any.
+
+    Parameters
+    ----------
+    model : Model
+    probe : str
+        Name of the probe in the model.
+    theta : (n, d) array
+        Equally weighted posterior samples.
+    path : Path
+    """
+    panels = model.probes[probe].panels()
+    if not panels:
+        return False
+    curves = model.predict_for({str(i): panel.curve for i, panel in enumerate(panels)}, theta)
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    with style() as pyplot:
+        figure, axes = pyplot.subplots(rows, columns, figsize=(5.2 * columns, 3.9 * rows), squeeze=False)
+        for i, (axis, panel) in enumerate(zip(axes.flat, panels, strict=False)):
+            values = panel.transform(curves[str(i)])
+            if panel.curve_x is None:
+                _histogram(axis, panel, values[:, 0])
+            else:
+                _curve(axis, panel, panel.curve_x, values)
+            axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        axes.flat[0].legend(loc="best", fontsize=8)
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
+    return True
+
+
+def _curve(axis: Any, panel: Panel, x: Array, values: Array) -> None:
+    for mass, alpha in _BANDS:
+        low, high = np.quantile(values, [(1 - mass) / 2, (1 + mass) / 2], axis=0)
+        axis.fill_between(x, low, high, color=COLOUR, alpha=alpha, lw=0, label=f"{mass:.0%} of the posterior")
+    axis.plot(x, np.median(values, axis=0), color=COLOUR, lw=1.2)
+    axis.set_xscale("log" if panel.x_log else "linear")
+    axis.set_yscale("log" if panel.y_log else "linear")
+    kind = np.array(panel.kind)
+    measured = kind == "measurement"
+    if measured.any():
+        errors = [_visible(panel, measured), panel.error_high[measured]]
+        axis.errorbar(panel.x[measured], panel.y[measured], errors, fmt="o", ms=3.5, lw=1, color=DATA, label="data")
+    for name, marker in (("upper", 7), ("lower", 6)):  # carets that point down and up
+        rows = kind == name
+        if rows.any():
+            axis.plot(panel.x[rows], panel.y[rows], ls="", marker=marker, ms=6, color=DATA, label=f"{name} limit")
+    if panel.y_log:
+        _floor(axis, panel, values)
+
+
+def _visible(panel: Panel, rows: NDArray[np.bool_]) -> Array:
+    """Lower error bars; on a logarithmic axis they end above zero."""
+    low, y = panel.error_low[rows], panel.y[rows]
+    return np.minimum(low, 0.999 * y) if panel.y_log else low
+
+
+def _floor(axis: Any, panel: Panel, values: Array) -> None:
+    """Keep a logarithmic axis to the decades that hold the median and the data."""
+    positive = panel.y[panel.y > 0]
+    low = min(np.median(values, axis=0).min(), positive.min() if positive.size else np.inf)
+    high = max(np.quantile(values, 0.975, axis=0).max(), positive.max() if positive.size else 0.0)
+    axis.set_ylim(low / 5, high * 3)
+
+
+def _histogram(axis: Any, panel: Panel, values: Array) -> None:
+    axis.hist(values, bins=40, density=True, color=COLOUR, alpha=0.6, label="posterior")
+    y, low, high = panel.y[0], panel.error_low[0], panel.error_high[0]
+    axis.axvspan(y - low, y + high, color=ACCENT, alpha=0.2, lw=0, label="data, 68%")
+    axis.axvline(y, color=ACCENT, lw=1.2)

@@ -1,0 +1,38 @@
+"""The report of a run: table, corner plot, and a predictive picture for every probe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from astroemu.model import Model
+from astroemu.report.corner import draw_corner
+from astroemu.report.predictive import draw_predictive
+from astroemu.report.table import text_table
+from astroemu.run import RunFolder
+
+#: Posterior samples behind the predictive bands.
+_CURVES = 1000
+
+
+def write_report(folder: RunFolder, model: Model) -> list[Path]:
+    """Write the pictures and the table of a finished run.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    samples, summary = folder.samples(), folder.summary()
+    table = folder.path / "table.txt"
+    table.write_text(text_table(summary))
+    corner = folder.path / "corner.png"
+    draw_corner(samples, model.prior, corner)
+    theta = samples.equal_weight(_CURVES, np.random.default_rng(summary["seed"]))
+    written = [table, corner]
+    for probe in model.probes:
+        path = folder.path / f"predictive_{probe}.png"
+        if draw_predictive(model, probe, theta, path):
+            written.append(path)
+    return written

@@ -1,0 +1,223 @@
+"""Running a simulator over a design, so that nothing finished is lost.
+
+The design is cut into blocks. Each finished block is one file, written whole or not at all, in a
+folder beside the training set; when all are there they are joined into the training set and the
+folder goes. Killed at any moment, a run loses the blocks in flight; started again it makes the
+missing ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.design import Kind, design
+from astroemu.errors import ConfigurationError, DataError, listing
+from astroemu.files import write_atomically
+from astroemu.options import build
+from astroemu.prior import Prior
+from astroemu.registry import SIMULATORS
+from astroemu.sampler import Progress, Report, silent
+from astroemu.simulator import Simulator
+from astroemu.training_set import TrainingSet
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A simulator, and the points at which it is to run.
+
+    Attributes
+    ----------
+    simulator : str
+        Name of an installed simulator.
+    options : mapping
+        Its options.
+    prior : Prior
+        Box of the design; must name exactly the simulator's parameters.
+    kind : {"sobol", "latin_hypercube"}
+    n, seed : int
+    """
+
+    simulator: str
+    options: Mapping[str, Any]
+    prior: Prior
+    kind: Kind
+    n: int
+    seed: int
+
+    def build(self) -> Simulator:
+        """Construct the simulator and compare its parameters with the prior's.
+
+        Raises
+        ------
+        ConfigurationError
+            If names differ or the prior is wider than the simulator allows.
+        """
+        simulator = _simulator(self.simulator, json.dumps(dict(self.options)))
+        known = {p.name: p for p in simulator.parameters}
+        names = self.prior.names
+        if set(names) != set(known):
+            raise ConfigurationError(
+                f"the simulator {self.simulator!r} takes {listing(known)}; the design has {listing(names)}"
+            )
+        for p in self.prior.free:
+            ours, widest = p.prior.support, known[p.name].prior.support
+            if ours[0] < widest[0] or ours[1] > widest[1]:
+                raise ConfigurationError(
+                    f"the design of {p.name!r} covers {ours}, but {self.simulator!r} may be run on {widest} only"
+                )
+        return simulator
+
+
+def simulate(task: Simulation, path: str | Path, *, workers: int = 1, report: Report = silent) -> Path:
+    """Run a simulation and write its training set.
+
+    Parameters
+    ----------
+    task : Simulation
+    path : str or Path
+        The training set. If it exists it is left alone.
+    workers : int
+        Processes; they are spawned, never forked.
+    report : callable
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DataError
+        If the file exists already, or its unfinished blocks belong to another design.
+    """
+    path = Path(path)
+    if path.exists():
+        raise DataError(f"{path} exists and is not overwritten; remove it or choose another name")
+    simulator = task.build()
+    names = tuple(p.name for p in simulator.parameters)
+    points = design(task.kind, task.prior, task.n, task.seed)[:, [task.prior.names.index(n) for n in names]]
+    metadata = _metadata(task, simulator)
+    folder = path.with_name(path.name + ".parts")
+    _claim(folder, metadata)
+    blocks = list(_blocks(len(points), simulator.batch))
+    missing = [i for i in range(len(blocks)) if not _part(folder, i).exists()]
+    started, before = time.monotonic(), len(blocks) - len(missing)
+    jobs = [(task.simulator, dict(task.options), str(_part(folder, i)), points[blocks[i]]) for i in missing]
+    for done, _ in enumerate(_run(jobs, workers), start=1):
+        rate = done * simulator.batch / (time.monotonic() - started)
+        left = (len(missing) - done) * simulator.batch / rate
+        share = (before + done) / len(blocks)
+        report(
+            Progress(
+                before + done,
+                min(len(points), (before + done) * simulator.batch),
+                f"{rate:.0f} points/s, {left:.0f} s left",
+                share,
+            )
+        )
+    _join(folder, len(blocks), names, simulator, metadata).save(path)
+    for i in range(len(blocks)):
+        _part(folder, i).unlink()
+    (folder / "design.json").unlink()
+    folder.rmdir()
+    return path
+
+
+def _metadata(task: Simulation, simulator: Simulator) -> dict[str, Any]:
+    box = {
+        p.name: {
+            "low": p.prior.support[0],
+            "high": p.prior.support[1],
+            "unit": next(q.unit for q in simulator.parameters if q.name == p.name),
+            "latex": next(q.latex for q in simulator.parameters if q.name == p.name),
+        }
+        for p in task.prior.free
+    }
+    return {
+        "simulator": task.simulator,
+        "version": simulator.version,
+        "settings": dict(simulator.settings),
+        "licence": simulator.licence,
+        "citation": simulator.citation,
+        "design": {"kind": task.kind, "n": task.n, "seed": task.seed},
+        "parameters": box,
+    }
+
+
+def _claim(folder: Path, metadata: Mapping[str, Any]) -> None:
+    """Make the folder of blocks, or check that the one there belongs to this design."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "design.json"
+    text = json.dumps(metadata, sort_keys=True, indent=1)
+    if note.exists():
+        if note.read_text() != text:
+            raise DataError(
+                f"{folder} holds blocks of another design, simulator version or setting (see design.json there); "
+                "remove the folder or choose another name"
+            )
+        return
+    write_atomically(note, lambda temporary: temporary.write_text(text))
+
+
+def _blocks(n: int, size: int) -> Iterator[slice]:
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+def _part(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}.h5"
+
+
+def _run(jobs: Sequence[tuple[str, dict[str, Any], str, Array]], workers: int) -> Iterator[None]:
+    if workers == 1 or len(jobs) < 2:
+        for job in jobs:
+            _block(job)
+            yield
+        return
+    # One thread a worker: two numerical libraries that fight over cores are slower than one.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(_block, job) for job in jobs]):
+            future.result()
+            yield
+
+
+def _block(job: tuple[str, dict[str, Any], str, Array]) -> None:
+    """Simulate one block of points and write its file. Runs in a worker."""
+    name, options, path, points = job
+    simulator = _simulator(name, json.dumps(options))
+    values = simulator.simulate(points)
+    names = tuple(p.name for p in simulator.parameters)
+    TrainingSet(names, points, simulator.provides, {k: np.asarray(values[k]) for k in simulator.provides}).save(path)
+
+
+@lru_cache(maxsize=1)
+def _simulator(name: str, options: str) -> Simulator:
+    """One simulator a process: it may take seconds to load."""
+    simulator = build(SIMULATORS.load(name), json.loads(options), f"options of the simulator {name!r}")
+    assert isinstance(simulator, Simulator)
+    return simulator
+
+
+def _join(
+    folder: Path, n: int, names: tuple[str, ...], simulator: Simulator, metadata: Mapping[str, Any]
+) -> TrainingSet:
+    parts = [TrainingSet.load(_part(folder, i)) for i in range(n)]
+    theta = np.concatenate([part.theta for part in parts])
+    values = {name: np.concatenate([part.values[name] for part in parts]) for name in simulator.provides}
+    stamp = {**metadata, "sha256_of_theta": hashlib.sha256(theta.tobytes()).hexdigest()}
+    return TrainingSet(names, theta, simulator.provides, values, stamp)
