@@ -1,0 +1,137 @@
+"""Volume-averaged neutral hydrogen fraction x_HI(z).
+
+Measurements are two half-Gaussians. An upper limit with a tail is flat below the limit and
+Gaussian above it,
+
+    ln L = -1/2 [max(x_HI(z) - x, 0) / s]^2,        s^2 = sigma^2 + e^2
+
+(McGreer+15, arXiv:1411.5375: x_HI(5.9) < 0.06 + 0.05), a lower limit is its mirror image, and a
+bare limit at confidence c is read as the half-normal, peaked at 0 (or 1), that holds c of its
+mass inside the limit. ``e`` is the emulator's error. x_HI(z) is linear between redshift nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.catalog import load_catalog
+from astroemu.errors import ConfigurationError, closest, listing
+from astroemu.files import FileName
+from astroemu.likelihood import half_normal_width, one_sided, split_gaussian
+from astroemu.namespace import Namespace
+from astroemu.panel import Panel
+from astroemu.probe import Probe
+from astroemu.provider import Prediction
+from astroemu.requirement import Requirement
+
+Array = NDArray[np.float64]
+#: Methods by which some data sets are already part of others.
+_TOPICS = {"dark pixels": "quasar dark fraction", "dark pixels (negative-pixel method)": "quasar dark fraction"}
+
+
+class NeutralFraction(Probe):
+    """Neutral fraction at stated redshifts.
+
+    Parameters
+    ----------
+    catalog : str
+        Name of an installed catalog, or an ECSV file with its columns.
+    references : tuple of str
+        Which papers to use.
+    z_min, z_max : float
+        Range of redshifts, both included.
+
+    Raises
+    ------
+    ConfigurationError
+        If a reference is not in the catalog or nothing is left.
+    """
+
+    def __init__(
+        self,
+        catalog: FileName = "neutral_fraction",
+        references: tuple[str, ...] = ("McGreer+2015",),
+        z_min: float = 5.9,
+        z_max: float = float("inf"),
+    ) -> None:
+        source = load_catalog(catalog)
+        self.catalogs = (source,)
+        table = source.table()
+        known = sorted(set(table["reference"].tolist()))
+        for reference in references:
+            if reference not in known:
+                raise ConfigurationError(
+                    f"references: {source.name!r} has no {reference!r}.{closest(reference, known)} "
+                    f"It has {listing(known)}"
+                )
+        keep = np.isin(np.asarray(table["reference"]), references)
+        keep &= (np.asarray(table["z"]) >= z_min) & (np.asarray(table["z"]) <= z_max)
+        if not keep.any():
+            raise ConfigurationError(f"references, z_min = {z_min} and z_max = {z_max} leave no data")
+        table = table[keep]
+        table.sort("z")
+        self.kind = tuple(str(kind) for kind in table["kind"])
+        self.contains = frozenset(_TOPICS[method] for method in table["method"] if method in _TOPICS)
+        self.z, self.x_hi = (np.asarray(table[name], dtype=float) for name in ("z", "x_HI"))
+        self._split_by_kind(table)
+        self._requires = {
+            "x_hi": Requirement(
+                "x_hi",
+                at={"z": self.z},
+                # The lowest node of 21cmFAST-based grids is often 5.9006, just above z = 5.9.
+                outside={"z": "half_step"},
+                remedy="Move z_min and z_max so that these data are left out",
+            )
+        }
+
+    def _split_by_kind(self, table: Any) -> None:
+        """One form for every row: flat between ``floor`` and ``ceiling``, Gaussian tails outside."""
+        up, low, level = (np.asarray(table[name], dtype=float) for name in ("err_up", "err_lo", "cl"))
+        kind = np.array(self.kind)
+        bare_up, bare_low = (kind == "upper") & np.isnan(up), (kind == "lower") & np.isnan(low)
+        self._ceiling = np.where(kind == "lower", 1.0, np.where(bare_up, 0.0, self.x_hi))
+        self._floor = np.where(kind == "upper", 0.0, np.where(bare_low, 1.0, self.x_hi))
+        width = np.array([half_normal_width(1.0, c) for c in level])
+        self._sigma_up = np.where(kind == "lower", 1.0, np.where(bare_up, self.x_hi * width, up))
+        self._sigma_low = np.where(kind == "upper", 1.0, np.where(bare_low, (1 - self.x_hi) * width, low))
+        self._two_sided = kind == "measurement"
+        self._bars = (np.where(self._two_sided, low, 0.0), np.where(self._two_sided, up, 0.0))
+
+    @property
+    def requires(self) -> Mapping[str, Requirement]:
+        return self._requires
+
+    def log_likelihood(
+        self,
+        predictions: Mapping[str, Prediction],
+        parameters: Mapping[str, Any],
+        xp: Namespace,
+    ) -> Any:
+        x, error = predictions["x_hi"].value, predictions["x_hi"].error
+        above = one_sided(x, self._ceiling, self._sigma_up, xp, error)
+        below = one_sided(-x, -self._floor, self._sigma_low, xp, error)
+        measured = split_gaussian(x, self.x_hi, self._sigma_low, self._sigma_up, xp, error)
+        return xp.sum(xp.where(self._two_sided, measured, above + below), axis=-1)
+
+    def panels(self) -> tuple[Panel, ...]:
+        """x_HI(z) with all data."""
+        z = np.linspace(min(6.0, self.z.min() + 0.01), max(12.0, self.z.max()), 100)
+        z = z[z >= self.z.min()]
+        return (
+            Panel(
+                title="Neutral fraction",
+                x_label=r"$z$",
+                y_label=r"$\bar{x}_{\rm HI}$",
+                x=self.z,
+                y=self.x_hi,
+                error_low=self._bars[0],
+                error_high=self._bars[1],
+                kind=self.kind,  # type: ignore[arg-type]
+                curve=Requirement("x_hi", at={"z": z}, outside={"z": "half_step"}),
+                curve_x=z,
+            ),
+        )

@@ -1,0 +1,110 @@
+"""CMB Thomson optical depth tau_e.
+
+    ln L = -x^2 / (2 s^2),      x = tau_e - tau
+
+with two half-Gaussians for asymmetric errors by default, or the variance that is linear in the
+residual (Barlow 2004) as in 21CMMC. The emulator's error is added in quadrature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from astroemu.catalog import load_catalog
+from astroemu.errors import ConfigurationError, closest, listing
+from astroemu.files import FileName
+from astroemu.likelihood import barlow_gaussian, split_gaussian
+from astroemu.namespace import Namespace
+from astroemu.panel import Panel
+from astroemu.probe import Probe
+from astroemu.provider import Prediction
+from astroemu.requirement import Requirement
+
+_PLANCK = frozenset({"Planck low-l polarisation"})
+#: What a value of tau was inferred from, beyond the CMB.
+_CONTAINS = {"Qin+2020": frozenset({"galaxy UV luminosity functions", "quasar dark fraction"})}
+
+
+class OpticalDepth(Probe):
+    """One value of the optical depth.
+
+    Parameters
+    ----------
+    catalog : str
+        Name of an installed catalog, or an ECSV file with its columns.
+    reference : str
+        Which paper.
+    data : str
+        Which data combination of that paper; empty if it has one only.
+    errors : {"split", "barlow"}
+        Treatment of asymmetric errors.
+
+    Raises
+    ------
+    ConfigurationError
+        If not exactly one row of the catalog is meant.
+    """
+
+    def __init__(
+        self,
+        catalog: FileName = "optical_depth",
+        reference: str = "Planck2018-VI",
+        data: str = "",
+        errors: Literal["split", "barlow"] = "split",
+    ) -> None:
+        source = load_catalog(catalog)
+        self.catalogs = (source,)
+        table = source.table()
+        known = sorted(set(table["reference"].tolist()))
+        if reference not in known:
+            raise ConfigurationError(
+                f"reference = {reference!r} is not in {source.name!r}.{closest(reference, known)} "
+                f"It has {listing(known)}"
+            )
+        rows = table[np.asarray(table["reference"] == reference)]
+        choices = [str(value) for value in rows["data"]]
+        if data:
+            rows = rows[np.asarray(rows["data"] == data)]
+        if len(rows) != 1:
+            raise ConfigurationError(
+                f"data = {data!r} means {len(rows)} rows of {reference}; choose one of {listing(choices)}"
+                f"{closest(data, choices)}"
+            )
+        self.tau, self.error_high, self.error_low = (float(rows[name][0]) for name in ("tau", "err_up", "err_lo"))
+        self.reference = reference
+        self.contains = _PLANCK | _CONTAINS.get(reference, frozenset())
+        self._errors = errors
+        self._requires = {"tau_e": Requirement("tau_e")}
+
+    @property
+    def requires(self) -> Mapping[str, Requirement]:
+        return self._requires
+
+    def log_likelihood(
+        self,
+        predictions: Mapping[str, Prediction],
+        parameters: Mapping[str, Any],
+        xp: Namespace,
+    ) -> Any:
+        model = predictions["tau_e"]
+        form = split_gaussian if self._errors == "split" else barlow_gaussian
+        return xp.sum(form(model.value, self.tau, self.error_low, self.error_high, xp, model.error), axis=-1)
+
+    def panels(self) -> tuple[Panel, ...]:
+        """The posterior of tau_e beside the measurement."""
+        return (
+            Panel(
+                title=f"Optical depth ({self.reference})",
+                x_label=r"$\tau_e$",
+                y_label="posterior density",
+                x=np.zeros(1),
+                y=np.array([self.tau]),
+                error_low=np.array([self.error_low]),
+                error_high=np.array([self.error_high]),
+                kind=("measurement",),
+                curve=Requirement("tau_e"),
+            ),
+        )

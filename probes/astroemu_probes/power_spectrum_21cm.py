@@ -1,0 +1,244 @@
+"""21-cm power spectrum: upper limits or detections of Delta^2_21(k).
+
+**Upper limits.** Foregrounds and instrumental systematics can only add power. Marginalising an
+unknown positive systematic of flat prior in each bin gives
+
+    ln L = sum_i ln Phi[(d_i - m_i) / s_i],      m = W Delta^2_21,
+    s_i^2 = sigma_i^2 + (f m_i)^2 + e_i^2
+
+with the data ``d``, their window matrix ``W`` and variance ``sigma^2``, the modelling fraction
+``f`` (0.2 by default: the accuracy of the simulator itself) and the emulator's error ``e``
+carried through the windows as fully correlated (HERA Collaboration 2022, arXiv:2108.07282, and
+2023, arXiv:2210.04912).
+
+**Detections** (``likelihood = "gaussian"``). A normalised Gaussian with the full covariance where
+the catalog has one, to which the same two errors are added on the diagonal.
+
+The catalogs that ship reach k = 1.67 / Mpc, beyond most emulators. The rule is stated by
+``beyond_k``: ``hold`` keeps Delta^2 at its value at the last emulated k (as 21CMMC does); ``error``
+refuses, and ``k_max`` then cuts the data. The bins concerned are so noisy that the choice does not
+move the posterior; docs/probes.md has the figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import block_diag
+
+from astroemu.catalog import Catalog, load_catalog
+from astroemu.errors import ConfigurationError, DataError, listing
+from astroemu.files import FileName
+from astroemu.likelihood import marginal_upper_limit
+from astroemu.namespace import Namespace
+from astroemu.panel import Panel
+from astroemu.probe import Probe
+from astroemu.provider import Prediction
+from astroemu.requirement import Requirement
+
+Array = NDArray[np.float64]
+UNIT = "mK^2"
+
+
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """One field of one band: k [1/Mpc], Delta^2 [mK^2], covariance [mK^4], windows."""
+
+    label: str
+    band: str
+    redshift: float
+    k: Array
+    delta2: Array
+    covariance: Array
+    window: Array
+    k_window: Array
+
+
+class PowerSpectrum21cm(Probe):
+    """21-cm power spectrum.
+
+    Parameters
+    ----------
+    catalog : str
+        Name of an installed catalog, or an HDF5 file with groups ``bandN/field_X``.
+    likelihood : {"upper_limit", "gaussian"}
+    modelling_fraction : float
+        Error of the simulator as a fraction of the model.
+    bands, fields : tuple of str
+        Which to use (``"band2"``, ``"A"``); empty for all.
+    k_min, k_max : float
+        Range of data bins [1/Mpc].
+    beyond_k : {"hold", "error"}
+        What to do where a window reaches beyond the emulated k.
+    redshift_rule : {"cubic", "spline"}
+        Interpolation in redshift: through the four nearest nodes, or a spline through all.
+        (In k it is always a cubic spline.)
+
+    Raises
+    ------
+    ConfigurationError
+        If the options leave no data.
+    DataError
+        If the catalog is not of this form.
+    """
+
+    def __init__(
+        self,
+        catalog: FileName = "hera_h1c_idr3",
+        likelihood: Literal["upper_limit", "gaussian"] = "upper_limit",
+        modelling_fraction: float = 0.2,
+        bands: tuple[str, ...] = (),
+        fields: tuple[str, ...] = (),
+        k_min: float = 0.0,
+        k_max: float = float("inf"),
+        beyond_k: Literal["hold", "error"] = "hold",
+        redshift_rule: Literal["cubic", "spline"] = "cubic",
+    ) -> None:
+        if not 0 <= modelling_fraction < 10:
+            raise ConfigurationError(f"modelling_fraction = {modelling_fraction} must be in [0, 10)")
+        source = load_catalog(catalog)
+        self.catalogs = (source,)
+        self.likelihood = likelihood
+        self.modelling_fraction = modelling_fraction
+        self._beyond_k = beyond_k
+        self._redshift_rule = redshift_rule
+        self._fields = tuple(_cut(f, k_min, k_max) for f in _read(source, bands, fields))
+        self._fields = tuple(f for f in self._fields if len(f.k))
+        if not self._fields:
+            raise ConfigurationError(
+                f"bands = {list(bands)}, fields = {list(fields)}, k_min = {k_min}, k_max = {k_max} leave no data; "
+                f"{source.name!r} has {listing(f.label for f in _read(source, (), ()))}"
+            )
+        self.data = np.concatenate([f.delta2 for f in self._fields])
+        self.sigma = np.sqrt(np.concatenate([np.diag(f.covariance) for f in self._fields]))
+        self._requires = {"delta21_sq": self._requirement()}
+
+    def _requirement(self) -> Requirement:
+        return Requirement(
+            "delta21_sq",
+            at={
+                "z": np.concatenate([np.full(len(f.k_window), f.redshift) for f in self._fields]),
+                "k": np.concatenate([f.k_window for f in self._fields]),
+            },
+            unit=UNIT,
+            rule={"z": self._redshift_rule, "k": "spline"},
+            outside={"k": self._beyond_k},
+            weights=block_diag(*(f.window for f in self._fields)),
+            remedy='Set k_max to cut the data, or beyond_k = "hold" to keep the last emulated value',
+        )
+
+    @property
+    def requires(self) -> Mapping[str, Requirement]:
+        return self._requires
+
+    def log_likelihood(
+        self,
+        predictions: Mapping[str, Prediction],
+        parameters: Mapping[str, Any],
+        xp: Namespace,
+    ) -> Any:
+        model = predictions["delta21_sq"]
+        extra = (self.modelling_fraction * model.value) ** 2
+        if model.error is not None:
+            extra = extra + model.error**2
+        if self.likelihood == "upper_limit":
+            width = xp.sqrt(self.sigma**2 + extra)
+            return xp.sum(marginal_upper_limit(model.value, self.data, width, xp), axis=-1)
+        return self._gaussian(model.value, extra, xp)
+
+    def _gaussian(self, m: Any, extra: Any, xp: Namespace) -> Any:
+        """Normalised relative to the data's own covariance, so that ln L(m = d) = 0 without errors."""
+        total: Any = 0.0
+        for f, part in self._slices():
+            covariance = f.covariance + extra[:, part, None] * np.eye(len(f.k))
+            residual = m[:, part] - f.delta2
+            chi2 = xp.sum(residual * xp.solve(covariance, residual[:, :, None])[:, :, 0], axis=-1)
+            total = total - 0.5 * chi2 - 0.5 * (xp.logdet(covariance) - np.linalg.slogdet(f.covariance)[1])
+        return total
+
+    def _slices(self) -> Iterator[tuple[_Field, slice]]:
+        start = 0
+        for f in self._fields:
+            yield f, slice(start, start + len(f.k))
+            start += len(f.k)
+
+    def panels(self) -> tuple[Panel, ...]:
+        """One a band, with the field whose limit is lowest."""
+        best: dict[str, _Field] = {}
+        for f in self._fields:
+            if f.band not in best or _limits(f).min() < _limits(best[f.band]).min():
+                best[f.band] = f
+        return tuple(self._panel(f) for f in best.values())
+
+    def _panel(self, f: _Field) -> Panel:
+        k = np.geomspace(f.k_window.min(), f.k_window.max(), 60)
+        limit = self.likelihood == "upper_limit"
+        error = np.zeros(len(f.k)) if limit else np.sqrt(np.diag(f.covariance))
+        return Panel(
+            title=f"21-cm power spectrum, z = {f.redshift:.2f}, field {f.label.split('/')[1][-1]}",
+            x_label=r"$k$ [Mpc$^{-1}$]",
+            y_label=r"$\Delta^2_{21}$ [mK$^2$]",
+            x=f.k,
+            y=_limits(f) if limit else f.delta2,
+            error_low=error,
+            error_high=error,
+            kind=("upper" if limit else "measurement",) * len(f.k),
+            curve=Requirement(
+                "delta21_sq",
+                at={"z": np.full(len(k), f.redshift), "k": k},
+                unit=UNIT,
+                rule={"z": "cubic", "k": "spline"},
+                outside={"k": "hold"},
+            ),
+            curve_x=k,
+            x_log=True,
+            y_log=True,
+        )
+
+
+def _limits(f: _Field) -> Array:
+    """Two-sigma upper limits as published: max(d, 0) + 2 sigma."""
+    return np.maximum(f.delta2, 0.0) + 2 * np.sqrt(np.diag(f.covariance))
+
+
+def _read(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ...]) -> list[_Field]:
+    """Read the fields of a catalog.
+
+    Two forms are known: with ``variance`` and ``k_window`` (windows of their own grid), and with
+    ``covariance``, ``valid`` and ``k_mpc`` (square windows).
+    """
+    found = []
+    with catalog.hdf5() as file:
+        names = [name for name in file if name.startswith("band")]
+        if not names:
+            raise DataError(f"catalog {catalog.name!r}: {catalog.path} has no groups bandN/field_X")
+        for band in names:
+            for field in file[band]:
+                if (not bands or band in bands) and (not fields or field.removeprefix("field_") in fields):
+                    found.append(
+                        _field(f"{band}/{field}", band, file[band][field], float(file[band].attrs["redshift"]))
+                    )
+    return found
+
+
+def _field(label: str, band: str, group: Any, redshift: float) -> _Field:
+    delta2, window = group["delta2"][()], group["window"][()]
+    if "variance" in group:
+        covariance = np.diag(group["variance"][()])
+        return _Field(label, band, redshift, group["k"][()], delta2, covariance, window, group["k_window"][()])
+    valid = group["valid"][()]
+    square = np.ix_(valid, valid)
+    k = group["k_mpc"][()][valid]
+    return _Field(label, band, redshift, k, delta2[valid], group["covariance"][()][square], window[square], k)
+
+
+def _cut(f: _Field, k_min: float, k_max: float) -> _Field:
+    keep = (f.k >= k_min) & (f.k <= k_max)
+    covariance = f.covariance[np.ix_(keep, keep)]
+    used = np.any(f.window[keep] != 0, axis=0)
+    window, k_window = f.window[np.ix_(keep, used)], f.k_window[used]
+    return _Field(f.label, f.band, f.redshift, f.k[keep], f.delta2[keep], covariance, window, k_window)

@@ -1,0 +1,184 @@
+"""Galaxy UV luminosity functions.
+
+    ln L = -1/2 sum_i [(phi(M_i, z_i) - phi_i) / s_i]^2  (- ln s_i where s depends on the model)
+
+with phi in linear units [Mpc^-3 mag^-1] and ``s^2 = sigma^2 + e^2``, where ``e`` is the emulator's
+error carried to linear units. Asymmetric errors are two half-Gaussians by default; a non-detection
+with limit ``l`` at ``n`` sigma is a measurement of zero with the error ``l / n``.
+
+The model enters as log10 phi: cubic spline in M_UV, linear between the emulated redshifts, and
+never beyond them. Observed and modelled cosmologies are not converted into each other
+(H0 = 70, Omega_m = 0.3 in most papers; the shift is about 0.02 to 0.05 mag).
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.catalog import load_catalog
+from astroemu.errors import ConfigurationError, closest, listing
+from astroemu.files import FileName
+from astroemu.likelihood import barlow_gaussian, gaussian, split_gaussian
+from astroemu.model import DoubleCountingWarning
+from astroemu.namespace import Namespace
+from astroemu.panel import Panel
+from astroemu.probe import Probe
+from astroemu.provider import Prediction
+from astroemu.requirement import Requirement
+
+Array = NDArray[np.float64]
+UNIT = "log10(Mpc^-3 mag^-1)"
+_LN10 = float(np.log(10.0))
+#: Sets that contain the same galaxies at the same redshift.
+_OVERLAPS = (
+    ("Bouwens+2015", "Bouwens+2021"),
+    ("Bouwens+2015", "Oesch+2018"),
+    *itertools.combinations(("Harikane+2023", "McLeod+2024", "Donnan+2024", "Finkelstein+2023"), 2),
+)
+
+
+class UVLuminosityFunction(Probe):
+    """Binned UV luminosity functions.
+
+    Parameters
+    ----------
+    catalog : str
+        Name of an installed catalog, or an ECSV file with its columns.
+    sets : mapping of str to tuple of float
+        Redshift labels to use, by reference.
+    m_uv_min, m_uv_max : float
+        Range of magnitudes (bright and faint cut), both open.
+    errors : {"split", "symmetric", "barlow"}
+        Treatment of asymmetric errors; ``symmetric`` takes their mean.
+
+    Raises
+    ------
+    ConfigurationError
+        If a set is not in the catalog or nothing is left.
+    """
+
+    contains = frozenset({"galaxy UV luminosity functions"})
+
+    def __init__(
+        self,
+        catalog: FileName = "uv_luminosity_function",
+        sets: Mapping[str, tuple[float, ...]] | None = None,
+        m_uv_min: float = -20.0,
+        m_uv_max: float = -10.0,
+        errors: Literal["split", "symmetric", "barlow"] = "split",
+    ) -> None:
+        source = load_catalog(catalog)
+        self.catalogs = (source,)
+        self._errors = errors
+        table = source.table()
+        sets = sets if sets is not None else {"Bouwens+2021": (6.0, 7.0, 8.0), "Oesch+2018": (10.0,)}
+        keep = _selected(table, sets, source.name)
+        keep &= (np.asarray(table["M_UV"]) > m_uv_min) & (np.asarray(table["M_UV"]) < m_uv_max)
+        if not keep.any():
+            raise ConfigurationError(f"m_uv_min = {m_uv_min} and m_uv_max = {m_uv_max} leave no data")
+        _warn_overlaps(sets)
+        table = table[keep]
+        self.reference = tuple(str(value) for value in table["reference"])
+        self.z, self.m_uv, phi, up, low, n_sigma = (
+            np.asarray(table[name], dtype=float) for name in ("z", "M_UV", "phi", "err_up", "err_lo", "n_sigma")
+        )
+        self.is_limit = np.asarray(table["kind"] == "upper")
+        self.limit = np.where(self.is_limit, phi, np.nan)
+        # A non-detection is a measurement of zero whose error is the limit over its significance.
+        none = np.where(self.is_limit, phi / np.where(self.is_limit, n_sigma, 1.0), 0.0)
+        self.phi = np.where(self.is_limit, 0.0, phi)
+        self.error_high = np.where(self.is_limit, none, up)
+        self.error_low = np.where(self.is_limit, none, low)
+        self._requires = {
+            "log10_uv_lf": Requirement(
+                "log10_uv_lf",
+                at={"z": self.z, "m_uv": self.m_uv},
+                unit=UNIT,
+                rule={"z": "linear", "m_uv": "spline"},
+                remedy="Leave this redshift out of `sets`, or move m_uv_min and m_uv_max",
+            )
+        }
+
+    @property
+    def requires(self) -> Mapping[str, Requirement]:
+        return self._requires
+
+    def log_likelihood(
+        self,
+        predictions: Mapping[str, Prediction],
+        parameters: Mapping[str, Any],
+        xp: Namespace,
+    ) -> Any:
+        model = predictions["log10_uv_lf"]
+        phi = xp.exp(_LN10 * model.value)
+        extra = None if model.error is None else _LN10 * phi * model.error
+        if self._errors == "symmetric":
+            terms = gaussian(phi, self.phi, 0.5 * (self.error_low + self.error_high), xp, extra)
+        else:
+            form = split_gaussian if self._errors == "split" else barlow_gaussian
+            terms = form(phi, self.phi, self.error_low, self.error_high, xp, extra)
+        return xp.sum(terms, axis=-1)
+
+    def panels(self) -> tuple[Panel, ...]:
+        """One a redshift."""
+        return tuple(self._panel(z) for z in np.unique(self.z))
+
+    def _panel(self, z: float) -> Panel:
+        here = self.z == z
+        limit = self.is_limit[here]
+        m_uv = np.linspace(self.m_uv[here].min(), self.m_uv[here].max(), 50)
+        return Panel(
+            title=f"UV luminosity function, z = {z:g} ({', '.join(sorted(set(np.array(self.reference)[here])))})",
+            x_label=r"$M_{\rm UV}$ [mag]",
+            y_label=r"$\phi$ [Mpc$^{-3}$ mag$^{-1}$]",
+            x=self.m_uv[here],
+            y=np.where(limit, self.limit[here], self.phi[here]),
+            error_low=np.where(limit, 0.0, self.error_low[here]),
+            error_high=np.where(limit, 0.0, self.error_high[here]),
+            kind=tuple("upper" if flag else "measurement" for flag in limit),
+            curve=Requirement(
+                "log10_uv_lf",
+                at={"z": np.full(50, z), "m_uv": m_uv},
+                unit=UNIT,
+                rule={"m_uv": "spline"},
+            ),
+            curve_x=m_uv,
+            transform=lambda y: 10.0**y,
+            y_log=True,
+        )
+
+
+def _selected(table: Any, sets: Mapping[str, tuple[float, ...]], name: str) -> NDArray[np.bool_]:
+    references = sorted(set(table["reference"].tolist()))
+    keep = np.zeros(len(table), dtype=bool)
+    for reference, redshifts in sets.items():
+        if reference not in references:
+            raise ConfigurationError(
+                f"sets: {name!r} has no {reference!r}.{closest(reference, references)} It has {listing(references)}"
+            )
+        rows = np.asarray(table["reference"] == reference)
+        for z in redshifts:
+            chosen = rows & np.isclose(np.asarray(table["z"]), z)
+            if not chosen.any():
+                known = ", ".join(f"{value:g}" for value in np.unique(np.asarray(table["z"])[rows]))
+                raise ConfigurationError(f"sets: {reference!r} has no z = {z:g}; it has z = {known}")
+            keep |= chosen
+    return keep
+
+
+def _warn_overlaps(sets: Mapping[str, tuple[float, ...]]) -> None:
+    for first, second in _OVERLAPS:
+        shared = set(sets.get(first, ())) & set(sets.get(second, ()))
+        if shared:
+            warnings.warn(
+                f"{first} and {second} share galaxies at z = {', '.join(f'{z:g}' for z in sorted(shared))}: "
+                "the likelihood counts them twice. Keep one of the two sets",
+                DoubleCountingWarning,
+                stacklevel=4,
+            )
