@@ -1,0 +1,1 @@
+"""The emulators, samplers and simulators that ship with astroemu, one file each."""

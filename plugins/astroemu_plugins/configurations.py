@@ -1,0 +1,12 @@
+"""Ready configurations: the files of docs/examples, in a checkout and in an installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+_EXAMPLES = _HERE / "examples" if (_HERE / "examples").is_dir() else _HERE.parents[1] / "docs" / "examples"
+
+REIONIZATION = _EXAMPLES / "reionization.toml"
+LIKE_21CMMC = _EXAMPLES / "like_21cmmc.toml"
+TRAIN_ACG = _EXAMPLES / "train_acg.toml"

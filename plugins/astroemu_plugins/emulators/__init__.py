@@ -1,0 +1,1 @@
+"""Built-in emulators, found through entry points."""

@@ -1,0 +1,180 @@
+"""UltraNest: nested sampling with posterior samples and evidence (Buchner 2021, arXiv:2101.09604).
+
+Region sampling with robust ellipsoids and raised batch sizes suits a vectorised likelihood of one
+peak; ``method = "slice"`` (a population of slice samplers) suits curved or high-dimensional ones.
+Minus infinity is handed on as a finite floor: UltraNest asserts finite values, and its treatment of
+plateaus makes the evidence right when part of the prior lies on the floor (tests/ has the check).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import ConfigurationError, PluginError
+from astroemu.sampler import Counted, Progress, Report, Sampler, Target, seeds, silent
+from astroemu.samples import Samples, kish_ess
+
+Array = NDArray[np.float64]
+#: Below every likelihood that a probe can return for data of finite significance.
+FLOOR = -1e30
+
+
+class UltraNest(Sampler):
+    """Nested sampler.
+
+    Parameters
+    ----------
+    live_points : int
+    method : {"region", "slice"}
+    batch : int
+        Least number of points proposed a call (region sampling).
+    evidence_fraction : float
+        The run ends when the live points can add no more than this share of the evidence.
+    max_calls : int
+        The run ends here, unconverged, if it did not end before.
+    """
+
+    name = "ultranest"
+
+    def __init__(
+        self,
+        live_points: int = 400,
+        method: Literal["region", "slice"] = "region",
+        batch: int = 1024,
+        evidence_fraction: float = 0.01,
+        max_calls: int = 20_000_000,
+    ) -> None:
+        if live_points < 40:
+            raise ConfigurationError(f"live_points = {live_points} must be at least 40")
+        if not 0 < evidence_fraction < 1:
+            raise ConfigurationError(f"evidence_fraction = {evidence_fraction} must be in (0, 1)")
+        self.live_points = live_points
+        self.method = method
+        self.batch = batch
+        self.evidence_fraction = evidence_fraction
+        self.max_calls = max_calls
+
+    def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
+        try:
+            import ultranest
+        except ImportError:
+            raise PluginError(
+                "the sampler 'ultranest' needs UltraNest, which is compiled when it is installed: "
+                "apt-get install gcc python3-dev, then pip install 'astroemu-inference[ultranest]'"
+            ) from None
+
+        counted = Counted(target)
+        # UltraNest draws from NumPy's global generator, which is put back afterwards.
+        before = np.random.get_state()
+        np.random.seed(int(seeds(seed, 1)[0].generate_state(1)[0]))
+        logger = logging.getLogger("ultranest")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                sampler = ultranest.ReactiveNestedSampler(
+                    list(target.names),
+                    _floored(counted),
+                    transform=target.prior_transform,
+                    vectorized=True,
+                    num_test_samples=0,
+                    ndraw_min=self.batch,
+                    ndraw_max=max(self.batch, 65536),
+                )
+                result = sampler.run(**self._settings(sampler, len(target.names), report, counted))
+        finally:
+            logger.setLevel(level)
+            np.random.set_state(before)
+        return self._samples(result, counted)
+
+    def _settings(self, sampler: Any, n_dim: int, report: Report, counted: Counted) -> dict[str, Any]:
+        from ultranest.mlfriends import RobustEllipsoidRegion
+
+        settings: dict[str, Any] = {
+            "min_num_live_points": self.live_points,
+            "frac_remain": self.evidence_fraction,
+            "max_ncalls": self.max_calls,
+            "min_ess": self.live_points,
+            "max_num_improvement_loops": 0,
+            "show_status": False,
+            "viz_callback": False,
+            "region_class": RobustEllipsoidRegion,
+        }
+        if self.method == "slice":
+            from ultranest.popstepsampler import PopulationSimpleSliceSampler, generate_mixture_random_direction
+
+            sampler.stepsampler = PopulationSimpleSliceSampler(
+                popsize=self.live_points, nsteps=2 * n_dim, generate_direction=generate_mixture_random_direction
+            )
+        settings["viz_callback"] = _reporter(report, counted)
+        return settings
+
+    def _samples(self, result: dict[str, Any], counted: Counted) -> Samples:
+        points = result["weighted_samples"]
+        theta = np.asarray(points["points"], dtype=float)
+        log_weight = np.log(np.maximum(np.asarray(points["weights"], dtype=float), 1e-300))
+        log_likelihood = np.asarray(points["logl"], dtype=float)
+        # Points on the floor lie outside the model: they carry no weight and are dropped.
+        keep = (log_likelihood > FLOOR) & (log_weight > -600.0)
+        theta, log_likelihood, log_weight = theta[keep], log_likelihood[keep], log_weight[keep]
+        log_weight = log_weight - np.log(np.sum(np.exp(log_weight)))
+        insertion = result.get("insertion_order_MWW_test", {})
+        ended = counted.n < self.max_calls
+        uniform = bool(insertion.get("converged", True))
+        return Samples(
+            names=counted.names,
+            theta=theta,
+            log_likelihood=log_likelihood,
+            log_prior=counted.log_prior(theta),
+            log_weight=log_weight,
+            sampler=self.name,
+            ess=kish_ess(log_weight),
+            converged=ended and uniform,
+            reason=(
+                f"live points hold less than {self.evidence_fraction:g} of the evidence"
+                if ended
+                else f"stopped at max_calls = {self.max_calls}"
+            )
+            + (" and the insertion orders are uniform" if uniform else " but the insertion orders are not uniform"),
+            n_likelihood=counted.n,
+            log_evidence=float(result["logz"]),
+            log_evidence_err=float(result["logzerr"]),
+            diagnostics={
+                "iterations": int(result["niter"]),
+                "live_points": self.live_points,
+                "method": self.method,
+                "information": float(result.get("H", np.nan)),
+                "insertion_order_converged": uniform,
+            },
+        )
+
+
+def _floored(target: Counted) -> Any:
+    """Return the likelihood with minus infinity replaced by the floor."""
+
+    def log_likelihood(theta: Array) -> Array:
+        values = target.log_likelihood(theta)
+        return np.where(np.isfinite(values), values, FLOOR)
+
+    return log_likelihood
+
+
+def _reporter(report: Report, counted: Counted) -> Any:
+    last = [0.0]
+
+    def callback(info: dict[str, Any], **_: Any) -> None:
+        if time.monotonic() - last[0] > 0.2:
+            last[0] = time.monotonic()
+            remaining = info["logz_remain"] - np.logaddexp(info["logz"], info["logz_remain"])
+            status = f"ln Z = {info['logz']:.2f}, {100 * np.exp(remaining):.1f} % of the evidence left"
+            report(Progress(int(info["it"]), counted.n, status))
+
+    return callback

@@ -1,0 +1,1 @@
+"""Built-in simulators, found through entry points."""

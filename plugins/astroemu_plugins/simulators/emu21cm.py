@@ -1,0 +1,164 @@
+"""21cmEMU as a simulator: 21cmFAST's atomic-cooling galaxies from a large network.
+
+Breitman et al. 2024 (MNRAS 527, 9833, arXiv:2309.05697) trained a network of 21.7 million
+parameters on 21cmFAST v3. It takes milliseconds a point; here it teaches much smaller networks.
+Needs the extra ``21cmemu`` (PyTorch).
+
+Known traps, and what is done here:
+
+* it checks no bounds: points outside its box are refused;
+* its X-ray threshold is in eV at its interface and in keV in its tables: here it is ``e_0_keV``;
+* its optical depth takes the gas as fully ionised below z = 5.9: the description says so;
+* its spin temperature is undefined once reionization is complete: NaN there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.distribution import Uniform
+from astroemu.errors import DataError, PluginError
+from astroemu.observable import Axis, Observable
+from astroemu.parameter import Parameter
+from astroemu.simulator import Simulator
+
+Array = NDArray[np.float64]
+
+_PARAMETERS = (
+    Parameter("log10_f_star10", Uniform(-3.0, 0.0), r"\log_{10} f_{*,10}"),
+    Parameter("alpha_star", Uniform(-0.5, 1.0), r"\alpha_*"),
+    Parameter("log10_f_esc10", Uniform(-3.0, 0.0), r"\log_{10} f_{{\rm esc},10}"),
+    Parameter("alpha_esc", Uniform(-1.0, 0.5), r"\alpha_{\rm esc}"),
+    Parameter("log10_m_turn", Uniform(8.0, 10.0), r"\log_{10} M_{\rm turn}", "log10 Msun"),
+    Parameter("t_star", Uniform(0.01, 1.0), r"t_*", "Hubble time"),
+    Parameter("log10_l_x", Uniform(38.0, 42.0), r"\log_{10} L_X", "log10 erg s^-1 Msun^-1 yr"),
+    Parameter("e_0_keV", Uniform(0.1, 1.5), r"E_0", "keV"),
+    Parameter("alpha_x", Uniform(-1.0, 3.0), r"\alpha_X"),
+)
+_E_0 = [p.name for p in _PARAMETERS].index("e_0_keV")
+
+
+class Emu21cm(Simulator):
+    """21cmEMU, model "acg": atomic-cooling galaxies, nine parameters.
+
+    Parameters
+    ----------
+    threads : int
+        PyTorch threads; the answers do not depend on it beyond float32 rounding.
+
+    Raises
+    ------
+    PluginError
+        If the extra is not installed.
+    """
+
+    parameters = _PARAMETERS
+    batch = 500
+
+    def __init__(self, threads: int = 1) -> None:
+        try:
+            self.version = version("py21cmemu")
+        except PackageNotFoundError:
+            raise PluginError(
+                "the simulator '21cmemu' needs py21cmemu: pip install 'astroemu-inference[21cmemu]'"
+            ) from None
+        self._threads = threads
+
+    @cached_property
+    def _emulator(self) -> Any:
+        import torch
+        from py21cmemu import Emulator
+
+        torch.set_num_threads(self._threads)
+        return Emulator(emulator="acg")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "model": "acg",
+            "teacher": "21cmFAST v3, box 250 Mpc, 128^3, redshift-space lightcones",
+            "cosmology": {"h": 0.6774, "Omega_m": 0.3075, "Omega_b": 0.0486, "sigma_8": 0.82, "n_s": 0.97},
+        }
+
+    @property
+    def licence(self) -> str:
+        return "MIT (py21cmemu)"
+
+    @property
+    def citation(self) -> str:
+        return "Breitman et al. 2024, MNRAS 527, 9833, arXiv:2309.05697"
+
+    @cached_property
+    def _observables(self) -> dict[str, Observable]:
+        known = self._emulator.properties
+        z_all = Axis("z", np.asarray(known.zs))
+        z_power = Axis("z", np.asarray(known.PS_zs))
+        k = Axis("k", np.asarray(known.PS_ks), "1/Mpc")
+        z_lf = Axis("z", np.asarray(known.uv_lf_zs))
+        m_uv = np.asarray(known.UVLFs_MUVs)
+        m_uv = m_uv[(m_uv >= -20) & (m_uv <= -10)]
+        made = (
+            Observable(
+                "delta21_sq",
+                (z_power, k),
+                "mK^2",
+                "Dimensionless 21-cm power spectrum in redshift space; the simulations' floor is 0.1 mK^2",
+                r"\Delta^2_{21}",
+            ),
+            Observable("x_hi", (z_all,), "", "Volume-averaged neutral hydrogen fraction", r"\bar{x}_{\rm HI}"),
+            Observable(
+                "tau_e",
+                (),
+                "",
+                "Thomson optical depth, taking the gas as fully ionised below z = 5.9",
+                r"\tau_e",
+            ),
+            Observable(
+                "log10_uv_lf",
+                (z_lf, Axis("m_uv", m_uv, "mag")),
+                "log10(Mpc^-3 mag^-1)",
+                "log10 of the UV luminosity function; a sub-grid (-20 to -10) of the simulations' magnitudes",
+                r"\log_{10} \phi",
+            ),
+            Observable("t_b", (z_all,), "mK", "Global 21-cm brightness temperature", r"\bar{T}_{21}"),
+            Observable(
+                "t_s",
+                (z_all,),
+                "K",
+                "Mean spin temperature; without meaning once reionization is complete",
+                r"\bar{T}_{\rm S}",
+            ),
+        )
+        return {observable.name: observable for observable in made}
+
+    @property
+    def provides(self) -> Mapping[str, Observable]:
+        return self._observables
+
+    def simulate(self, theta: Array) -> Mapping[str, Array]:
+        low, high = np.array([p.prior.support for p in self.parameters]).T
+        if np.any((theta < low) | (theta > high)):
+            raise DataError("21cmemu: a point lies outside the box that it was trained on")
+        points = np.array(theta, dtype=float)
+        points[:, _E_0] *= 1000.0  # its interface takes eV
+        _, output, _ = self._emulator.predict(points)
+        n = len(points)
+        raw = {
+            "delta21_sq": output.PS,
+            "x_hi": output.xHI,
+            "tau_e": output.tau,
+            "log10_uv_lf": output.UVLFs,
+            "t_b": output.Tb,
+            "t_s": output.Ts,
+        }
+        # One point comes back without its batch axis.
+        return {
+            name: np.asarray(getattr(values, "value", values)).reshape(n, *self.provides[name].shape)
+            for name, values in raw.items()
+        }
