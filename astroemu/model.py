@@ -240,7 +240,7 @@ class Model:
             If a probe or provider raises: it names the plugin and the point.
         """
         parts = self.log_likelihood_by_probe(theta)
-        return np.sum(np.stack(list(parts.values())), axis=0)
+        return np.asarray(sum(parts.values()))
 
     def log_likelihood_by_probe(self, theta: Array) -> dict[str, Array]:
         """Log-likelihood ``(n,)`` of each probe; see :meth:`log_likelihood`."""
@@ -352,7 +352,7 @@ class _Term:
     """One requirement, resolved: which provider's rows it takes, and its matrix."""
 
     observable: str
-    rows: NDArray[np.intp]  # position of each used grid point among the rows asked of the provider
+    rows: NDArray[np.intp] | None  # its grid points among the rows asked of the provider; None if all
     matrix: Array | None  # (used rows, size); None if it only selects
     spread: Array | None  # |matrix|, which carries fully correlated errors
 
@@ -436,11 +436,13 @@ class _Pipeline:
 
     def _apply(self, term: _Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
         whole = found[term.observable]
-        error = whole.error if self.with_error else None
-        if term.matrix is None:
-            return Prediction(whole.value[:, term.rows], None if error is None else error[:, term.rows])
-        value = xp.matmul(whole.value[:, term.rows], term.matrix)
-        return Prediction(value, None if error is None else xp.matmul(error[:, term.rows], term.spread))
+        value, error = whole.value, whole.error if self.with_error else None
+        if term.rows is not None:
+            value, error = value[:, term.rows], None if error is None else error[:, term.rows]
+        if term.matrix is not None:
+            value = xp.matmul(value, term.matrix)
+            error = None if error is None else xp.matmul(error, term.spread)
+        return Prediction(value, error)
 
     def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> dict[str, Prediction]:
         """What one user asked for."""
@@ -490,7 +492,7 @@ def _needs(provider: Provider) -> dict[str, Requirement]:
 
 def _term(observable: str, matrix: Array, used: NDArray[np.intp]) -> _Term:
     columns = np.flatnonzero(np.any(matrix != 0, axis=0))
-    rows = np.searchsorted(used, columns)
+    rows = None if len(columns) == len(used) else np.searchsorted(used, columns)
     small = matrix[:, columns].T
     selects = small.shape[0] == small.shape[1] and np.array_equal(small, np.eye(len(small)))
     if selects:

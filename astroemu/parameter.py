@@ -34,6 +34,9 @@ class Parameter:
 
     @property
     def label(self) -> str:
-        """Axis label: LaTeX symbol and unit."""
+        """Axis label: LaTeX symbol and unit (``log10 Msun`` is shown as the unit of the argument)."""
         symbol = f"${self.latex}$" if self.latex else self.name
-        return f"{symbol} [{self.unit}]" if self.unit else symbol
+        unit = self.unit.removeprefix("log10 ")
+        for name, shown in (("Msun", r"$M_\odot$"), ("^-1", "$^{-1}$")):
+            unit = unit.replace(name, shown)
+        return f"{symbol} [{unit}]" if unit else symbol

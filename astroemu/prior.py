@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,17 +39,17 @@ class Prior:
         if not self.free:
             raise ConfigurationError("every parameter is fixed, so there is nothing to infer; free one")
 
-    @property
+    @cached_property
     def free(self) -> tuple[Parameter, ...]:
         """The sampled parameters, in the order of the columns of ``theta``."""
         return tuple(p for p in self.parameters if not p.is_fixed)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the sampled parameters."""
         return tuple(p.name for p in self.free)
 
-    @property
+    @cached_property
     def fixed(self) -> dict[str, float]:
         """Values of the parameters that are not sampled."""
         return {p.name: p.prior.support[0] for p in self.parameters if p.is_fixed}

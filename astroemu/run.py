@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from astroemu.configuration import Configuration, configuration_from
+from astroemu.emulator import Emulator
 from astroemu.errors import RunFolderError
 from astroemu.files import sha256, write_atomically
 from astroemu.model import Model
@@ -152,6 +153,7 @@ def summarise(
         "diagnostics": dict(samples.diagnostics),
         "versions": versions(),
         "inputs": inputs(model, configuration),
+        "citations": citations(model),
     }
 
 
@@ -163,6 +165,18 @@ def inputs(model: Model, configuration: Configuration) -> dict[str, str]:
     for probe in model.probes.values():
         found |= {f"catalog {catalog.name}": catalog.sha256 for catalog in probe.catalogs}
     return found
+
+
+def citations(model: Model) -> list[str]:
+    """What to cite for the data and the emulators of a run."""
+    found = []
+    for probe in model.probes.values():
+        for catalog in probe.catalogs:
+            found.append(f"{catalog.reference} (arXiv: {', '.join(catalog.arxiv)})" if catalog.arxiv else catalog.name)
+    for provider in model.providers.values():
+        if isinstance(provider, Emulator):
+            found.append(str(provider.provenance.get("simulation", {}).get("citation", "")))
+    return sorted({citation for citation in found if citation})
 
 
 def versions() -> dict[str, str]:

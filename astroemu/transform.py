@@ -67,7 +67,7 @@ class Identity(Transform):
         return t
 
     def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
-        return 1.0
+        return 1.0 + 0.0 * t
 
 
 @dataclass(frozen=True)

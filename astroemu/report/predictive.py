@@ -57,8 +57,7 @@ def _curve(axis: Any, panel: Panel, x: Array, values: Array) -> None:
         low, high = np.quantile(values, [(1 - mass) / 2, (1 + mass) / 2], axis=0)
         axis.fill_between(x, low, high, color=COLOUR, alpha=alpha, lw=0, label=f"{mass:.0%} of the posterior")
     axis.plot(x, np.median(values, axis=0), color=COLOUR, lw=1.2)
-    axis.set_xscale("log" if panel.x_log else "linear")
-    axis.set_yscale("log" if panel.y_log else "linear")
+    _scale(axis, panel)
     kind = np.array(panel.kind)
     measured = kind == "measurement"
     if measured.any():
@@ -70,6 +69,20 @@ def _curve(axis: Any, panel: Panel, x: Array, values: Array) -> None:
             axis.plot(panel.x[rows], panel.y[rows], ls="", marker=marker, ms=6, color=DATA, label=f"{name} limit")
     if panel.y_log:
         _floor(axis, panel, values)
+
+
+def _scale(axis: Any, panel: Panel) -> None:
+    """Set the scales, with ticks few enough to be read."""
+    from matplotlib import ticker
+
+    axis.set_yscale("log" if panel.y_log else "linear")
+    if panel.x_log:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+    else:
+        axis.xaxis.set_major_locator(ticker.MaxNLocator(6))
 
 
 def _visible(panel: Panel, rows: NDArray[np.bool_]) -> Array:

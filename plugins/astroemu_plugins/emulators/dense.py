@@ -57,12 +57,23 @@ class Input:
     latex: str = ""
     log10: bool = False
 
-    def scaled(self, x: Any, xp: Namespace) -> Any:
-        """Map the training range to [-1, 1]."""
-        low, high = self.low, self.high
-        if self.log10:
-            x, low, high = xp.log10(x), np.log10(low), np.log10(high)
-        return (2.0 * x - (low + high)) / (high - low)
+
+class Scaling:
+    """The training box mapped to [-1, 1], after log10 where stated, for all parameters at once."""
+
+    def __init__(self, inputs: tuple[Input, ...]) -> None:
+        self.is_log = np.array([i.log10 for i in inputs])
+        edges = np.array([(i.low, i.high) for i in inputs]).T
+        edges[:, self.is_log] = np.log10(edges[:, self.is_log])
+        low, high = edges
+        self.slope, self.shift = 2.0 / (high - low), (low + high) / (low - high)
+
+    def __call__(self, theta: Any, xp: Namespace) -> Any:
+        """Scale points ``(n, d)``."""
+        if self.is_log.any():
+            # The other columns may be negative: they are kept out of the logarithm.
+            theta = xp.where(self.is_log, xp.log10(xp.where(self.is_log, theta, 1.0)), theta)
+        return theta * self.slope + self.shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +189,7 @@ class DenseEmulator(Emulator):
         file_hash: str = "",
     ) -> None:
         self.inputs = inputs
+        self._scaling = Scaling(inputs)
         self.networks = dict(networks)
         self.provenance = dict(provenance)
         self.parameters = tuple(i.name for i in inputs)
@@ -222,7 +234,7 @@ class DenseEmulator(Emulator):
                 features |= {observable.name for observable in network.features}
 
         def evaluate(theta: Any, observables: Mapping[str, Prediction], xp: Namespace) -> dict[str, Prediction]:  # noqa: ARG001
-            scaled = [xp.astype(i.scaled(theta[:, j], xp), "float32") for j, i in enumerate(self.inputs)]
+            scaled = xp.astype(self._scaling(theta, xp), "float32")
             found: dict[str, Prediction] = {}
             known: dict[str, Any] = {}
             for part in parts:
@@ -290,7 +302,8 @@ class _Part:
         rows: Mapping[str, NDArray[np.intp]],
         needed: frozenset[str],
     ) -> None:
-        self.inputs = [emulator.parameters.index(name) for name in network.inputs]
+        columns = [emulator.parameters.index(name) for name in network.inputs]
+        self.inputs = None if columns == list(range(len(emulator.parameters))) else columns
         self.features = [observable.name for observable in network.features]
         self.given: list[tuple[str, slice, Transform]] = []  # features for the networks after it
         self.pieces: list[tuple[str, Any, Transform, Array]] = []
@@ -312,8 +325,8 @@ class _Part:
         self.is_wanted = width > 0 or bool(self.pieces)
         self.forward = network.forward(np.concatenate(chosen))
 
-    def evaluate(self, scaled: list[Any], known: dict[str, Any], found: dict[str, Prediction], xp: Namespace) -> None:
-        x = xp.stack([scaled[j] for j in self.inputs], axis=1)
+    def evaluate(self, scaled: Any, known: dict[str, Any], found: dict[str, Prediction], xp: Namespace) -> None:
+        x = scaled if self.inputs is None else scaled[:, self.inputs]
         if self.features:
             x = xp.concatenate([x, *(known[name] for name in self.features)], axis=1)
         raw = self.forward(x, xp)
@@ -323,7 +336,7 @@ class _Part:
         for name, where, transform, error in self.pieces:
             t = raw[:, where]
             y = transform.inverse(t, xp)
-            found[name] = Prediction(y, transform.slope(t, y, xp) * (error + xp.zeros(t.shape)))
+            found[name] = Prediction(y, transform.slope(t, y, xp) * error)
 
 
 def _network_header(network: Network) -> dict[str, Any]:

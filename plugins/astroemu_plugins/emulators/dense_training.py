@@ -27,7 +27,7 @@ from astroemu.observable import Observable
 from astroemu.options import check
 from astroemu.training_set import TrainingSet
 from astroemu.transform import Fraction, Identity, Transform, transform_from
-from astroemu_plugins.emulators.dense import Input, Network, Output
+from astroemu_plugins.emulators.dense import Input, Network, Output, Scaling
 
 Array = NDArray[np.float64]
 Weights = NDArray[np.float32]
@@ -85,7 +85,7 @@ def train(
     _compare(chosen, data)
     inputs = _inputs(data, chosen)
     train_rows, validation_rows, test_rows = _split(len(data), chosen, seed)
-    scaled = np.stack([i.scaled(data.theta[:, j], NUMPY) for j, i in enumerate(inputs)], axis=1)
+    scaled = Scaling(inputs)(data.theta, NUMPY)
     networks: dict[str, Network] = {}
     metrics: dict[str, Any] = {}
     features = _Features(data)

@@ -5,9 +5,10 @@ differential evolution (``DEMove``), which needs about a fifth of the stretch mo
 in nine dimensions. The snooker variant of emcee 3.1.6 is not offered: it samples too narrow a
 distribution (widths 0.79 of the truth in nine dimensions).
 
-The run goes on until it is ``autocorrelation_times`` integrated autocorrelation times long, by
-the estimate of the slowest parameter, and holds ``effective_samples`` independent samples. The
-first ``burn_in`` autocorrelation times are dropped.
+The first quarter of the chain is always dropped, so that the approach to the posterior does not
+enter the estimate of the autocorrelation time. The run goes on until that quarter is ``burn_in``
+integrated autocorrelation times of the slowest parameter long, and what is left is
+``autocorrelation_times`` long and holds ``effective_samples`` independent samples.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from astroemu.samples import Samples, kish_ess
 Array = NDArray[np.float64]
 #: Prior draws among which the walkers' starting points are chosen.
 _STARTING_DRAWS = 20_000
+#: One part in so many of the chain is burn-in.
+_BURN_IN = 4
 
 
 class Emcee(Sampler):
@@ -41,7 +44,7 @@ class Emcee(Sampler):
     effective_samples : float
         Least number of independent samples.
     burn_in : float
-        Dropped from the start, in autocorrelation times.
+        Least length of the quarter that is dropped, in autocorrelation times.
     max_steps : int
         The run ends here, unconverged, if it did not end before.
     check_every : int
@@ -103,7 +106,7 @@ class Emcee(Sampler):
         for _ in sampler.sample(start, iterations=self.max_steps):
             step = sampler.iteration
             if step % self.check_every == 0:
-                tau = sampler.get_autocorr_time(tol=0, quiet=True)
+                tau = sampler.get_autocorr_time(discard=step // _BURN_IN, tol=0, quiet=True)
                 if self._enough(step, tau):
                     break
             if time.monotonic() - last > 0.2:
@@ -112,34 +115,35 @@ class Emcee(Sampler):
         report(self._progress(sampler.iteration, tau, counted.n))
         return self._samples(sampler, tau, counted)
 
-    def _lengths(self, step: int, tau: Array) -> tuple[float, float]:
-        """Length after burn-in in autocorrelation times, and effective samples."""
+    def _lengths(self, step: int, tau: Array) -> tuple[float, float, float]:
+        """Burn-in and kept length in autocorrelation times, and effective samples."""
         slowest = float(np.max(tau))
         if not np.isfinite(slowest) or slowest <= 0:
-            return 0.0, 0.0
-        length = max(step / slowest - self.burn_in, 0.0)
-        return length, length * self.walkers
+            return 0.0, 0.0, 0.0
+        burn_in = step // _BURN_IN
+        return burn_in / slowest, (step - burn_in) / slowest, (step - burn_in) / slowest * self.walkers
 
     def _enough(self, step: int, tau: Array) -> bool:
-        length, ess = self._lengths(step, tau)
-        return length >= self.autocorrelation_times and ess >= self.effective_samples
+        burn_in, length, ess = self._lengths(step, tau)
+        return burn_in >= self.burn_in and length >= self.autocorrelation_times and ess >= self.effective_samples
 
     def _progress(self, step: int, tau: Array, n: int) -> Progress:
-        length, ess = self._lengths(step, tau)
+        _, length, ess = self._lengths(step, tau)
         fraction = min(length / self.autocorrelation_times, ess / self.effective_samples, 1.0)
         status = f"{length:.0f} of {self.autocorrelation_times:g} autocorrelation times"
         return Progress(step, n, status, fraction)
 
     def _samples(self, sampler: object, tau: Array, counted: Counted) -> Samples:
         step = int(sampler.iteration)  # type: ignore[attr-defined]
-        tau = tau if np.all(np.isfinite(tau)) else sampler.get_autocorr_time(tol=0, quiet=True)  # type: ignore[attr-defined]
+        discard = step // _BURN_IN
+        if not np.all(np.isfinite(tau)):
+            tau = sampler.get_autocorr_time(discard=discard, tol=0, quiet=True)  # type: ignore[attr-defined]
         slowest = float(np.max(tau)) if np.all(np.isfinite(tau)) else float(step)
-        discard = min(int(np.ceil(self.burn_in * slowest)), step // 2)
         thin = max(int(slowest / 4), 1)
         kept = {"discard": discard, "thin": thin, "flat": True}
         theta = sampler.get_chain(**kept)  # type: ignore[attr-defined]
         blobs = sampler.get_blobs(**kept)  # type: ignore[attr-defined]
-        length, ess = self._lengths(step, tau)
+        burn_in, length, ess = self._lengths(step, tau)
         converged = self._enough(step, tau)
         n = len(theta)
         return Samples(
@@ -152,7 +156,8 @@ class Emcee(Sampler):
             ess=ess,
             converged=converged,
             reason=(
-                f"{length:.0f} autocorrelation times after burn-in ({self.autocorrelation_times:g} asked for) "
+                f"{length:.0f} autocorrelation times ({self.autocorrelation_times:g} asked for) after a burn-in of "
+                f"{burn_in:.0f} ({self.burn_in:g} asked for), "
                 f"and {ess:.0f} effective samples ({self.effective_samples:g} asked for)"
             ),
             n_likelihood=counted.n,

@@ -74,9 +74,6 @@ class UltraNest(Sampler):
         # UltraNest draws from NumPy's global generator, which is put back afterwards.
         before = np.random.get_state()
         np.random.seed(int(seeds(seed, 1)[0].generate_state(1)[0]))
-        logger = logging.getLogger("ultranest")
-        level = logger.level
-        logger.setLevel(logging.ERROR)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -89,9 +86,9 @@ class UltraNest(Sampler):
                     ndraw_min=self.batch,
                     ndraw_max=max(self.batch, 65536),
                 )
+                sampler.logger.setLevel(logging.ERROR)
                 result = sampler.run(**self._settings(sampler, len(target.names), report, counted))
         finally:
-            logger.setLevel(level)
             np.random.set_state(before)
         return self._samples(result, counted)
 
@@ -105,7 +102,7 @@ class UltraNest(Sampler):
             "min_ess": self.live_points,
             "max_num_improvement_loops": 0,
             "show_status": False,
-            "viz_callback": False,
+            "viz_callback": _reporter(report, counted),
             "region_class": RobustEllipsoidRegion,
         }
         if self.method == "slice":
@@ -114,7 +111,6 @@ class UltraNest(Sampler):
             sampler.stepsampler = PopulationSimpleSliceSampler(
                 popsize=self.live_points, nsteps=2 * n_dim, generate_direction=generate_mixture_random_direction
             )
-        settings["viz_callback"] = _reporter(report, counted)
         return settings
 
     def _samples(self, result: dict[str, Any], counted: Counted) -> Samples:
