@@ -65,7 +65,7 @@ def _admit(grid: Array, at: Array, outside: Outside) -> Array:
     slack = (0.5 * (grid[1] - low), 0.5 * (high - grid[-2])) if outside == "half_step" else (0.0, 0.0)
     bad = at[(at < low - slack[0]) | (at > high + slack[1])]
     if bad.size:
-        raise DataError(f"{np.array2string(bad[:5])} lies outside the grid [{low:g}, {high:g}]")
+        raise DataError(f"{', '.join(f'{x:g}' for x in np.unique(bad)[:5])} lies outside the grid [{low:g}, {high:g}]")
     return at
 
 

@@ -366,7 +366,7 @@ class _Pipeline:
         chain = self._ordered(model, wanted)
         everything = [(user, key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
         everything += [(p, key, req) for p in chain for key, req in _needs(model.providers[p]).items()]
-        matrices = {(user, key): req.matrix(model.source(req, user)[1]) for user, key, req in everything}
+        matrices = {(user, key): _matrix(req, model.source(req, user)[1], user) for user, key, req in everything}
         used: dict[str, NDArray[np.intp]] = {}
         for user, key, req in everything:
             columns = np.flatnonzero(np.any(matrices[user, key] != 0, axis=0))
@@ -488,6 +488,13 @@ class _Pipeline:
 
 def _needs(provider: Provider) -> dict[str, Requirement]:
     return {requirement.observable: requirement for requirement in provider.requires}
+
+
+def _matrix(requirement: Requirement, provided: Observable, user: str) -> Array:
+    try:
+        return requirement.matrix(provided)
+    except AstroemuError as error:
+        raise ResolutionError(f"{user!r}: {error}") from None
 
 
 def _term(observable: str, matrix: Array, used: NDArray[np.intp]) -> _Term:

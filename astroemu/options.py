@@ -105,13 +105,10 @@ def _explain(schema: type[BaseModel], error: ValidationError) -> str:
 def _fields(schema: Any, path: list[str]) -> list[str]:
     """Names of the fields of the model found along a path."""
     for part in path:
-        if isinstance(schema, type) and issubclass(schema, BaseModel):
-            if part not in schema.model_fields:
-                return []
-            schema = schema.model_fields[part].annotation
-        arguments = typing.get_args(schema)
         if typing.get_origin(schema) is dict:
-            schema = arguments[1]
-        elif arguments:
-            schema = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), Any)
+            schema = typing.get_args(schema)[1]  # the part is a name that the user chose
+        elif isinstance(schema, type) and issubclass(schema, BaseModel) and part in schema.model_fields:
+            schema = schema.model_fields[part].annotation
+        else:
+            return []
     return list(schema.model_fields) if isinstance(schema, type) and issubclass(schema, BaseModel) else []

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +106,7 @@ class Emcee(Sampler):
         for _ in sampler.sample(start, iterations=self.max_steps):
             step = sampler.iteration
             if step % self.check_every == 0:
-                tau = sampler.get_autocorr_time(discard=step // _BURN_IN, tol=0, quiet=True)
+                tau = _autocorrelation_time(sampler, step)
                 if self._enough(step, tau):
                     break
             if time.monotonic() - last > 0.2:
@@ -133,16 +133,16 @@ class Emcee(Sampler):
         status = f"{length:.0f} of {self.autocorrelation_times:g} autocorrelation times"
         return Progress(step, n, status, fraction)
 
-    def _samples(self, sampler: object, tau: Array, counted: Counted) -> Samples:
-        step = int(sampler.iteration)  # type: ignore[attr-defined]
+    def _samples(self, sampler: Any, tau: Array, counted: Counted) -> Samples:
+        step = int(sampler.iteration)
         discard = step // _BURN_IN
         if not np.all(np.isfinite(tau)):
-            tau = sampler.get_autocorr_time(discard=discard, tol=0, quiet=True)  # type: ignore[attr-defined]
+            tau = _autocorrelation_time(sampler, step)
         slowest = float(np.max(tau)) if np.all(np.isfinite(tau)) else float(step)
         thin = max(int(slowest / 4), 1)
         kept = {"discard": discard, "thin": thin, "flat": True}
-        theta = sampler.get_chain(**kept)  # type: ignore[attr-defined]
-        blobs = sampler.get_blobs(**kept)  # type: ignore[attr-defined]
+        theta = sampler.get_chain(**kept)
+        blobs = sampler.get_blobs(**kept)
         burn_in, length, ess = self._lengths(step, tau)
         converged = self._enough(step, tau)
         n = len(theta)
@@ -167,9 +167,15 @@ class Emcee(Sampler):
                 "burn_in_steps": discard,
                 "thin": thin,
                 "autocorrelation_time": dict(zip(counted.names, np.asarray(tau).tolist(), strict=True)),
-                "acceptance": float(np.mean(sampler.acceptance_fraction)),  # type: ignore[attr-defined]
+                "acceptance": float(np.mean(sampler.acceptance_fraction)),
             },
         )
+
+
+def _autocorrelation_time(sampler: Any, step: int) -> Array:
+    """Integrated autocorrelation time ``(d,)`` after burn-in; NaN where a chain has not moved yet."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sampler.get_autocorr_time(discard=step // _BURN_IN, tol=0, quiet=True))
 
 
 def _starting_points(target: Counted, walkers: int, rng: np.random.Generator) -> Array:

@@ -1,0 +1,103 @@
+"""The scripting contract, on the default configuration."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import astroemu
+
+PROBES = ["power_spectrum_21cm", "uv_luminosity_function", "neutral_fraction", "optical_depth"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return astroemu.load_model("reionization")
+
+
+def test_log_likelihood_is_the_sum_over_the_four_probes(model):
+    theta = model.prior_transform(np.random.default_rng(1).random((50, 9)))
+    parts = model.log_likelihood_by_probe(theta)
+    total = model.log_likelihood(theta)
+    assert list(parts) == PROBES
+    assert total.shape == (50,) and total.dtype == np.float64
+    np.testing.assert_allclose(total, sum(parts.values()), rtol=1e-12)
+
+
+def test_a_batch_gives_what_its_points_give(model):
+    theta = model.prior_transform(np.random.default_rng(2).random((40, 9)))
+    one_by_one = np.concatenate([model.log_likelihood(point[None]) for point in theta])
+    # float32 networks: products of other shapes round differently.
+    np.testing.assert_allclose(model.log_likelihood(theta), one_by_one, rtol=1e-4, atol=1e-3)
+
+
+def test_predict_gives_every_observable_on_its_grid(model):
+    found = model.predict(model.prior_transform(np.full((3, 9), 0.5)))
+    assert {name: values.shape for name, values in found.items()} == {
+        name: (3, *observable.shape) for name, observable in model.observables.items()
+    }
+
+
+def test_sampling_by_name_gives_samples(model):
+    samples = model.sample("emcee", seed=5, max_steps=40)
+    again = model.sample("emcee", seed=5, max_steps=40)
+    assert samples.names == model.names and not samples.converged
+    np.testing.assert_array_equal(samples.theta, again.theta)
+
+
+def test_emulator_error_can_be_switched_off():
+    with_error = astroemu.load_model("reionization")
+    without = astroemu.load_model("reionization", ["emulator_error=false"])
+    theta = with_error.prior_transform(np.random.default_rng(3).random((20, 9)))
+    assert np.any(with_error.log_likelihood(theta) != without.log_likelihood(theta))
+
+
+def run(*arguments, code=None):
+    command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "astroemu", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_fit_writes_its_summary_and_pictures_and_is_never_overwritten(tmp_path):
+    out = tmp_path / "run"
+    first = run("fit", "--out", str(out), "--seed", "4", "--set", "samplers.emcee.max_steps=200")
+    assert first.returncode == 0, first.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    contract = "sampler seed parameters log_evidence log_evidence_err n_likelihood wall_seconds ess converged"
+    assert set(contract.split()) | {"versions", "inputs"} <= set(summary)
+    assert summary["sampler"] == "emcee" and summary["seed"] == 4
+    assert summary["log_evidence"] is None and summary["log_evidence_err"] is None
+    for numbers in summary["parameters"].values():
+        assert set(numbers) == {"mean", "std", "q025", "q16", "median", "q84", "q975"}
+        assert numbers["q025"] <= numbers["q16"] <= numbers["median"] <= numbers["q84"] <= numbers["q975"]
+    assert all(len(digest) == 64 for digest in summary["inputs"].values()) and len(summary["inputs"]) == 6
+    pictures = {"corner.png", *(f"predictive_{probe}.png" for probe in PROBES)}
+    assert pictures <= {path.name for path in out.iterdir()}
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    second = run("fit", "--out", str(out))
+    assert second.returncode == 2 and "already holds a run" in second.stderr
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert run("report", str(out)).returncode == 0
+
+
+def test_a_fit_on_a_cpu_imports_no_tensorflow():
+    code = (
+        "import sys, astroemu\n"
+        "astroemu.load_model('reionization').sample('emcee', max_steps=4)\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'tensorflow', 'keras', 'torch', 'jax'}))"
+    )
+    done = run(code=code)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_help_and_list_import_nothing_heavy():
+    for command in ("--help", "list"):
+        code = (
+            f"import sys\nsys.argv = ['astroemu', '{command}']\nfrom astroemu.cli import main\n"
+            "try:\n    main()\nexcept SystemExit:\n    pass\n"
+            "print(sorted({'numpy', 'h5py', 'scipy', 'matplotlib', 'emcee', 'tensorflow'} & set(sys.modules)))"
+        )
+        assert run(code=code).stdout.splitlines()[-1] == "[]"
