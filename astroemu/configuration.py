@@ -106,6 +106,8 @@ class Configuration:
             where = self.where("probes", name)
             options = dict(options)
             plugin = options.pop("plugin", name)
+            if not isinstance(plugin, str):
+                raise ConfigurationError(f"{where}: plugin = {plugin!r} must be the name of a probe")
             try:
                 built[name] = build(PROBES.load(plugin), options, where, self.path.parent)
             except ConfigurationError:

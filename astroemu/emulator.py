@@ -32,6 +32,10 @@ class Emulator(Provider):
     #: What the file says of its origin: simulator, settings, training set, metrics, citation.
     provenance: Mapping[str, Any]
 
+    @property
+    def citation(self) -> str:
+        return str(self.provenance.get("simulation", {}).get("citation", ""))
+
     @classmethod
     @abstractmethod
     def train(cls, data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any = print) -> Self:

@@ -43,7 +43,7 @@ def fit(
     algorithm = configuration.sampler(sampler)
     model = configuration.model()
     folder = RunFolder.fresh(Path("runs"), configuration.name) if out is None else RunFolder.create(out)
-    folder.start(configuration, _resolved(configuration, algorithm.name, seed))
+    folder.start(configuration, _resolved(configuration, sampler or configuration.document.sampler, seed))
     started = time.perf_counter()
     samples = algorithm.run(model, seed=seed, folder=folder.path, report=report)
     wall = time.perf_counter() - started

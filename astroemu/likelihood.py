@@ -40,9 +40,15 @@ def split_gaussian(m: Array, d: Array, low: Array, high: Array, xp: Namespace, e
     """Two half-Gaussians of equal height: width ``low`` below the datum and ``high`` above.
 
     ``low`` and ``high`` are the lengths of the lower and upper error bar. A datum quoted as
-    d (+high, -low) states where the *parameter* may be, so the width is ``high`` where m > d.
+    d (+high, -low) states where the *parameter* may be, so the width is ``high`` where m > d. An
+    extra error is added to both; the norm of the whole, ``low + high``, then depends on the model
+    and is kept, relative to that of the data alone.
     """
-    return gaussian(m, d, xp.where(m > d, high, low), xp, extra)
+    if extra is None:
+        return -0.5 * ((m - d) / xp.where(m > d, high, low)) ** 2
+    wide_low, wide_high = xp.sqrt(low**2 + extra**2), xp.sqrt(high**2 + extra**2)
+    norm = xp.log((wide_low + wide_high) / (low + high))
+    return -0.5 * ((m - d) / xp.where(m > d, wide_high, wide_low)) ** 2 - norm
 
 
 def barlow_gaussian(m: Array, d: Array, low: Array, high: Array, xp: Namespace, extra: Array | None = None) -> Array:
@@ -60,14 +66,29 @@ def barlow_gaussian(m: Array, d: Array, low: Array, high: Array, xp: Namespace, 
     return -0.5 * x * x / variance
 
 
-def marginal_upper_limit(m: Array, d: Array, sigma: Array, xp: Namespace) -> Array:
+def marginal_upper_limit(m: Array, d: Array, sigma: Array, xp: Namespace, extra: Array | None = None) -> Array:
     """Power measured on top of an unknown positive systematic.
 
-    Marginalising a systematic of flat prior [0, inf) gives ``ln Phi((d - m) / sigma)`` up to a
-    constant (HERA Collaboration 2022, ApJ 924, 51, arXiv:2108.07282). The exact ``log_ndtr`` has no floor:
+    Marginalising a systematic of flat prior [0, inf) gives ``ln Phi((d - m) / s)`` up to a constant
+    (HERA Collaboration 2022, ApJ 924, 51, arXiv:2108.07282). The exact ``log_ndtr`` has no floor:
     its tail goes on as ``-x^2 / 2`` for any distance.
+
+    Parameters
+    ----------
+    m, d, sigma : array
+        Model (not negative), datum and data error.
+    xp : namespace
+    extra : array, optional
+        Further *variance*, which grows with the model: ``s^2 = sigma^2 + extra``. For a negative
+        datum the likelihood would rise again where ``extra`` exceeds ``sigma^2 m / |d|``; it is
+        held there, which leaves everything below unchanged and keeps the likelihood falling.
     """
-    return xp.log_ndtr((d - m) / sigma)
+    if extra is None:
+        return xp.log_ndtr((d - m) / sigma)
+    below = np.asarray(d) < 0
+    most = sigma**2 * m / np.where(below, np.abs(d), 1.0)
+    extra = xp.where(below, xp.minimum(extra, most), extra)
+    return xp.log_ndtr((d - m) / xp.sqrt(sigma**2 + extra))
 
 
 def one_sided(m: Array, d: Array, sigma: Array, xp: Namespace, extra: Array | None = None) -> Array:

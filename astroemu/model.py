@@ -364,14 +364,15 @@ class _Pipeline:
         self.model = model
         self.with_error = with_error
         chain = self._ordered(model, wanted)
-        everything = [(user, key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
-        everything += [(p, key, req) for p in chain for key, req in _needs(model.providers[p]).items()]
-        matrices = {(user, key): _matrix(req, model.source(req, user)[1], user) for user, key, req in everything}
+        # A probe and a provider may have one name: users are told apart by their side.
+        everything = [(("probe", user), key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
+        everything += [(("provider", p), r.observable, r) for p in chain for r in model.providers[p].requires]
+        matrices = {(user, key): _matrix(req, model.source(req, user[1])[1], user[1]) for user, key, req in everything}
         used: dict[str, NDArray[np.intp]] = {}
         for user, key, req in everything:
             columns = np.flatnonzero(np.any(matrices[user, key] != 0, axis=0))
             used[req.observable] = np.union1d(used.get(req.observable, np.array([], dtype=np.intp)), columns)
-        self.terms: dict[str, dict[str, _Term]] = {}
+        self.terms: dict[tuple[str, str], dict[str, _Term]] = {}
         for user, key, req in everything:
             self.terms.setdefault(user, {})[key] = _term(req.observable, matrices[user, key], used[req.observable])
         self.steps: list[tuple[str, Evaluate, NDArray[np.intp] | None]] = []
@@ -429,9 +430,11 @@ class _Pipeline:
         """Run the providers: rows asked of them, by observable."""
         found: dict[str, Prediction] = {}
         for key, evaluate, columns in self.steps:
-            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(key, {}).items()}
+            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(("provider", key), {}).items()}
             points = theta if columns is None else theta[:, columns]
-            found |= self._guarded(key, theta, lambda e=evaluate, p=points, i=inner: e(p, i, xp))
+            found |= self._guarded(
+                self.model.providers[key], key, theta, lambda e=evaluate, p=points, i=inner: e(p, i, xp)
+            )
         return found
 
     def _apply(self, term: _Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
@@ -447,7 +450,7 @@ class _Pipeline:
     def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> dict[str, Prediction]:
         """What one user asked for."""
         found = self._provided(self._extended(theta), xp)
-        return {key: self._apply(term, found, xp) for key, term in self.terms[user].items()}
+        return {key: self._apply(term, found, xp) for key, term in self.terms["probe", user].items()}
 
     def log_likelihoods(self, theta: Array, xp: Namespace = NUMPY) -> dict[str, Array]:
         """Log-likelihood ``(n,)`` of each probe, as the probe returns it."""
@@ -457,8 +460,9 @@ class _Pipeline:
         result = {}
         for key, probe in self.model.probes.items():
             nuisance = {name: extended[:, names.index(name)] for name in self.nuisance[key]}
-            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(key, {}).items()}
+            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(("probe", key), {}).items()}
             values = self._guarded(
+                probe,
                 key,
                 theta,
                 lambda p=probe, i=inner, q=nuisance: np.asarray(p.log_likelihood(i, q, xp), dtype=float),
@@ -471,7 +475,7 @@ class _Pipeline:
             result[key] = values
         return result
 
-    def _guarded(self, key: str, theta: Array, call: Any) -> Any:
+    def _guarded(self, plugin: Any, key: str, theta: Array, call: Any) -> Any:
         try:
             return call()
         except (AstroemuError, ProbeError):
@@ -479,15 +483,10 @@ class _Pipeline:
         except Exception as error:
             names = self.model.names
             point = ", ".join(f"{n} = {v:.10g}" for n, v in zip(names, theta[0], strict=False))
-            plugin = self.model.probes.get(key) or self.model.providers[key]
             raise ProbeError(
                 f"{key!r} ({type(plugin).__module__}.{type(plugin).__name__}) raised {type(error).__name__}: "
                 f"{error}. It was given a batch of {len(theta)} point(s), the first at {point}"
             ) from error
-
-
-def _needs(provider: Provider) -> dict[str, Requirement]:
-    return {requirement.observable: requirement for requirement in provider.requires}
 
 
 def _matrix(requirement: Requirement, provided: Observable, user: str) -> Array:

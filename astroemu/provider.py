@@ -59,6 +59,11 @@ class Provider(ABC):
         """SHA-256 of every file that its answers depend on, by name."""
         return {}
 
+    @property
+    def citation(self) -> str:
+        """What to cite when its answers are used."""
+        return ""
+
     @abstractmethod
     def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
         """Return a function that computes stated rows of stated observables.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from astroemu.errors import PluginError, closest, listing
+from astroemu.files import looks_like_path
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,10 @@ def locate(group: Group, name_or_path: str | Path) -> Path:
         If it is neither a file nor an installed name.
     """
     path = Path(name_or_path)
+    if not looks_like_path(str(name_or_path)) and str(name_or_path) in group.entries:
+        return Path(group.load(str(name_or_path)))
     if path.is_file():
         return path
-    if isinstance(name_or_path, str) and name_or_path in group.entries:
-        return Path(group.load(name_or_path))
     raise PluginError(
         f"there is no file {str(name_or_path)!r}, and no {group.noun} is installed under that name."
         f"{closest(str(name_or_path), group.names)} Installed: {listing(group.names)}."

@@ -1,7 +1,7 @@
 """The folder of a run: what went in, what came out.
 
     RUN/configuration.toml   the configuration as given
-    RUN/resolved.json        the same with every override, seed and sampler option
+    RUN/resolved.json        the same with every override applied, and where it was read from
     RUN/samples.h5           posterior samples
     RUN/summary.json         the result in numbers, with versions and checksums
     RUN/*.png, RUN/table.txt made by the report
@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from astroemu.configuration import Configuration, configuration_from
-from astroemu.emulator import Emulator
 from astroemu.errors import RunFolderError
 from astroemu.files import sha256, write_atomically
 from astroemu.model import Model
@@ -173,9 +172,7 @@ def citations(model: Model) -> list[str]:
     for probe in model.probes.values():
         for catalog in probe.catalogs:
             found.append(f"{catalog.reference} (arXiv: {', '.join(catalog.arxiv)})" if catalog.arxiv else catalog.name)
-    for provider in model.providers.values():
-        if isinstance(provider, Emulator):
-            found.append(str(provider.provenance.get("simulation", {}).get("citation", "")))
+    found += [provider.citation for provider in model.providers.values()]
     return sorted({citation for citation in found if citation})
 
 

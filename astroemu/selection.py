@@ -49,5 +49,9 @@ class Selection(Provider):
     def sources(self) -> Mapping[str, str]:
         return self.provider.sources
 
+    @property
+    def citation(self) -> str:
+        return self.provider.citation
+
     def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
         return self.provider.evaluator(rows)

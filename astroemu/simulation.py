@@ -12,6 +12,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -130,10 +131,7 @@ def simulate(task: Simulation, path: str | Path, *, workers: int = 1, report: Re
             )
         )
     _join(folder, len(blocks), names, simulator, metadata).save(path)
-    for i in range(len(blocks)):
-        _part(folder, i).unlink()
-    (folder / "design.json").unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     return path
 
 
@@ -150,6 +148,7 @@ def _metadata(task: Simulation, simulator: Simulator) -> dict[str, Any]:
     return {
         "simulator": task.simulator,
         "version": simulator.version,
+        "options": dict(task.options),
         "settings": dict(simulator.settings),
         "licence": simulator.licence,
         "citation": simulator.citation,

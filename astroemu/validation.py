@@ -45,6 +45,9 @@ def load_simulations(emulator: Emulator, path: str | Path) -> Simulations:
         with h5py.File(path, "r") as file:
             if "observables" in file:
                 data = TrainingSet.load(path)
+                for name, observable in emulator.provides.items():
+                    if name in data.observables and not observable.same_grid(data.observables[name]):
+                        raise DataError(f"{path}: {name!r} has another grid or unit than the emulator's")
                 return Simulations(_ordered(emulator, data.theta, data.names), data.values)
             names = [n.decode() if isinstance(n, bytes) else str(n) for n in file["theta"].attrs["names"]]
             theta = _ordered(emulator, file["theta"][()], tuple(names))

@@ -70,8 +70,11 @@ class NeutralFraction(Probe):
                 )
         keep = np.isin(np.asarray(table["reference"]), references)
         keep &= (np.asarray(table["z"]) >= z_min) & (np.asarray(table["z"]) <= z_max)
-        if not keep.any():
-            raise ConfigurationError(f"references, z_min = {z_min} and z_max = {z_max} leave no data")
+        for reference in references or ("references",):
+            if not np.any(keep & np.asarray(table["reference"] == reference)):
+                raise ConfigurationError(
+                    f"z_min = {z_min} and z_max = {z_max} leave nothing of {reference!r}; remove it"
+                )
         table = table[keep]
         table.sort("z")
         self.kind = tuple(str(kind) for kind in table["kind"])

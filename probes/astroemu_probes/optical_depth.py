@@ -37,8 +37,8 @@ class OpticalDepth(Probe):
         Name of an installed catalog, or an ECSV file with its columns.
     reference : str
         Which paper.
-    data : str
-        Which data combination of that paper; empty if it has one only.
+    data : str, optional
+        Which data combination of that paper; by default the first that the catalog lists.
     errors : {"split", "barlow"}
         Treatment of asymmetric errors.
 
@@ -52,7 +52,7 @@ class OpticalDepth(Probe):
         self,
         catalog: FileName = "optical_depth",
         reference: str = "Planck2018-VI",
-        data: str = "",
+        data: str | None = None,
         errors: Literal["split", "barlow"] = "split",
     ) -> None:
         source = load_catalog(catalog)
@@ -66,13 +66,11 @@ class OpticalDepth(Probe):
             )
         rows = table[np.asarray(table["reference"] == reference)]
         choices = [str(value) for value in rows["data"]]
-        if data:
-            rows = rows[np.asarray(rows["data"] == data)]
-        if len(rows) != 1:
+        if data is not None and choices.count(data) != 1:
             raise ConfigurationError(
-                f"data = {data!r} means {len(rows)} rows of {reference}; choose one of {listing(choices)}"
-                f"{closest(data, choices)}"
+                f"data = {data!r} is not one of those of {reference}: {listing(choices)}.{closest(data, choices)}"
             )
+        rows = rows[choices.index(data) if data is not None else 0 :]
         self.tau, self.error_high, self.error_low = (float(rows[name][0]) for name in ("tau", "err_up", "err_lo"))
         self.reference = reference
         self.contains = _PLANCK | _CONTAINS.get(reference, frozenset())

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
 from astroemu.catalog import Catalog, load_catalog
-from astroemu.errors import ConfigurationError, DataError, listing
+from astroemu.errors import ConfigurationError, DataError, closest, listing
 from astroemu.files import FileName
 from astroemu.likelihood import marginal_upper_limit
 from astroemu.namespace import Namespace
@@ -42,6 +42,8 @@ from astroemu.requirement import Requirement
 
 Array = NDArray[np.float64]
 UNIT = "mK^2"
+#: Weight of a window below which it is dropped with the data that are cut.
+_LEAKAGE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,7 @@ class PowerSpectrum21cm(Probe):
             raise ConfigurationError(f"modelling_fraction = {modelling_fraction} must be in [0, 10)")
         source = load_catalog(catalog)
         self.catalogs = (source,)
+        _check_names(source, bands, fields)
         self.likelihood = likelihood
         self.modelling_fraction = modelling_fraction
         self._beyond_k = beyond_k
@@ -146,8 +149,7 @@ class PowerSpectrum21cm(Probe):
         if model.error is not None:
             extra = extra + model.error**2
         if self.likelihood == "upper_limit":
-            width = xp.sqrt(self.sigma**2 + extra)
-            return xp.sum(marginal_upper_limit(model.value, self.data, width, xp), axis=-1)
+            return xp.sum(marginal_upper_limit(model.value, self.data, self.sigma, xp, extra), axis=-1)
         return self._gaussian(model.value, extra, xp)
 
     def _gaussian(self, m: Any, extra: Any, xp: Namespace) -> Any:
@@ -225,6 +227,17 @@ def _read(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ...]) -> 
     return found
 
 
+def _check_names(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ...]) -> None:
+    labels = [f.label.split("/") for f in _read(catalog, (), ())]
+    known = {"bands": {label[0] for label in labels}, "fields": {label[1].removeprefix("field_") for label in labels}}
+    for key, given in (("bands", bands), ("fields", fields)):
+        for name in given:
+            if name not in known[key]:
+                raise ConfigurationError(
+                    f"{key}: {catalog.name!r} has no {name!r}.{closest(name, known[key])} It has {listing(known[key])}"
+                )
+
+
 def _field(label: str, band: str, group: Any, redshift: float) -> _Field:
     delta2, window = group["delta2"][()], group["window"][()]
     if "variance" in group:
@@ -239,6 +252,8 @@ def _field(label: str, band: str, group: Any, redshift: float) -> _Field:
 def _cut(f: _Field, k_min: float, k_max: float) -> _Field:
     keep = (f.k >= k_min) & (f.k <= k_max)
     covariance = f.covariance[np.ix_(keep, keep)]
-    used = np.any(f.window[keep] != 0, axis=0)
+    # Windows leak over the whole k range at 1e-12 to 3e-6; where the data are cut, so is that.
+    whole = bool(keep.all())
+    used = np.full(len(f.k_window), True) if whole else np.any(np.abs(f.window[keep]) > _LEAKAGE, axis=0)
     window, k_window = f.window[np.ix_(keep, used)], f.k_window[used]
     return _Field(f.label, f.band, f.redshift, f.k[keep], f.delta2[keep], covariance, window, k_window)

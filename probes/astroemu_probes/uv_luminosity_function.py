@@ -80,8 +80,11 @@ class UVLuminosityFunction(Probe):
         sets = sets if sets is not None else {"Bouwens+2021": (6.0, 7.0, 8.0), "Oesch+2018": (10.0,)}
         keep = _selected(table, sets, source.name)
         keep &= (np.asarray(table["M_UV"]) > m_uv_min) & (np.asarray(table["M_UV"]) < m_uv_max)
-        if not keep.any():
-            raise ConfigurationError(f"m_uv_min = {m_uv_min} and m_uv_max = {m_uv_max} leave no data")
+        for reference in sets or ("sets",):
+            if not np.any(keep & np.asarray(table["reference"] == reference)):
+                raise ConfigurationError(
+                    f"m_uv_min = {m_uv_min} and m_uv_max = {m_uv_max} leave nothing of {reference!r}; remove it"
+                )
         _warn_overlaps(sets)
         table = table[keep]
         self.reference = tuple(str(value) for value in table["reference"])
