@@ -192,6 +192,8 @@ def _compare(settings: Settings, data: TrainingSet) -> None:
                     f"{closest(name, known)} Given before: {listing(known)}"
                 )
         known |= set(network.outputs)
+        for name in network.outputs:  # before hours are spent on the networks before it
+            transform_from(settings.transforms.get(name, {"transform": "identity"})).forward(data.values[name])
     for j, name in enumerate(data.names):
         if not np.all(np.isfinite(data.theta[:, j])):
             raise DataError(f"the parameter {name!r} of the training set is not finite everywhere; clean the data")
@@ -301,8 +303,8 @@ def _fit(
         callbacks=[best, keras.callbacks.LambdaCallback(on_epoch_end=told)],
         verbose=0,
     )
-    kernels = [np.array(layer.kernel, dtype=np.float32) for layer in layers]
-    biases = [np.array(layer.bias, dtype=np.float32) for layer in layers]
+    kernels = [np.array(keras.ops.convert_to_numpy(layer.kernel), dtype=np.float32) for layer in layers]
+    biases = [np.array(keras.ops.convert_to_numpy(layer.bias), dtype=np.float32) for layer in layers]
     validation = [float(v) for v in history.history["val_loss"]]
     return kernels, biases, {"best_epoch": int(np.argmin(validation)) + 1, "validation_loss": min(validation)}
 

@@ -1,0 +1,24 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The folder of example configurations."""
+    return REPOSITORY / "docs" / "examples"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Data beside the repository, which a checkout elsewhere does not have."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("../shared/data is not here")
+    return folder

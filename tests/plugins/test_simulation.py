@@ -1,0 +1,106 @@
+"""Simulation in blocks: nothing finished is lost, nothing is mixed up."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+from astroemu import registry
+from astroemu.distribution import Uniform
+from astroemu.errors import ConfigurationError, DataError
+from astroemu.parameter import Parameter
+from astroemu.prior import Prior
+from astroemu.simulation import Simulation, _simulator, simulate
+from astroemu.training_set import TrainingSet
+
+MODULE = """
+import numpy as np
+from astroemu import Axis, Observable, Parameter, Simulator
+from astroemu.distribution import Uniform
+
+calls = []
+fail_at = [None]
+
+class Line(Simulator):
+    parameters = (Parameter("a", Uniform(0.0, 1.0)), Parameter("b", Uniform(-1.0, 1.0)))
+    version = "1"
+    batch = 4
+    settings = {}
+    provides = {"y": Observable("y", (Axis("x", np.arange(3.0)),))}
+
+    def __init__(self, slope: float = 1.0) -> None:
+        self.slope = slope
+
+    def simulate(self, theta):
+        if fail_at[0] == len(calls):
+            raise KeyboardInterrupt
+        calls.append(len(theta))
+        return {"y": self.slope * theta[:, :1] * np.arange(3.0) + theta[:, 1:]}
+"""
+
+
+@pytest.fixture
+def line(tmp_path, monkeypatch):
+    (tmp_path / "a_line.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("line", "a_line:Line", "astroemu.simulators")
+    monkeypatch.setitem(registry.SIMULATORS.__dict__, "entries", {"line": [entry]})
+    _simulator.cache_clear()
+    import a_line
+
+    a_line.calls.clear()
+    a_line.fail_at[0] = None
+    yield a_line
+    _simulator.cache_clear()
+    import sys
+
+    del sys.modules["a_line"]
+
+
+def task(n=18, high=1.0, **options):
+    prior = Prior((Parameter("b", Uniform(-1, 1)), Parameter("a", Uniform(0, high))))
+    return Simulation("line", options, prior, "sobol", n, 7)
+
+
+def test_parameters_are_matched_by_name(line, tmp_path):
+    data = TrainingSet.load(simulate(task(), tmp_path / "set.h5"))
+    assert data.names == ("a", "b") and len(data) == 18 and line.calls == [4, 4, 4, 4, 2]
+    assert data.theta[:, 0].min() >= 0
+    np.testing.assert_allclose(data.values["y"][:, 2], 2 * data.theta[:, 0] + data.theta[:, 1], rtol=1e-6)
+    assert data.metadata["design"] == {"kind": "sobol", "n": 18, "seed": 7}
+    assert [path.name for path in tmp_path.iterdir() if "parts" in path.name] == []
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(line, tmp_path):
+    line.fail_at[0] = 3
+    with pytest.raises(KeyboardInterrupt):
+        simulate(task(), tmp_path / "set.h5")
+    assert len(line.calls) == 3 and not (tmp_path / "set.h5").exists()
+    line.fail_at[0] = None
+    data = TrainingSet.load(simulate(task(), tmp_path / "set.h5"))
+    assert line.calls == [4, 4, 4, 4, 2]
+    whole = TrainingSet.load(simulate(task(), tmp_path / "again.h5"))
+    np.testing.assert_array_equal(data.theta, whole.theta)
+
+
+def test_another_design_or_option_is_not_mixed_in(line, tmp_path):
+    line.fail_at[0] = 1
+    with pytest.raises(KeyboardInterrupt):
+        simulate(task(), tmp_path / "set.h5")
+    line.fail_at[0] = None
+    for other in (task(n=20), task(slope=2.0), task(high=0.5)):
+        with pytest.raises(DataError, match="another design"):
+            simulate(other, tmp_path / "set.h5")
+
+
+def test_nothing_is_overwritten_and_nothing_leaves_the_box(line, tmp_path):
+    (tmp_path / "set.h5").write_text("mine")
+    with pytest.raises(DataError, match="not overwritten"):
+        simulate(task(), tmp_path / "set.h5")
+    assert (tmp_path / "set.h5").read_text() == "mine"
+    with pytest.raises(ConfigurationError, match="'a' covers"):
+        simulate(task(high=2.0), tmp_path / "other.h5")
+    with pytest.raises(ConfigurationError, match="slop"):
+        simulate(task(slop=2.0), tmp_path / "other.h5")

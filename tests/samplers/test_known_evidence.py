@@ -1,0 +1,96 @@
+"""Samplers on a Gaussian in a box, whose evidence, means and widths are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from astroemu.errors import ConfigurationError, SamplingError
+from astroemu_plugins.samplers.emcee import Emcee
+from astroemu_plugins.samplers.ultranest import UltraNest
+
+MEAN = np.array([0.3, -0.2, 0.0, 0.5])
+WIDTH = np.array([0.1, 0.2, 0.3, 0.15])
+LOG_Z = -4 * np.log(10.0)  # a normalised Gaussian in a flat box of side 10
+
+
+class Gaussian:
+    """A normalised four-dimensional Gaussian; with a wall, minus infinity at x_0 < mean."""
+
+    names = ("a", "b", "c", "d")
+
+    def __init__(self, wall=False):
+        self.wall = wall
+
+    def prior_transform(self, u):
+        return 10 * u - 5
+
+    def log_prior(self, theta):
+        return np.where(np.all(np.abs(theta) <= 5, axis=1), -4 * np.log(10.0), -np.inf)
+
+    def log_likelihood(self, theta):
+        x = (theta - MEAN) / WIDTH
+        values = -0.5 * np.sum(x * x, axis=1) - np.sum(np.log(WIDTH * np.sqrt(2 * np.pi)))
+        return np.where(theta[:, 0] < MEAN[0], -np.inf, values) if self.wall else values
+
+
+def check_moments(samples):
+    error = WIDTH / np.sqrt(samples.ess)
+    assert np.all(np.abs(samples.mean() - MEAN) < 5 * error)
+    assert np.all(np.abs(samples.std() - WIDTH) < 5 * error)
+
+
+@pytest.mark.parametrize("move", ["de", "stretch"])
+def test_emcee_finds_means_and_widths(move):
+    samples = Emcee(walkers=32, move=move).run(Gaussian(), seed=1)
+    assert samples.converged, samples.reason
+    assert samples.log_evidence is None and samples.ess >= 1600
+    check_moments(samples)
+
+
+@pytest.mark.parametrize("method", ["region", "slice"])
+def test_ultranest_finds_the_evidence(method):
+    samples = UltraNest(live_points=200, method=method).run(Gaussian(), seed=1)
+    assert samples.converged, samples.reason
+    assert abs(samples.log_evidence - LOG_Z) < 3 * samples.log_evidence_err
+    check_moments(samples)
+
+
+def test_half_of_the_peak_behind_a_wall_halves_the_evidence():
+    samples = UltraNest(live_points=400).run(Gaussian(wall=True), seed=2)
+    assert abs(samples.log_evidence - (LOG_Z - np.log(2))) < 3 * samples.log_evidence_err
+    assert samples["a"].min() >= MEAN[0]
+
+
+@pytest.mark.parametrize("make", [lambda: Emcee(walkers=16, max_steps=300), lambda: UltraNest(live_points=50)])
+def test_the_seed_decides(make):
+    first, again, other = (make().run(Gaussian(), seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.theta, again.theta)
+    assert first.theta.shape != other.theta.shape or not np.array_equal(first.theta, other.theta)
+
+
+def test_a_short_chain_is_not_called_converged():
+    samples = Emcee(walkers=16, max_steps=50).run(Gaussian(), seed=1)
+    assert not samples.converged and "asked for" in samples.reason
+
+
+def test_a_model_that_is_nowhere_possible_cannot_start():
+    nowhere = Gaussian()
+    nowhere.log_likelihood = lambda theta: np.full(len(theta), -np.inf)
+    with pytest.raises(SamplingError, match="0 of 20000"):
+        Emcee().run(nowhere, seed=1)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Emcee(walkers=7),
+        lambda: Emcee(walkers=0),
+        lambda: Emcee(walkers=6).run(Gaussian(), seed=1),
+        lambda: UltraNest(live_points=3),
+        lambda: UltraNest(evidence_fraction=0.0),
+    ],
+)
+def test_bad_options_are_refused(build):
+    with pytest.raises(ConfigurationError):
+        build()
