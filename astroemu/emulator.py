@@ -38,8 +38,20 @@ class Emulator(Provider):
 
     @classmethod
     @abstractmethod
-    def train(cls, data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any = print) -> Self:
-        """Train on a training set; the same data, settings and seed give the same emulator."""
+    def train(
+        cls,
+        data: TrainingSet,
+        settings: Mapping[str, Any],
+        *,
+        seed: int,
+        log: Any = print,
+        reuse: Emulator | None = None,
+    ) -> Self:
+        """Train on a training set; the same data, settings and seed give the same emulator.
+
+        ``reuse`` is an earlier result whose parts are taken over where nothing that they depend on
+        (data, settings, seed) has changed.
+        """
 
     @abstractmethod
     def save(self, path: str | Path) -> None:

@@ -75,10 +75,10 @@ class Workshop:
         prior = Prior(tuple(parameter_from(n, spec, f"{where}{n}]") for n, spec in self.recipe.parameters.items()))
         return Simulation(table.simulator, table.options, prior, table.design, table.n, table.seed)
 
-    def train(self, data: TrainingSet, log: Any = print) -> Emulator:
-        """Train the emulator on a training set."""
+    def train(self, data: TrainingSet, log: Any = print, reuse: Emulator | None = None) -> Emulator:
+        """Train the emulator on a training set; see :meth:`Emulator.train`."""
         emulator = EMULATORS.load(self.recipe.emulator).train(
-            data, self.recipe.training, seed=self.recipe.seed, log=log
+            data, self.recipe.training, seed=self.recipe.seed, log=log, reuse=reuse
         )
         assert isinstance(emulator, Emulator)
         return emulator

@@ -1,16 +1,14 @@
-"""Shared fakes: grids, a provider and a probe made of plain functions, a simulator, Gaussian targets."""
+"""Shared fakes: the grids of a typical emulator, a provider and a probe made of plain functions."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import math
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from astroemu.distribution import Uniform
 from astroemu.observable import Axis, Observable
@@ -19,7 +17,6 @@ from astroemu.prior import Prior
 from astroemu.probe import Probe
 from astroemu.provider import Prediction, Provider
 from astroemu.requirement import Requirement
-from astroemu.simulator import Simulator
 
 #: Grids of 21cmFAST-based emulators, written out so that no emulator file is needed.
 Z = 6.90059 * 1.02 ** np.arange(84) - 1
@@ -82,10 +79,11 @@ class Stub(Provider):
             arguments = (theta, observables) if self.requires else (theta,)
             found = {}
             for name, wanted in rows.items():
-                value = np.reshape(self.functions[name](*arguments), (len(theta), -1))[:, wanted]
+                shape = (len(theta), self._provides[name].size)
+                value = np.reshape(self.functions[name](*arguments), shape)[:, wanted]
                 error = None
                 if name in self.errors:
-                    error = np.reshape(self.errors[name](*arguments), (len(theta), -1))[:, wanted]
+                    error = np.reshape(self.errors[name](*arguments), shape)[:, wanted]
                 found[name] = Prediction(value, error)
             return found
 
@@ -116,78 +114,6 @@ class StubProbe(Probe):
 def uniform(**ranges: tuple[float, float]) -> Prior:
     """Flat priors by name."""
     return Prior(tuple(Parameter(name, Uniform(*edges)) for name, edges in ranges.items()))
-
-
-class GaussianTarget:
-    """A correlated Gaussian likelihood in a flat box, with its evidence.
-
-    The likelihood is the normalised density of ``N(mean, covariance)``, so that the evidence is
-    the mass in the box over the volume of the box: here the box holds all of it to 1e-7. With
-    ``half`` it is minus infinity where the first parameter lies below its mean: half of the mass.
-    """
-
-    def __init__(self, d: int = 4, half: bool = False) -> None:
-        self.names = tuple(f"p{i}" for i in range(d))
-        self.mean = np.linspace(-0.5, 0.5, d)
-        width = np.linspace(0.5, 1.0, d)
-        correlation = np.full((d, d), 0.3) + 0.7 * np.eye(d)
-        self.covariance = correlation * np.outer(width, width)
-        self.edge = 6.0
-        self.half = half
-        self._inverse = np.linalg.inv(self.covariance)
-        self._norm = -0.5 * (d * math.log(2 * math.pi) + np.linalg.slogdet(self.covariance)[1])
-        self.log_evidence = -d * math.log(2 * self.edge) - (math.log(2.0) if half else 0.0)
-        mass = special.ndtr((self.edge - np.abs(self.mean)) / width)
-        assert np.all(mass > 1 - 1e-7)
-
-    def prior_transform(self, u):
-        return self.edge * (2 * u - 1)
-
-    def log_prior(self, theta):
-        inside = np.all(np.abs(theta) <= self.edge, axis=1)
-        return np.where(inside, -len(self.names) * math.log(2 * self.edge), -np.inf)
-
-    def log_likelihood(self, theta):
-        x = theta - self.mean
-        values = self._norm - 0.5 * np.einsum("ni,ij,nj->n", x, self._inverse, x)
-        return np.where(x[:, 0] < 0, -np.inf, values) if self.half else values
-
-
-class FakeSimulator(Simulator):
-    """Three blocks of arithmetic; ``calls`` counts the points, ``fail_at`` ends a run early."""
-
-    parameters = (Parameter("a", Uniform(0, 1), unit="K"), Parameter("b", Uniform(-1, 1)))
-    version = "1.2"
-    batch = 4
-    calls: list[np.ndarray] = []  # noqa: RUF012
-    fail_at: int | None = None
-
-    def __init__(self, power: float = 1.0) -> None:
-        self.power = power
-
-    @property
-    def settings(self):
-        return {"power": self.power}
-
-    @property
-    def provides(self):
-        return {"line": Observable("line", (Axis("x", np.array([0.0, 1.0, 2.0])),)), "sum": Observable("sum")}
-
-    @property
-    def licence(self):
-        return "none"
-
-    @property
-    def citation(self):
-        return "Nobody 2020"
-
-    def simulate(self, theta):
-        cls = type(self)
-        if cls.fail_at is not None and len(cls.calls) == cls.fail_at:
-            raise KeyboardInterrupt
-        cls.calls.append(np.array(theta))
-        a, b = theta.T
-        return {"line": (a[:, None] + b[:, None] * np.arange(3)) ** self.power, "sum": a + b}
 
 
 def command(*arguments: str) -> tuple[int, str, str]:

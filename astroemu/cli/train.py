@@ -11,17 +11,25 @@ def train(
     recipe: str = typer.Argument(..., help="TOML recipe, or the name of an installed one."),
     data: Path = typer.Option(..., help="Training set made by `astroemu simulate`."),
     out: Path = typer.Option(..., help="Emulator to write (HDF5)."),
+    reuse: str | None = typer.Option(
+        None, help="Earlier emulator; its networks that would come out the same are kept."
+    ),
 ) -> None:
     """Train the emulator of a recipe; print its accuracy on points that it never saw."""
     import json
 
     from astroemu.errors import DataError
+    from astroemu.trained import load_emulator
     from astroemu.training_set import TrainingSet
     from astroemu.workshop import Workshop
 
     if out.exists():
         raise DataError(f"{out} exists and is not overwritten; remove it or choose another name")
-    emulator = Workshop(recipe).train(TrainingSet.load(data), log=lambda line: typer.echo(line))
+    emulator = Workshop(recipe).train(
+        TrainingSet.load(data),
+        log=lambda line: typer.echo(line),
+        reuse=load_emulator(reuse) if reuse else None,
+    )
     emulator.save(out)
     typer.echo(json.dumps(emulator.provenance["metrics"], indent=1))
     typer.echo(f"Written: {out}")

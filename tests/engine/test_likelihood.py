@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate
 
 from astroemu.likelihood import (
     barlow_gaussian,
@@ -75,3 +78,135 @@ def test_a_bare_limit_holds_its_confidence():
 
     width = half_normal_width(0.44, 0.68)
     assert halfnorm(scale=width).cdf(0.44) == pytest.approx(0.68)
+
+
+FORMS = {
+    "gaussian": lambda m, extra=None: gaussian(m, 1.0, 0.5, XP, extra),
+    "split": lambda m, extra=None: split_gaussian(m, 1.0, 0.5, 1.5, XP, extra),
+    "split, mirrored": lambda m, extra=None: split_gaussian(m, 1.0, 1.5, 0.5, XP, extra),
+    "barlow": lambda m, extra=None: barlow_gaussian(m, 1.0, 0.5, 1.5, XP, extra),
+    "barlow, mirrored": lambda m, extra=None: barlow_gaussian(m, 1.0, 1.5, 0.5, XP, extra),
+    "one sided": lambda m, extra=None: one_sided(m, 1.0, 0.5, XP, extra),
+}
+
+
+@pytest.mark.parametrize("extra", [None, 1e-3, 5.0])
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("side", [-1, 1])
+def test_every_form_is_finite_and_falls_out_to_ten_thousand_sigma(name, side, extra):
+    values = FORMS[name](1.0 + 0.5 * side * FAR, extra)
+    assert np.all(np.isfinite(values)) and np.all(values <= 0)
+    assert np.all(np.diff(values) <= 0)
+    if (name, side) != ("one sided", -1):
+        assert values[-1] < values[200] - 1.0  # no plateau
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_no_form_has_a_step(name):
+    """Ten times closer points differ ten times less; a step would stay."""
+    for extra in (None, 0.7):
+        coarse, fine = (np.max(np.abs(np.diff(FORMS[name](np.linspace(-4, 6, n), extra)))) for n in (20_001, 200_001))
+        assert fine < 0.2 * coarse
+
+
+def test_a_gaussian_falls_as_the_square():
+    np.testing.assert_allclose(gaussian(np.array([1.0, 2.0, 1e4]), 0.0, 1.0, XP), [-0.5, -2.0, -5e7])
+
+
+@pytest.mark.parametrize("extra", [0.0, 0.3, 4.0])
+def test_a_gaussian_with_an_extra_error_stays_normalised_in_the_datum(extra):
+    norm = 0.5 * np.sqrt(2 * np.pi)
+    total, _ = integrate.quad(lambda d: np.exp(gaussian(1.0, d, 0.5, XP, extra)) / norm, -60, 62, points=[1.0])
+    assert total == pytest.approx(1.0, abs=1e-8)
+
+
+@pytest.mark.parametrize("extra", [None, 0.3, 4.0])
+def test_a_split_gaussian_stays_normalised(extra):
+    norm = np.sqrt(np.pi / 2) * (0.5 + 1.5)
+    total, _ = integrate.quad(
+        lambda m: np.exp(split_gaussian(m, 1.0, 0.5, 1.5, XP, extra)) / norm, -60, 62, points=[1.0]
+    )
+    assert total == pytest.approx(1.0, abs=1e-8)
+
+
+@settings(deadline=None)
+@given(m=st.floats(-1e4, 1e4), sigma=st.floats(0.01, 100), extra=st.none() | st.floats(0, 100))
+def test_equal_error_bars_make_every_asymmetric_form_a_gaussian(m, sigma, extra):
+    width = sigma if extra is None else np.hypot(sigma, extra)
+    expected = gaussian(m, 1.0, width, XP)
+    assert barlow_gaussian(m, 1.0, sigma, sigma, XP, extra) == pytest.approx(expected, rel=1e-9)
+    norm = np.log(width / sigma)
+    assert split_gaussian(m, 1.0, sigma, sigma, XP, extra) == pytest.approx(expected - norm, rel=1e-9, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(low=st.floats(0.01, 10), high=st.floats(0.01, 10), x=st.floats(-1e5, 1e5), step=st.floats(1.0, 2.0))
+def test_barlow_never_rises_nor_diverges(low, high, x, step):
+    here, farther = (float(barlow_gaussian(m, 0.0, low, high, XP)) for m in (x, step * x))
+    assert -np.inf < farther <= here * (1 - 1e-12) <= 0
+
+
+def test_barlow_by_hand():
+    # V = 1 * 3 + 2 x
+    x = np.array([-1.0, 0.0, 1.0, 3.0])
+    np.testing.assert_allclose(barlow_gaussian(x, 0.0, 1.0, 3.0, XP), [-0.5, 0.0, -0.1, -0.5])
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 3.0), (3.0, 1.0)])
+def test_the_guard_of_barlow_begins_one_per_cent_before_the_pole(low, high):
+    pole = -low * high / (high - low)
+    fraction = np.linspace(0, 0.9899, 200)
+    free = barlow_gaussian(fraction * pole, 0.0, low, high, XP)
+    published = -0.5 * (fraction * pole) ** 2 / (low * high + (high - low) * fraction * pole)
+    np.testing.assert_allclose(free, published, rtol=1e-9)
+    held = np.array([0.9901, 1.0, 1.5, 100.0]) * pole
+    np.testing.assert_allclose(barlow_gaussian(held, 0.0, low, high, XP), -0.5 * held**2 / (0.01 * low * high))
+    before, after = (barlow_gaussian((0.99 + e) * pole, 0.0, low, high, XP) for e in (-1e-9, 1e-9))
+    assert before == pytest.approx(after, rel=1e-6)
+
+
+def test_barlow_adds_an_extra_error_to_both_bars():
+    found = barlow_gaussian(2.5, 1.0, 0.3, 1.2, XP, 0.4)
+    assert found == pytest.approx(float(barlow_gaussian(2.5, 1.0, 0.5, np.hypot(1.2, 0.4), XP)))
+
+
+@pytest.mark.parametrize("x", [12.0, 30.0, 100.0, 1e4])
+def test_the_tail_of_an_upper_limit_is_that_of_mills(x):
+    expected = -0.5 * x**2 - np.log(x * np.sqrt(2 * np.pi)) + np.log1p(-1 / x**2 + 3 / x**4)
+    assert marginal_upper_limit(x, 0.0, 1.0, XP) == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_upper_limit_is_one_half_at_the_datum_and_one_far_below():
+    found = marginal_upper_limit(np.array([0.0, 5.0, 5.0 + 1e-9]), np.array([80.0, 5.0, 5.0]), 2.0, XP)
+    np.testing.assert_allclose(found, [0.0, np.log(0.5), np.log(0.5)], atol=1e-8)
+
+
+def test_the_extra_variance_of_an_upper_limit_adds_to_the_variance():
+    assert marginal_upper_limit(7.0, 1.0, 3.0, XP, 16.0) == pytest.approx(marginal_upper_limit(7.0, 1.0, 5.0, XP))
+
+
+def test_an_upper_limit_is_the_likelihood_marginalised_over_the_systematic():
+    norm = 0.5 * np.sqrt(2 * np.pi)
+    for m in (0.2, 1.0, 2.5):
+        total, _ = integrate.quad(lambda s, m=m: np.exp(gaussian(m + s, 1.0, 0.5, XP)) / norm, 0, 20, points=[1.0])
+        assert marginal_upper_limit(m, 1.0, 0.5, XP) == pytest.approx(np.log(total), abs=1e-7)
+
+
+def test_an_extra_error_widens_the_tail_of_a_one_sided_limit():
+    np.testing.assert_allclose(one_sided(np.array([0.5, 6.0]), 1.0, 3.0, XP, 4.0), [0.0, -0.5])
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_batch_is_the_points_one_by_one(name):
+    m = np.random.default_rng(0).normal(1, 2, (5, 3))
+    batch = FORMS[name](m, 0.2)
+    assert batch.shape == (5, 3)
+    np.testing.assert_array_equal(batch, [[FORMS[name](x, 0.2) for x in row] for row in m])
+
+
+@pytest.mark.parametrize("level", [0.5, 0.68, 0.95, 0.997])
+def test_the_half_normal_width_of_an_array_of_limits(level):
+    from scipy.stats import halfnorm
+
+    limits = np.array([0.1, 0.44, 7.0])
+    np.testing.assert_allclose(halfnorm.cdf(limits / half_normal_width(limits, level)), level)

@@ -244,10 +244,20 @@ class DenseEmulator(Emulator):
         return evaluate
 
     @classmethod
-    def train(cls, data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any = print) -> Self:
+    def train(
+        cls,
+        data: TrainingSet,
+        settings: Mapping[str, Any],
+        *,
+        seed: int,
+        log: Any = print,
+        reuse: Emulator | None = None,
+    ) -> Self:
         from astroemu_plugins.emulators.dense_training import train
 
-        inputs, networks, provenance = train(data, settings, seed=seed, log=log)
+        if reuse is not None and not isinstance(reuse, DenseEmulator):
+            raise DataError("only networks of a dense emulator can be taken over by a dense emulator")
+        inputs, networks, provenance = train(data, settings, seed=seed, log=log, reuse=reuse)
         return cls(inputs, networks, provenance)
 
     def save(self, path: str | Path) -> None:

@@ -27,7 +27,7 @@ from astroemu.observable import Observable
 from astroemu.options import check
 from astroemu.training_set import TrainingSet
 from astroemu.transform import Fraction, Identity, Transform, transform_from
-from astroemu_plugins.emulators.dense import Input, Network, Output, Scaling
+from astroemu_plugins.emulators.dense import DenseEmulator, Input, Network, Output, Scaling
 
 Array = NDArray[np.float64]
 Weights = NDArray[np.float32]
@@ -65,7 +65,7 @@ class Settings(BaseModel):
 
 
 def train(
-    data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any
+    data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any, reuse: DenseEmulator | None = None
 ) -> tuple[tuple[Input, ...], dict[str, Network], dict[str, Any]]:
     """Train the networks of an emulator.
 
@@ -96,6 +96,11 @@ def train(
         centre, width = _centre_and_width(x, len(names), train_rows)
         transforms = [transform_from(chosen.transforms.get(n, {"transform": "identity"})) for n in wanted.outputs]
         targets = _Targets(data, wanted.outputs, transforms, train_rows)
+        if reuse is not None and key in reuse.networks and _unchanged(reuse.provenance, key, chosen, data, seed):
+            log(f"{key}: taken over from the earlier file")
+            networks[key], metrics[key] = reuse.networks[key], reuse.provenance["metrics"][key]
+            features.add(networks[key], x)
+            continue
         log(f"{key}: {x.shape[1]} inputs, {targets.width} outputs, {len(train_rows)} points")
         kernels, biases, history = _fit(
             (x - centre) / width,
@@ -139,6 +144,22 @@ def train(
         "metrics": metrics,
     }
     return inputs, networks, provenance
+
+
+def _unchanged(earlier: Mapping[str, Any], key: str, settings: Settings, data: TrainingSet, seed: int) -> bool:
+    """Whether training a network again would give the weights of an earlier file."""
+    new = settings.model_dump()
+    old = earlier["settings"]
+    same_data = earlier["simulation"] == data.metadata and earlier["split"]["seed"] == seed
+    same_rest = all(old[k] == new[k] for k in ("log10_inputs", "transforms", "validation_points", "test_points"))
+    position = list(new["networks"]).index(key)  # the seed of a network counts from it
+
+    def same(name: str) -> bool:
+        return name in old["networks"] and old["networks"][name] == new["networks"][name]
+
+    at = list(old["networks"]).index(key) == position
+    before = [n for n, net in new["networks"].items() if set(net["outputs"]) & set(new["networks"][key]["features"])]
+    return same_data and same_rest and at and same(key) and all(same(name) for name in before)
 
 
 class _Features:
@@ -193,7 +214,9 @@ def _compare(settings: Settings, data: TrainingSet) -> None:
                 )
         known |= set(network.outputs)
         for name in network.outputs:  # before hours are spent on the networks before it
-            transform_from(settings.transforms.get(name, {"transform": "identity"})).forward(data.values[name])
+            transform_from(settings.transforms.get(name, {"transform": "identity"})).forward(
+                np.asarray(data.values[name])
+            )
     for j, name in enumerate(data.names):
         if not np.all(np.isfinite(data.theta[:, j])):
             raise DataError(f"the parameter {name!r} of the training set is not finite everywhere; clean the data")

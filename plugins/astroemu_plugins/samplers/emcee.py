@@ -13,6 +13,7 @@ integrated autocorrelation times of the slowest parameter long, and what is left
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -66,6 +67,14 @@ class Emcee(Sampler):
         for name, value in (("walkers", walkers), ("max_steps", max_steps), ("check_every", check_every)):
             if value < 1:
                 raise ConfigurationError(f"{name} = {value} must be at least 1")
+        lengths = {
+            "autocorrelation_times": autocorrelation_times,
+            "effective_samples": effective_samples,
+            "burn_in": burn_in,
+        }
+        for name, length in lengths.items():
+            if not 0 <= length < math.inf:
+                raise ConfigurationError(f"{name} = {length} must be finite and not negative")
         if walkers % 2:
             raise ConfigurationError(f"walkers = {walkers} must be even")
         self.walkers = walkers

@@ -53,6 +53,8 @@ class UltraNest(Sampler):
     ) -> None:
         if live_points < 40:
             raise ConfigurationError(f"live_points = {live_points} must be at least 40")
+        if batch < 1 or max_calls < 1:
+            raise ConfigurationError(f"batch = {batch} and max_calls = {max_calls} must be at least 1")
         if not 0 < evidence_fraction < 1:
             raise ConfigurationError(f"evidence_fraction = {evidence_fraction} must be in (0, 1)")
         self.live_points = live_points

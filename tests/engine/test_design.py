@@ -1,0 +1,69 @@
+"""Designs fill the box evenly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from astroemu.design import design
+from astroemu.distribution import Fixed, LogUniform, Normal, Uniform
+from astroemu.parameter import Parameter
+from astroemu.prior import Prior
+
+KINDS = ("sobol", "latin_hypercube")
+CUBE = Prior(tuple(Parameter(name, Uniform(0, 1)) for name in "abc"))
+MIXED = Prior(
+    (
+        Parameter("a", Uniform(-2, 6)),
+        Parameter("b", Fixed(0.3)),
+        Parameter("c", LogUniform(1e-2, 1e4)),
+        Parameter("d", Normal(1, 2)),
+    )
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [1, 2, 5, 64, 100])
+def test_as_many_points_as_asked_for_lie_in_the_box(kind, n):
+    points = design(kind, CUBE, n, seed=1)
+    assert points.shape == (n, 3)
+    assert np.all((points >= 0) & (points <= 1))
+    assert len(np.unique(points, axis=0)) == n
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_seed_decides(kind):
+    first, again, other = (design(kind, CUBE, 32, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.any(first == other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "n"), [("sobol", 64), ("sobol", 1024), ("latin_hypercube", 64), ("latin_hypercube", 75)]
+)
+def test_every_stratum_of_every_parameter_holds_one_point(kind, n):
+    strata = np.floor(design(kind, CUBE, n, seed=3) * n).astype(int)
+    np.testing.assert_array_equal(np.sort(strata, axis=0), np.tile(np.arange(n)[:, None], 3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_even_design_integrates_better_than_chance(kind):
+    points = design(kind, CUBE, 256, seed=4)
+    np.testing.assert_allclose(points.mean(axis=0), 0.5, atol=2e-3)  # 0.018 for random points
+    np.testing.assert_allclose((points**2).mean(axis=0), 1 / 3, atol=2e-3)
+
+
+@pytest.mark.parametrize(("n", "more"), [(1, 2), (5, 8), (8, 16), (33, 500)])
+def test_the_first_points_of_a_sobol_design_do_not_change_when_it_grows(n, more):
+    np.testing.assert_array_equal(design("sobol", CUBE, n, 5), design("sobol", CUBE, more, 5)[:n])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_points_follow_the_prior_and_leave_fixed_parameters_out(kind):
+    from scipy import stats
+
+    points = design(kind, MIXED, 128, seed=6)
+    assert points.shape == (128, 3)
+    parts = (stats.uniform(-2, 8), stats.loguniform(1e-2, 1e4), stats.norm(1, 2))
+    for column, part in zip(points.T, parts, strict=True):
+        np.testing.assert_array_equal(np.sort(np.floor(part.cdf(column) * 128)), np.arange(128))

@@ -1,0 +1,272 @@
+"""21-cm power spectrum: 21CMMC's definition written out slowly, the options, and detections."""
+
+from __future__ import annotations
+
+import math
+
+import h5py
+import numpy as np
+import pytest
+from helpers import POWER, K, Stub, Z, uniform
+from scipy.interpolate import RectBivariateSpline
+from scipy.stats import multivariate_normal
+
+from astroemu.errors import ConfigurationError, DataError, ResolutionError
+from astroemu.model import Model
+from astroemu_catalogs import HERA_H1C_IDR3
+from astroemu_probes.power_spectrum_21cm import PowerSpectrum21cm
+
+
+def power(theta):
+    """Smooth and positive in z and k, with a dip that wanders with the second parameter."""
+    amplitude, phase = theta[:, 0, None, None], theta[:, 1, None, None]
+    shape = (K / 0.3) ** (0.5 + 0.1 * np.sin(Z[:60, None] + phase))
+    return amplitude * shape * (1.2 + np.sin(0.8 * Z[:60, None] + phase)) * (1.1 + 0.5 * np.cos(2 * np.log(K) + phase))
+
+
+def stub(error=None):
+    errors = {} if error is None else {"delta21_sq": error}
+    return Stub(("amplitude", "phase"), {POWER: power}, errors=errors)
+
+
+def model(provider=None, emulator_error=True, **options):
+    prior = uniform(amplitude=(0.0, 1e12), phase=(-4.0, 4.0))
+    probe = PowerSpectrum21cm(**options)
+    return Model(prior, {"stub": provider or stub()}, {"hera": probe}, emulator_error=emulator_error)
+
+
+def slow(theta):
+    """ln L as 21CMMC 1.0.0 writes it, datum by datum; None where 0.5 (1 + erf) underflows."""
+    found = RectBivariateSpline(Z[:60], K, power(np.array([theta]))[0])
+    total = 0.0
+    with h5py.File(HERA_H1C_IDR3.path) as file:
+        for band in ("band1", "band2"):
+            z = file[band].attrs["redshift"]
+            for field in file[band].values():
+                at = [float(found(z, min(max(k, K[0]), K[-1]))[0, 0]) for k in field["k_window"][()]]
+                for d, variance, row in zip(field["delta2"], field["variance"], field["window"], strict=True):
+                    m = sum(w * p for w, p in zip(row, at, strict=True))
+                    s = math.sqrt(variance + (0.2 * m) ** 2)
+                    likelihood = 0.5 + 0.5 * math.erf((d - m) / (math.sqrt(2) * s))
+                    # Far in the tail 1 + erf cancels; erfc is the same number with all its digits.
+                    likelihood = likelihood if likelihood > 0.01 else 0.5 * math.erfc((m - d) / (math.sqrt(2) * s))
+                    total += math.log(likelihood)
+    return total
+
+
+THETA = [(0.3, 0.0), (40.0, 1.0), (300.0, -1.0), (3e3, 2.5), (2e5, 0.2)]
+
+
+def test_zero_signal_gives_the_known_constant_over_173_bins():
+    tested = model(redshift_rule="spline")
+    assert len(tested.probes["hera"].data) == 173
+    assert tested.log_likelihood(np.array([[0.0, 0.0]]))[0] == pytest.approx(-59.80, abs=0.005)
+
+
+@pytest.mark.parametrize("theta", THETA)
+def test_it_is_the_definition_of_21cmmc(theta):
+    found = model(redshift_rule="spline").log_likelihood(np.array([theta]))[0]
+    assert found == pytest.approx(slow(theta), rel=1e-9, abs=1e-9)
+
+
+def test_the_two_rules_in_redshift_agree_for_a_smooth_spectrum():
+    spline, cubic = (model(redshift_rule=rule).log_likelihood(np.array(THETA)) for rule in ("spline", "cubic"))
+    np.testing.assert_allclose(cubic, spline, atol=0.01, rtol=1e-4)
+    assert np.any(cubic != spline)
+
+
+def test_a_cubic_in_redshift_needs_few_rows_only():
+    local, wide = stub(), stub()
+    model(local)
+    model(wide, redshift_rule="spline")
+    # Four redshifts a band, eight in all; a spline takes every one.
+    assert len(local.asked["delta21_sq"]) == 8 * 12 and len(wide.asked["delta21_sq"]) == 60 * 12
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.2])
+@pytest.mark.parametrize("phase", [0.0, 1.5])
+def test_the_tail_is_finite_and_falls(fraction, phase):
+    amplitude = np.concatenate([[0.0], np.geomspace(1.0, 1e12, 60)])
+    theta = np.column_stack([amplitude, np.full(61, phase)])
+    found = model(modelling_fraction=fraction).log_likelihood(theta)
+    assert np.all(np.isfinite(found)) and np.all(np.diff(found) <= 0)
+    # With an error of a fifth of the model each bin saturates at five sigma; without, nothing stops the fall.
+    assert (found[-1] < -1e10) if fraction == 0 else (found[-1] > 173 * -16)
+
+
+def test_the_tail_falls_for_negative_data_too(shared_data):
+    """With an error that grows with the model ln Phi((d - m) / s) alone would rise again at d < 0."""
+    theta = np.column_stack([np.geomspace(1.0, 1e9, 80), np.zeros(80)])
+    tested = model(catalog=str(shared_data / "hera_h1c_idr3_official.h5"))
+    assert np.any(tested.probes["hera"].data < 0)
+    assert np.all(np.diff(tested.log_likelihood(theta)) <= 0)
+
+
+@pytest.mark.parametrize("likelihood", ["upper_limit", "gaussian"])
+def test_the_emulators_error_enters_a_batch_as_it_enters_one_point(likelihood):
+    provider = stub(lambda theta: 0.5 * power(theta))
+    theta = np.array(THETA[1:4])
+    tested = model(provider, likelihood=likelihood)
+    batch = tested.log_likelihood(theta)
+    np.testing.assert_allclose(np.concatenate([tested.log_likelihood(t[None]) for t in theta]), batch, rtol=1e-12)
+    without = model(provider, emulator_error=False, likelihood=likelihood).log_likelihood(theta)
+    assert np.all(np.abs(batch - without) > 1e-6)
+    np.testing.assert_allclose(model(likelihood=likelihood).log_likelihood(theta), without, rtol=1e-12)
+
+
+def test_the_error_goes_through_the_windows_as_fully_correlated():
+    """s^2 = sigma^2 + (f m)^2 + (W e)^2 as in 21CMMC: with e = 0.5 P the last is (0.5 m)^2."""
+    theta = np.array(THETA)
+    found = model(stub(lambda theta: 0.5 * power(theta)), modelling_fraction=0.0).log_likelihood(theta)
+    np.testing.assert_allclose(found, model(modelling_fraction=0.5).log_likelihood(theta), rtol=1e-9)
+
+
+def test_beyond_the_emulated_k_can_be_refused_or_cut():
+    with pytest.raises(ResolutionError, match=r"'hera'.*'delta21_sq', axis 'k'.*\[0\.03821, 1\.09792\].*k_max.*hold"):
+        model(beyond_k="error")
+    cut = model(beyond_k="error", k_max=0.9)
+    with h5py.File(HERA_H1C_IDR3.path) as file:
+        expected = sum(int(np.sum(f["k"][()] <= 0.9)) for band in file.values() for f in band.values())
+    assert len(cut.probes["hera"].data) == expected < 173
+    held = model(k_max=0.9)
+    np.testing.assert_allclose(cut.log_likelihood(np.array(THETA)), held.log_likelihood(np.array(THETA)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("limits", [(0.0, 0.9), (0.4, np.inf), (0.3, 0.6)])
+def test_k_min_and_k_max_cut_the_data_and_leave_the_rest_as_it_was(limits):
+    k_min, k_max = limits
+    theta = np.array(THETA)
+    whole, part = model(), model(k_min=k_min, k_max=k_max)
+    with h5py.File(HERA_H1C_IDR3.path) as file:
+        k = np.concatenate([f["k"][()] for band in file.values() for f in band.values()])
+    keep = (k >= k_min) & (k <= k_max)
+    probe = part.probes["hera"]
+    np.testing.assert_array_equal(probe.data, whole.probes["hera"].data[keep])
+    np.testing.assert_array_equal(probe.sigma, whole.probes["hera"].sigma[keep])
+    requirement = {"it": probe.requires["delta21_sq"]}, {"it": whole.probes["hera"].requires["delta21_sq"]}
+    cut, full = (whole.predict_for(r, theta)["it"] for r in requirement)
+    # Leakage of 1e-5 a window element is dropped with the data.
+    np.testing.assert_allclose(cut, full[:, keep], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"bands": ("band2",)}, 80),
+        ({"bands": ("band1",)}, 93),
+        ({"fields": ("A",)}, 18 + 16),
+        ({"fields": ("C", "D"), "bands": ("band1",)}, 38),
+        ({"fields": ("A", "B", "C", "D", "E"), "bands": ("band1", "band2")}, 173),
+    ],
+)
+def test_bands_and_fields_can_be_chosen(options, size):
+    assert len(PowerSpectrum21cm(**options).data) == size
+
+
+def test_bands_and_fields_add_up():
+    theta = np.array(THETA)
+    parts = [model(bands=(b,), fields=(f,)).log_likelihood(theta) for b in ("band1", "band2") for f in "ABCDE"]
+    np.testing.assert_allclose(sum(parts), model().log_likelihood(theta), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bands": ("band3",)}, r"bands: 'hera_h1c_idr3' has no 'band3'.*Did you mean 'band[12]'.*'band1', 'band2'"),
+        ({"fields": ("F",)}, r"fields: .* has no 'F'.*'A', 'B', 'C', 'D', 'E'"),
+        ({"k_max": 0.01}, r"k_max = 0\.01 leave no data.*'band1/field_A'"),
+        ({"k_min": 5.0}, "k_min = 5"),
+        ({"modelling_fraction": -0.1}, r"modelling_fraction = -0\.1"),
+    ],
+)
+def test_options_that_leave_nothing_are_refused(options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        PowerSpectrum21cm(**options)
+
+
+@pytest.mark.parametrize("content", [{}, {"band1": {}}, {"band1": {"field_A": {"k": [1.0]}}}])
+def test_a_file_of_another_form_is_refused(content, tmp_path):
+    path = tmp_path / "mine.h5"
+    with h5py.File(path, "w") as file:
+        for band, fields in content.items():
+            file.create_group(band)
+            for field, arrays in fields.items():
+                for name, values in arrays.items():
+                    file[f"{band}/{field}/{name}"] = values
+    with pytest.raises((DataError, ConfigurationError), match=r"mine\.h5"):
+        PowerSpectrum21cm(catalog=str(path))
+
+
+def reference(probe, m, fraction, error=0.0):
+    """Difference of normalised Gaussians, field by field: at the model, and at the data without errors."""
+    total, start = 0.0, 0
+    for f in probe._fields:
+        part = slice(start, start + len(f.k))
+        start += len(f.k)
+        extra = np.diag((fraction * m[part]) ** 2 + (error * m[part]) ** 2)
+        at_model = multivariate_normal.logpdf(m[part], f.delta2, f.covariance + extra)
+        total += at_model - multivariate_normal.logpdf(f.delta2, f.delta2, f.covariance)
+    return total
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.2])
+@pytest.mark.parametrize("theta", THETA[:4])
+def test_a_detection_is_a_normalised_gaussian(theta, fraction):
+    tested = model(likelihood="gaussian", modelling_fraction=fraction)
+    probe = tested.probes["hera"]
+    m = tested.predict_for({"it": probe.requires["delta21_sq"]}, np.array([theta]))["it"][0]
+    found = tested.log_likelihood(np.array([theta]))[0]
+    assert found == pytest.approx(reference(probe, m, fraction), rel=1e-9, abs=1e-9)
+
+
+def test_a_detection_uses_the_full_covariance(shared_data):
+    catalog = str(shared_data / "hera_h1c_idr3_official.h5")
+    tested = model(catalog=catalog, likelihood="gaussian")
+    probe = tested.probes["hera"]
+    assert len(probe.data) == 5 * (37 + 32)
+    assert all(np.any(f.covariance != np.diag(np.diag(f.covariance))) for f in probe._fields)
+    m = tested.predict_for({"it": probe.requires["delta21_sq"]}, np.array(THETA[:3]))["it"]
+    found = tested.log_likelihood(np.array(THETA[:3]))
+    np.testing.assert_allclose(found, [reference(probe, row, 0.2) for row in m], rtol=1e-9)
+    # A cut keeps the covariance of what is left.
+    cut = PowerSpectrum21cm(catalog=catalog, likelihood="gaussian", k_max=0.6)
+    inside = probe._fields[0].k <= 0.6
+    np.testing.assert_array_equal(cut._fields[0].covariance, probe._fields[0].covariance[np.ix_(inside, inside)])
+
+
+def limits(probe):
+    """Lowest two-sigma limit by band, as published."""
+    best = {}
+    for f in probe._fields:
+        lowest = float(np.min(np.maximum(f.delta2, 0) + 2 * np.sqrt(np.diag(f.covariance))))
+        best[f.band] = min(lowest, best.get(f.band, np.inf))
+    return best
+
+
+def test_the_best_limits_are_the_published_ones(shared_data):
+    """457 mK^2 at z = 7.9 and 3496 mK^2 at z = 10.4 (arXiv:2210.04912)."""
+    official = limits(PowerSpectrum21cm(catalog=str(shared_data / "hera_h1c_idr3_official.h5")))
+    assert official == {"band1": pytest.approx(3496, abs=1), "band2": pytest.approx(457, abs=1)}
+
+
+def test_the_shipped_data_have_almost_the_published_limits():
+    """The decimated copy of 21CMMC: 460.4 instead of 457 at z = 7.9 (shared/data/README.md)."""
+    assert limits(PowerSpectrum21cm()) == {"band1": pytest.approx(3496, abs=1), "band2": pytest.approx(460.4, abs=0.5)}
+
+
+def test_its_pictures_show_the_best_limit_of_each_band():
+    first, second = PowerSpectrum21cm().panels()
+    assert "10.37" in first.title and "field D" in first.title and first.y.min() == pytest.approx(3496, abs=1)
+    assert "7.93" in second.title and "field C" in second.title and second.y.min() == pytest.approx(460.4, abs=0.5)
+    assert set(first.kind) == {"upper"} and set(PowerSpectrum21cm(likelihood="gaussian").panels()[0].kind) == {
+        "measurement"
+    }
+
+
+def test_no_points_give_no_likelihoods():
+    for likelihood in ("upper_limit", "gaussian"):
+        assert model(likelihood=likelihood).log_likelihood(np.zeros((0, 2))).shape == (0,)
+
+
+def test_its_catalog_is_cited():
+    assert PowerSpectrum21cm().catalogs[0].arxiv == ("2210.04912",)
