@@ -1,10 +1,8 @@
 """The joint model: priors, providers and probes, resolved into one log-likelihood.
 
 At construction every requirement of every probe is matched with the one provider of that
-observable, turned into a constant matrix, and stripped of the grid points that it does not use.
-What is left is a straight line of array operations on a whole batch:
-
-    theta -> providers (only the rows needed) -> matrices -> probes -> sum
+observable, every parameter with its users, and every prior with the range of the providers; what
+does not fit is refused with both names. The arithmetic is the pipeline's.
 """
 
 from __future__ import annotations
@@ -17,19 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.errors import (
-    AstroemuError,
-    ConfigurationError,
-    ProbeError,
-    ResolutionError,
-    closest,
-    listing,
-)
-from astroemu.namespace import NUMPY, Namespace
+from astroemu.errors import ConfigurationError, ResolutionError, closest, listing
 from astroemu.observable import Observable
+from astroemu.pipeline import Pipeline
 from astroemu.prior import Prior
 from astroemu.probe import Probe
-from astroemu.provider import Evaluate, Prediction, Provider
+from astroemu.provider import Provider
 from astroemu.requirement import Requirement
 
 Array = NDArray[np.float64]
@@ -104,7 +95,7 @@ class Model:
         self._source = self._providers_by_observable()
         self._check_parameters()
         self._warn_double_counting()
-        self._pipeline = _Pipeline(self, {key: probe.requires for key, probe in self.probes.items()}, emulator_error)
+        self._pipeline = Pipeline(self, {key: probe.requires for key, probe in self.probes.items()}, emulator_error)
 
     # --- construction -------------------------------------------------------------------------
 
@@ -270,22 +261,27 @@ class Model:
 
         Raises
         ------
-        AstroemuError
+        ConfigurationError
             If a point lies outside a provider's range.
         """
-        theta = self._checked(theta)
-        self._refuse_outside(theta)
-        found = _Pipeline(self, {"predict": self._full_grids()}, False).predictions(theta, "predict")
+        requirements = {name: _whole(observable) for name, observable in self.observables.items()}
+        found = self.predict_for(requirements, theta)
         return {
-            name: np.asarray(found[name].value).reshape(len(theta), *observable.shape)
-            for name, observable in self.observables.items()
+            name: found[name].reshape(len(theta), *observable.shape) for name, observable in self.observables.items()
         }
 
     def predict_for(self, requirements: Mapping[str, Requirement], theta: Array) -> dict[str, Array]:
-        """Values ``(n, size)`` of any requirements, under the names given to them."""
+        """Values ``(n, size)`` of any requirements, under the names given to them.
+
+        Raises
+        ------
+        ConfigurationError
+            If a point lies outside a provider's range.
+        """
         theta = self._checked(theta)
-        self._refuse_outside(theta)
-        found = _Pipeline(self, {"predict": requirements}, False).predictions(theta, "predict")
+        pipeline = Pipeline(self, {"predict": requirements}, False)
+        self._refuse_outside(theta, pipeline)
+        found = pipeline.predictions(theta, "predict")
         return {name: np.asarray(prediction.value) for name, prediction in found.items()}
 
     def sample(self, sampler: str | Any = "emcee", *, seed: int = 1, **options: Any) -> Any:
@@ -314,8 +310,7 @@ class Model:
 
     def inside(self, theta: Array) -> NDArray[np.bool_]:
         """Which points lie in the range of every provider: ``(n,)``."""
-        low, high = self._pipeline.box
-        return np.asarray(np.all((theta >= low) & (theta <= high), axis=1))
+        return self._pipeline.inside(theta)
 
     # --- helpers ------------------------------------------------------------------------------
 
@@ -328,16 +323,13 @@ class Model:
             )
         return theta
 
-    def _refuse_outside(self, theta: Array) -> None:
-        outside = np.flatnonzero(~self.inside(theta))
+    def _refuse_outside(self, theta: Array, pipeline: Pipeline) -> None:
+        outside = np.flatnonzero(~pipeline.inside(theta))
         if outside.size:
             point = dict(zip(self.names, theta[outside[0]].tolist(), strict=True))
             raise ConfigurationError(
                 f"{outside.size} point(s) lie outside an emulator's training box; the first is {point}"
             )
-
-    def _full_grids(self) -> dict[str, Requirement]:
-        return {name: _whole(observable) for name, observable in self.observables.items()}
 
 
 def _whole(observable: Observable) -> Requirement:
@@ -345,165 +337,6 @@ def _whole(observable: Observable) -> Requirement:
     mesh = np.meshgrid(*(axis.values for axis in observable.axes), indexing="ij")
     at = {axis.name: values.ravel() for axis, values in zip(observable.axes, mesh, strict=True)}
     return Requirement(observable.name, at, observable.unit)
-
-
-@dataclass(frozen=True)
-class _Term:
-    """One requirement, resolved: which provider's rows it takes, and its matrix."""
-
-    observable: str
-    rows: NDArray[np.intp] | None  # its grid points among the rows asked of the provider; None if all
-    matrix: Array | None  # (used rows, size); None if it only selects
-    spread: Array | None  # |matrix|, which carries fully correlated errors
-
-
-class _Pipeline:
-    """The resolved graph for one set of requirements."""
-
-    def __init__(self, model: Model, wanted: Mapping[str, Mapping[str, Requirement]], with_error: bool) -> None:
-        self.model = model
-        self.with_error = with_error
-        chain = self._ordered(model, wanted)
-        # A probe and a provider may have one name: users are told apart by their side.
-        everything = [(("probe", user), key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
-        everything += [(("provider", p), r.observable, r) for p in chain for r in model.providers[p].requires]
-        matrices = {(user, key): _matrix(req, model.source(req, user[1])[1], user[1]) for user, key, req in everything}
-        used: dict[str, NDArray[np.intp]] = {}
-        for user, key, req in everything:
-            columns = np.flatnonzero(np.any(matrices[user, key] != 0, axis=0))
-            used[req.observable] = np.union1d(used.get(req.observable, np.array([], dtype=np.intp)), columns)
-        self.terms: dict[tuple[str, str], dict[str, _Term]] = {}
-        for user, key, req in everything:
-            self.terms.setdefault(user, {})[key] = _term(req.observable, matrices[user, key], used[req.observable])
-        self.steps: list[tuple[str, Evaluate, NDArray[np.intp] | None]] = []
-        for key in chain:
-            provider = model.providers[key]
-            rows = {name: used[name] for name in provider.provides if name in used}
-            self.steps.append((key, provider.evaluator(rows), self._columns(provider.parameters)))
-        self.nuisance = {
-            key: tuple(p.name for p in probe.parameters) for key, probe in model.probes.items() if key in wanted
-        }
-        self.box = self._box()
-
-    @staticmethod
-    def _ordered(model: Model, wanted: Mapping[str, Mapping[str, Requirement]]) -> list[str]:
-        """Providers that are needed, each after those that it builds on."""
-        order: list[str] = []
-
-        def visit(requirement: Requirement, user: str, above: tuple[str, ...]) -> None:
-            key, _ = model.source(requirement, user)
-            if key in above:
-                raise ResolutionError(f"providers go in a circle: {' -> '.join((*above, key))}")
-            if key not in order:
-                for inner in model.providers[key].requires:
-                    visit(inner, key, (*above, key))
-                order.append(key)
-
-        for user, requirements in wanted.items():
-            for requirement in requirements.values():
-                visit(requirement, user, ())
-        return order
-
-    def _columns(self, parameters: tuple[str, ...]) -> NDArray[np.intp] | None:
-        """Columns of the extended theta (sampled, then fixed); None if they are all in order."""
-        names = (*self.model.names, *self.model.prior.fixed)
-        columns = np.array([names.index(name) for name in parameters], dtype=np.intp)
-        return None if np.array_equal(columns, np.arange(len(names))) else columns
-
-    def _box(self) -> tuple[Array, Array]:
-        names = self.model.names
-        low, high = np.full(len(names), -np.inf), np.full(len(names), np.inf)
-        for key, _, _ in self.steps:
-            for name, (a, b) in self.model.providers[key].bounds.items():
-                if name in names:
-                    j = names.index(name)
-                    low[j], high[j] = max(low[j], a), min(high[j], b)
-        return low, high
-
-    def _extended(self, theta: Array) -> Array:
-        fixed = self.model.prior.fixed
-        if not fixed:
-            return theta
-        return np.concatenate([theta, np.broadcast_to(list(fixed.values()), (len(theta), len(fixed)))], axis=1)
-
-    def _provided(self, theta: Array, xp: Namespace) -> dict[str, Prediction]:
-        """Run the providers: rows asked of them, by observable."""
-        found: dict[str, Prediction] = {}
-        for key, evaluate, columns in self.steps:
-            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(("provider", key), {}).items()}
-            points = theta if columns is None else theta[:, columns]
-            found |= self._guarded(
-                self.model.providers[key], key, theta, lambda e=evaluate, p=points, i=inner: e(p, i, xp)
-            )
-        return found
-
-    def _apply(self, term: _Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
-        whole = found[term.observable]
-        value, error = whole.value, whole.error if self.with_error else None
-        if term.rows is not None:
-            value, error = value[:, term.rows], None if error is None else error[:, term.rows]
-        if term.matrix is not None:
-            value = xp.matmul(value, term.matrix)
-            error = None if error is None else xp.matmul(error, term.spread)
-        return Prediction(value, error)
-
-    def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> dict[str, Prediction]:
-        """What one user asked for."""
-        found = self._provided(self._extended(theta), xp)
-        return {key: self._apply(term, found, xp) for key, term in self.terms["probe", user].items()}
-
-    def log_likelihoods(self, theta: Array, xp: Namespace = NUMPY) -> dict[str, Array]:
-        """Log-likelihood ``(n,)`` of each probe, as the probe returns it."""
-        extended = self._extended(theta)
-        found = self._provided(extended, xp)
-        names = (*self.model.names, *self.model.prior.fixed)
-        result = {}
-        for key, probe in self.model.probes.items():
-            nuisance = {name: extended[:, names.index(name)] for name in self.nuisance[key]}
-            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(("probe", key), {}).items()}
-            values = self._guarded(
-                probe,
-                key,
-                theta,
-                lambda p=probe, i=inner, q=nuisance: np.asarray(p.log_likelihood(i, q, xp), dtype=float),
-            )
-            if values.shape != (len(theta),):
-                raise ProbeError(
-                    f"the probe {key!r} ({type(probe).__name__}) returned the shape {values.shape} "
-                    f"for {len(theta)} point(s); ({len(theta)},) is needed"
-                )
-            result[key] = values
-        return result
-
-    def _guarded(self, plugin: Any, key: str, theta: Array, call: Any) -> Any:
-        try:
-            return call()
-        except (AstroemuError, ProbeError):
-            raise
-        except Exception as error:
-            names = self.model.names
-            point = ", ".join(f"{n} = {v:.10g}" for n, v in zip(names, theta[0], strict=False))
-            raise ProbeError(
-                f"{key!r} ({type(plugin).__module__}.{type(plugin).__name__}) raised {type(error).__name__}: "
-                f"{error}. It was given a batch of {len(theta)} point(s), the first at {point}"
-            ) from error
-
-
-def _matrix(requirement: Requirement, provided: Observable, user: str) -> Array:
-    try:
-        return requirement.matrix(provided)
-    except AstroemuError as error:
-        raise ResolutionError(f"{user!r}: {error}") from None
-
-
-def _term(observable: str, matrix: Array, used: NDArray[np.intp]) -> _Term:
-    columns = np.flatnonzero(np.any(matrix != 0, axis=0))
-    rows = None if len(columns) == len(used) else np.searchsorted(used, columns)
-    small = matrix[:, columns].T
-    selects = small.shape[0] == small.shape[1] and np.array_equal(small, np.eye(len(small)))
-    if selects:
-        return _Term(observable, rows, None, None)
-    return _Term(observable, rows, np.ascontiguousarray(small), np.ascontiguousarray(np.abs(small)))
 
 
 def describe(model: Model) -> Iterable[str]:

@@ -211,7 +211,7 @@ batch_size = 8
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("n = 4", "nn = 4", ["'simulation.n'"]),
+        ("n = 4", "nn = 4", ["'simulation.nn'", "Did you mean 'n'"]),
         ("[simulation]", '[simulation]\ndesign = "sobl"', ["simulation.design", "'sobol'"]),
         ('"21cmemu"', '"21cmem"', ["simulat", "Did you mean '21cmemu'"]),
         ("threads", "thread", ["options", "Did you mean 'threads'"]),
@@ -243,7 +243,7 @@ def training_set(path):
         ('"dense"', '"dens"', ["emulator", "Did you mean 'dense'"]),
         ("scale = 2.0", "scal = 2.0", ["transform", "'scal'", "Did you mean 'scale'"]),
         ('"asinh"', '"asin"', ["transform", "Did you mean 'asinh'"]),
-        ("scale = 2.0", "scale = true", ["transforms.y.scale = True"]),
+        ("scale = 2.0", "scale = true", ["transforms.y", "scale = True", "number"]),
         ("scale = 2.0", "scale = 0.0", ["transforms.y", "scale"]),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from astroemu.design import design
 from astroemu.distribution import Fixed, LogUniform, Normal, Uniform
+from astroemu.errors import ConfigurationError
 from astroemu.parameter import Parameter
 from astroemu.prior import Prior
 
@@ -22,7 +23,7 @@ MIXED = Prior(
 )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", (*KINDS, "sobol_edges"))
 @pytest.mark.parametrize("n", [1, 2, 5, 64, 100])
 def test_as_many_points_as_asked_for_lie_in_the_box(kind, n):
     points = design(kind, CUBE, n, seed=1)
@@ -31,7 +32,7 @@ def test_as_many_points_as_asked_for_lie_in_the_box(kind, n):
     assert len(np.unique(points, axis=0)) == n
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", (*KINDS, "sobol_edges"))
 def test_the_seed_decides(kind):
     first, again, other = (design(kind, CUBE, 32, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -53,9 +54,22 @@ def test_an_even_design_integrates_better_than_chance(kind):
     np.testing.assert_allclose((points**2).mean(axis=0), 1 / 3, atol=2e-3)
 
 
+@pytest.mark.parametrize("kind", ["sobol", "sobol_edges"])
 @pytest.mark.parametrize(("n", "more"), [(1, 2), (5, 8), (8, 16), (33, 500)])
-def test_the_first_points_of_a_sobol_design_do_not_change_when_it_grows(n, more):
-    np.testing.assert_array_equal(design("sobol", CUBE, n, 5), design("sobol", CUBE, more, 5)[:n])
+def test_the_first_points_of_a_sobol_design_do_not_change_when_it_grows(kind, n, more):
+    np.testing.assert_array_equal(design(kind, CUBE, n, 5), design(kind, CUBE, more, 5)[:n])
+
+
+def test_half_of_the_points_are_drawn_towards_the_edges():
+    points = design("sobol_edges", CUBE, 4096, seed=2)
+    near = (points < 0.01) | (points > 0.99)
+    arcsine = 4 / np.pi * np.arcsin(np.sqrt(0.01))
+    np.testing.assert_allclose(near.mean(axis=0), 0.5 * (0.02 + arcsine), atol=2e-3)
+
+
+def test_an_unknown_design_is_refused():
+    with pytest.raises(ConfigurationError, match=r"'sobl'.*Did you mean 'sobol'"):
+        design("sobl", CUBE, 8, seed=1)
 
 
 @pytest.mark.parametrize("kind", KINDS)

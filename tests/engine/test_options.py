@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from astroemu.errors import ConfigurationError
-from astroemu.files import FileName
-from astroemu.options import build, check, resolve
+from astroemu.files import FileName, resolve
+from astroemu.options import build, check
 
 WHERE = "fit.toml, [probes.it]"
 BASE = Path("/folder/of/configuration")

@@ -229,7 +229,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, kept):
     made(100).save(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(DataError, match=r"cut\.h5 does not hold samples"):
+    with pytest.raises(DataError, match=r"cut\.h5 is not a whole file of samples"):
         Samples.load(path)
 
 
@@ -238,7 +238,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     with h5py.File(tmp_path / "empty.h5", "w"):
         pass
     for name in ("text.h5", "empty.h5"):
-        with pytest.raises(DataError, match=f"{name} does not hold samples"):
+        with pytest.raises(DataError, match=f"{name} is not a whole file of samples"):
             Samples.load(tmp_path / name)
     with pytest.raises(DataError, match="there are no samples"):
         Samples.load(tmp_path)
@@ -249,7 +249,7 @@ def test_a_file_of_damaged_metadata_is_refused(tmp_path, text):
     made(10).save(tmp_path / "s.h5")
     with h5py.File(tmp_path / "s.h5", "r+") as file:
         file.attrs["samples"] = text
-    with pytest.raises(DataError, match="does not hold samples"):
+    with pytest.raises(DataError, match="is not a whole file of samples"):
         Samples.load(tmp_path / "s.h5")
 
 
@@ -260,7 +260,7 @@ def test_a_file_that_lacks_an_array_or_is_of_a_newer_format_is_refused(tmp_path)
         del file["log_prior"]
     with h5py.File(tmp_path / "newer.h5", "r+") as file:
         file.attrs["format"] = 2
-    with pytest.raises(DataError, match="does not hold samples"):
+    with pytest.raises(DataError, match="is not a whole file of samples"):
         Samples.load(tmp_path / "lacking.h5")
     with pytest.raises(DataError, match="is of format 2; this version reads 1"):
         Samples.load(tmp_path / "newer.h5")

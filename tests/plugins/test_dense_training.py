@@ -55,8 +55,8 @@ def trained():
 def test_it_learns_what_it_is_shown(trained):
     metrics = trained[0].provenance["metrics"]
     assert metrics["history"]["filled"]["absolute_q95"] < 0.03
-    assert metrics["power"]["power"]["fractional_q95"] < 0.1
-    assert metrics["power"]["wave"]["absolute_q95"] < 0.1
+    assert metrics["power"]["power"]["fractional_q95"] < 0.3  # of two decades
+    assert metrics["power"]["wave"]["absolute_q95"] < 0.15
 
 
 def test_the_stated_error_covers_two_thirds_of_new_points(trained):

@@ -1,0 +1,222 @@
+"""From a batch of points to the probes' log-likelihoods, in a straight line.
+
+Every requirement becomes a constant matrix, stripped of the grid points that it does not use:
+
+    theta -> providers (only the rows needed) -> matrices -> probes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import AstroemuError, ProbeError, ResolutionError
+from astroemu.namespace import NUMPY, Namespace
+from astroemu.observable import Observable
+from astroemu.provider import Evaluate, Prediction
+from astroemu.requirement import Requirement
+
+if TYPE_CHECKING:
+    from astroemu.model import Model
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Term:
+    """One requirement, resolved: which provider's rows it takes, and its matrix."""
+
+    observable: str
+    rows: NDArray[np.intp] | None  # its grid points among the rows asked of the provider; None if all
+    matrix: Array | None  # (used rows, size); None if it only selects
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One provider, with the columns of the extended theta that it takes and the sizes it must give."""
+
+    key: str
+    evaluate: Evaluate
+    sizes: Mapping[str, int]
+    columns: NDArray[np.intp] | None  # None if it takes them all in order
+
+
+class Pipeline:
+    """The resolved graph for one set of requirements."""
+
+    def __init__(self, model: Model, wanted: Mapping[str, Mapping[str, Requirement]], with_error: bool) -> None:
+        self.model = model
+        self.with_error = with_error
+        chain = self._ordered(model, wanted)
+        # A probe and a provider may have one name: users are told apart by their side.
+        everything = [(("probe", user), key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
+        everything += [(("provider", p), r.observable, r) for p in chain for r in model.providers[p].requires]
+        matrices = {(user, key): _matrix(req, model.source(req, user[1])[1], user[1]) for user, key, req in everything}
+        used: dict[str, NDArray[np.intp]] = {}
+        for user, key, req in everything:
+            columns = np.flatnonzero(np.any(matrices[user, key] != 0, axis=0))
+            used[req.observable] = np.union1d(used.get(req.observable, np.array([], dtype=np.intp)), columns)
+        self.terms: dict[tuple[str, str], dict[str, _Term]] = {}
+        for user, key, req in everything:
+            self.terms.setdefault(user, {})[key] = _term(req.observable, matrices[user, key], used[req.observable])
+        self.steps: list[_Step] = []
+        for key in chain:
+            provider = model.providers[key]
+            rows = {name: used[name] for name in provider.provides if name in used}
+            sizes = {name: len(wanted_rows) for name, wanted_rows in rows.items()}
+            self.steps.append(_Step(key, provider.evaluator(rows), sizes, self._columns(provider.parameters)))
+        self.nuisance = {
+            key: tuple(p.name for p in probe.parameters) for key, probe in model.probes.items() if key in wanted
+        }
+        self.low, self.high = self._box()
+
+    def inside(self, theta: Array) -> NDArray[np.bool_]:
+        """Which points lie in the range of every provider that is used: ``(n,)``."""
+        return np.asarray(np.all((theta >= self.low) & (theta <= self.high), axis=1))
+
+    @staticmethod
+    def _ordered(model: Model, wanted: Mapping[str, Mapping[str, Requirement]]) -> list[str]:
+        """Providers that are needed, each after those that it builds on."""
+        order: list[str] = []
+
+        def visit(requirement: Requirement, user: str, above: tuple[str, ...]) -> None:
+            key, _ = model.source(requirement, user)
+            if key in above:
+                raise ResolutionError(f"providers go in a circle: {' -> '.join((*above, key))}")
+            if key not in order:
+                for inner in model.providers[key].requires:
+                    visit(inner, key, (*above, key))
+                order.append(key)
+
+        for user, requirements in wanted.items():
+            for requirement in requirements.values():
+                visit(requirement, user, ())
+        return order
+
+    def _columns(self, parameters: tuple[str, ...]) -> NDArray[np.intp] | None:
+        """Columns of the extended theta (sampled, then fixed); None if they are all in order."""
+        names = (*self.model.names, *self.model.prior.fixed)
+        columns = np.array([names.index(name) for name in parameters], dtype=np.intp)
+        return None if np.array_equal(columns, np.arange(len(names))) else columns
+
+    def _box(self) -> tuple[Array, Array]:
+        names = self.model.names
+        low, high = np.full(len(names), -np.inf), np.full(len(names), np.inf)
+        for step in self.steps:
+            for name, (a, b) in self.model.providers[step.key].bounds.items():
+                if name in names:
+                    j = names.index(name)
+                    low[j], high[j] = max(low[j], a), min(high[j], b)
+        return low, high
+
+    def _extended(self, theta: Array) -> Array:
+        fixed = self.model.prior.fixed
+        if not fixed:
+            return theta
+        return np.concatenate([theta, np.broadcast_to(list(fixed.values()), (len(theta), len(fixed)))], axis=1)
+
+    def _provided(self, theta: Array, xp: Namespace) -> dict[str, Prediction]:
+        """Run the providers: rows asked of them, by observable."""
+        found: dict[str, Prediction] = {}
+        for step in self.steps:
+            terms = self.terms.get(("provider", step.key), {})
+            inner = {name: self._apply(term, found, xp) for name, term in terms.items()}
+            points = theta if step.columns is None else theta[:, step.columns]
+            answer = self._guarded(
+                self.model.providers[step.key], step.key, theta, lambda s=step, p=points, i=inner: s.evaluate(p, i, xp)
+            )
+            _check_answer(step, answer, len(theta))
+            found |= answer
+        return found
+
+    def _apply(self, term: _Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
+        whole = found[term.observable]
+        value, error = whole.value, whole.error if self.with_error else None
+        if term.rows is not None:
+            value, error = value[:, term.rows], None if error is None else error[:, term.rows]
+        if term.matrix is not None:
+            value = xp.matmul(value, term.matrix)
+            # Errors are taken as fully correlated, as the grid points of one emulator nearly are.
+            error = None if error is None else xp.abs(xp.matmul(error, term.matrix))
+        return Prediction(value, error)
+
+    def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> dict[str, Prediction]:
+        """What one user asked for."""
+        found = self._provided(self._extended(theta), xp)
+        return {key: self._apply(term, found, xp) for key, term in self.terms["probe", user].items()}
+
+    def log_likelihoods(self, theta: Array, xp: Namespace = NUMPY) -> dict[str, Array]:
+        """Log-likelihood ``(n,)`` of each probe, as the probe returns it."""
+        # What overflows becomes infinite, which the model counts: no warning is needed.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._log_likelihoods(theta, xp)
+
+    def _log_likelihoods(self, theta: Array, xp: Namespace) -> dict[str, Array]:
+        extended = self._extended(theta)
+        found = self._provided(extended, xp)
+        names = (*self.model.names, *self.model.prior.fixed)
+        result = {}
+        for key, probe in self.model.probes.items():
+            nuisance = {name: extended[:, names.index(name)] for name in self.nuisance[key]}
+            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(("probe", key), {}).items()}
+            values = self._guarded(
+                probe,
+                key,
+                theta,
+                lambda p=probe, i=inner, q=nuisance: np.asarray(p.log_likelihood(i, q, xp), dtype=float),
+            )
+            if values.shape != (len(theta),):
+                raise ProbeError(
+                    f"the probe {key!r} ({type(probe).__name__}) returned the shape {values.shape} "
+                    f"for {len(theta)} point(s); ({len(theta)},) is needed"
+                )
+            result[key] = values
+        return result
+
+    def _guarded(self, plugin: Any, key: str, theta: Array, call: Any) -> Any:
+        try:
+            return call()
+        except (AstroemuError, ProbeError):
+            raise
+        except Exception as error:
+            names = self.model.names
+            point = ", ".join(f"{n} = {v:.10g}" for n, v in zip(names, theta[0], strict=False))
+            raise ProbeError(
+                f"{key!r} ({type(plugin).__module__}.{type(plugin).__name__}) raised {type(error).__name__}: "
+                f"{error}. It was given a batch of {len(theta)} point(s), the first at {point}"
+            ) from error
+
+
+def _check_answer(step: _Step, answer: Mapping[str, Prediction], n: int) -> None:
+    """Refuse values of another shape: above all those of a provider that ignores the rows asked for."""
+    for name, size in step.sizes.items():
+        if name not in answer:
+            raise ProbeError(f"the provider {step.key!r} gave no {name!r}, which it says that it provides")
+        prediction = answer[name]
+        for what, values in (("values", prediction.value), ("errors", prediction.error)):
+            if values is not None and tuple(values.shape) != (n, size):
+                raise ProbeError(
+                    f"the provider {step.key!r} gave {what} of {name!r} in the shape {tuple(values.shape)}; "
+                    f"{(n, size)} is needed: {n} point(s) by the {size} row(s) asked for"
+                )
+
+
+def _matrix(requirement: Requirement, provided: Observable, user: str) -> Array:
+    try:
+        return requirement.matrix(provided)
+    except AstroemuError as error:
+        raise ResolutionError(f"{user!r}: {error}") from None
+
+
+def _term(observable: str, matrix: Array, used: NDArray[np.intp]) -> _Term:
+    columns = np.flatnonzero(np.any(matrix != 0, axis=0))
+    rows = None if len(columns) == len(used) else np.searchsorted(used, columns)
+    small = matrix[:, columns].T
+    selects = small.shape[0] == small.shape[1] and np.array_equal(small, np.eye(len(small)))
+    if selects:
+        return _Term(observable, rows, None)
+    return _Term(observable, rows, np.ascontiguousarray(small))
