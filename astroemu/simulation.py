@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from astroemu.design import Kind, design
 from astroemu.errors import ConfigurationError, DataError, listing
-from astroemu.files import write_atomically
+from astroemu.files import new_file, write_atomically
 from astroemu.options import build
 from astroemu.prior import Prior
 from astroemu.registry import SIMULATORS
@@ -49,7 +49,7 @@ class Simulation:
         Its options.
     prior : Prior
         Box of the design; must name exactly the simulator's parameters.
-    kind : {"sobol", "latin_hypercube"}
+    kind : {"sobol", "sobol_edges", "latin_hypercube"}
     n, seed : int
     """
 
@@ -105,9 +105,7 @@ def simulate(task: Simulation, path: str | Path, *, workers: int = 1, report: Re
     DataError
         If the file exists already, or its unfinished blocks belong to another design.
     """
-    path = Path(path)
-    if path.exists():
-        raise DataError(f"{path} exists and is not overwritten; remove it or choose another name")
+    path = new_file(path)
     simulator = task.build()
     names = tuple(p.name for p in simulator.parameters)
     points = design(task.kind, task.prior, task.n, task.seed)[:, [task.prior.names.index(n) for n in names]]
