@@ -77,6 +77,14 @@ class Sampler(ABC):
     #: Name in results.
     name: str
 
+    def check(self, target: Target) -> None:  # noqa: B027 - most samplers take any target
+        """Refuse a target that these options cannot sample, before anything is written.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+
     @abstractmethod
     def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
         """Sample a target.
@@ -118,15 +126,6 @@ class Counted:
     def log_likelihood(self, theta: Array) -> Array:
         self.n += len(theta)
         return self.target.log_likelihood(theta)
-
-    def log_posterior(self, theta: Array) -> tuple[Array, Array, Array]:
-        """Log posterior, log-likelihood and log prior ``(n,)``; points outside the prior are not evaluated."""
-        log_prior = self.target.log_prior(theta)
-        log_likelihood = np.full(len(theta), -np.inf)
-        inside = np.isfinite(log_prior)
-        if inside.any():
-            log_likelihood[inside] = self.log_likelihood(theta[inside])
-        return log_prior + log_likelihood, log_likelihood, log_prior
 
 
 def seeds(seed: int, n: int) -> list[Any]:
