@@ -6,15 +6,15 @@ differs. A user's own file is read as it is; its checksum is recorded with the r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from astroemu.errors import DataError
-from astroemu.files import looks_like_path, sha256
+from astroemu.errors import DataError, closest, listing
+from astroemu.files import looks_like_path, open_hdf5, sha256
 from astroemu.registry import CATALOGS
 
 
@@ -61,21 +61,46 @@ class Catalog:
             )
         return found
 
-    def table(self) -> Any:
+    def table(self, columns: Mapping[str, str] | None = None) -> Any:
         """Read an ECSV file as an :class:`astropy.table.Table`.
+
+        Parameters
+        ----------
+        columns : mapping of str to str, optional
+            Columns that must be there, and the unit in which each is returned (empty for a text
+            or a plain number). Further columns come as they are.
 
         Raises
         ------
         DataError
-            If the checksum fails or the file is not ECSV.
+            If the checksum fails, the file is not ECSV, or a column is missing or of another unit.
         """
         from astropy.table import Table
 
         _ = self.sha256
         try:
-            return Table.read(self.path, format="ascii.ecsv")
+            table = Table.read(self.path, format="ascii.ecsv")
         except Exception as error:
             raise DataError(f"catalog {self.name!r}: {self.path} is not an ECSV table ({error})") from None
+        for name, unit in (columns or {}).items():
+            if name not in table.colnames:
+                raise DataError(
+                    f"catalog {self.name!r}: {self.path} has no column {name!r}.{closest(name, table.colnames)} "
+                    f"It has {listing(table.colnames)}"
+                )
+            self._convert(table, name, unit)
+        return table
+
+    def _convert(self, table: Any, name: str, unit: str) -> None:
+        if not unit and table[name].unit is None:
+            return
+        try:
+            table[name].convert_unit_to(unit)
+        except Exception as error:
+            raise DataError(
+                f"catalog {self.name!r}: the column {name!r} of {self.path} is needed in {unit or 'no unit'!r} but "
+                f"has the unit {str(table[name].unit)!r} ({error}); state the right one in the header of the file"
+            ) from None
 
     @contextmanager
     def hdf5(self) -> Iterator[Any]:
@@ -86,14 +111,9 @@ class Catalog:
         DataError
             If the checksum fails, the file is not HDF5, or it lacks what is read from it.
         """
-        import h5py
-
         _ = self.sha256
-        try:
-            with h5py.File(self.path, "r") as file:
-                yield file
-        except (OSError, KeyError) as error:
-            raise DataError(f"catalog {self.name!r}: cannot read {self.path} ({error})") from None
+        with open_hdf5(self.path, f"the HDF5 file of the catalog {self.name!r}") as file:
+            yield file
 
 
 def load_catalog(name_or_path: str) -> Catalog:

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from astroemu.distribution import distribution_from
 from astroemu.emulator import Emulator
-from astroemu.errors import AstroemuError, ConfigurationError, closest, listing
+from astroemu.errors import ConfigurationError, closest, listing, located
+from astroemu.files import resolve
 from astroemu.model import Model
-from astroemu.options import build, check, resolve
+from astroemu.options import build, check
 from astroemu.parameter import Parameter
 from astroemu.prior import Prior
 from astroemu.probe import Probe
@@ -92,11 +93,9 @@ class Configuration:
         """Load the emulators of ``[emulators]``."""
         loaded: dict[str, Emulator | Selection] = {}
         for name, table in self.document.emulators.items():
-            try:
+            with located(self.where("emulators", name)):
                 emulator = load_emulator(resolve(table.file or name, self.path.parent))
                 loaded[name] = emulator if table.provides is None else Selection(emulator, table.provides)
-            except AstroemuError as error:
-                raise type(error)(f"{self.where('emulators', name)}: {error}") from None
         return loaded
 
     def probes(self) -> dict[str, Probe]:
@@ -108,18 +107,14 @@ class Configuration:
             plugin = options.pop("plugin", name)
             if not isinstance(plugin, str):
                 raise ConfigurationError(f"{where}: plugin = {plugin!r} must be the name of a probe")
-            try:
+            with located(where):
                 built[name] = build(PROBES.load(plugin), options, where, self.path.parent)
-            except ConfigurationError:
-                raise
-            except AstroemuError as error:
-                raise type(error)(f"{where}: {error}") from None
         return built
 
     def model(self) -> Model:
         """Build the joint model."""
         document = self.document
-        try:
+        with located(str(self.path)):
             return Model(
                 self.prior(),
                 self.emulators(),
@@ -128,20 +123,15 @@ class Configuration:
                 truncate_prior=document.truncate_prior,
                 name=self.name,
             )
-        except AstroemuError as error:
-            raise _located(error, self.path) from None
 
     def sampler(self, name: str | None = None) -> Sampler:
         """Construct the sampler with its options, by default the one that the file names."""
         name = name or self.document.sampler
         options = self.document.samplers.get(name, {})
-        sampler = build(SAMPLERS.load(name), options, self.where("samplers", name), self.path.parent)
+        with located(str(self.path)):
+            sampler = build(SAMPLERS.load(name), options, self.where("samplers", name), self.path.parent)
         assert isinstance(sampler, Sampler)
         return sampler
-
-
-def _located(error: AstroemuError, path: Path) -> AstroemuError:
-    return error if str(path) in str(error) else type(error)(f"{path}: {error}")
 
 
 def parameter_from(name: str, spec: Mapping[str, Any], where: str) -> Parameter:

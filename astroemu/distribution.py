@@ -85,7 +85,8 @@ class Uniform(Distribution):
         return self.low, self.high
 
     def transform(self, u: Array) -> Array:
-        return self.low + (self.high - self.low) * np.asarray(u)
+        x = self.low + (self.high - self.low) * np.asarray(u)
+        return np.minimum(np.maximum(x, self.low), self.high)  # rounding only
 
     def log_density(self, x: Array) -> Array:
         return np.where(self._inside(x), -math.log(self.high - self.low), -np.inf)
@@ -111,14 +112,18 @@ class LogUniform(Distribution):
     def support(self) -> tuple[float, float]:
         return self.low, self.high
 
+    @property
+    def _log_ratio(self) -> float:
+        return math.log(self.high) - math.log(self.low)  # the ratio itself may overflow
+
     def transform(self, u: Array) -> Array:
-        x = self.low * np.exp(np.asarray(u) * math.log(self.high / self.low))
+        x = np.exp(math.log(self.low) + np.asarray(u) * self._log_ratio)
         return np.minimum(np.maximum(x, self.low), self.high)  # rounding only
 
     def log_density(self, x: Array) -> Array:
         inside = self._inside(x)
         safe = np.where(inside, x, self.low)
-        return np.where(inside, -np.log(safe) - math.log(math.log(self.high / self.low)), -np.inf)
+        return np.where(inside, -np.log(safe) - math.log(self._log_ratio), -np.inf)
 
     def truncated(self, low: float, high: float) -> LogUniform:
         return LogUniform(*self._overlap(low, high))
@@ -263,7 +268,10 @@ def distribution_from(spec: Mapping[str, Any]) -> Distribution:
             )
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigurationError(f"{key} = {value!r} must be a number")
-        numbers[key] = float(value)
+        try:
+            numbers[key] = float(value)
+        except OverflowError:
+            raise ConfigurationError(f"{key} is too large for a floating-point number") from None
     missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in numbers]
     if missing:
         raise ConfigurationError(f"a {kind} prior needs {listing(missing)}")

@@ -8,7 +8,8 @@ and exits with code 2. Anything else that is raised is a defect of a program, ou
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class AstroemuError(Exception):
@@ -45,6 +46,17 @@ class ProbeError(Exception):
     Not an :class:`AstroemuError`: the author of the plugin must mend it. It ends the run; it
     never becomes a log-likelihood of minus infinity.
     """
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Put a place before the message of an error raised inside, unless it names the place already."""
+    try:
+        yield
+    except AstroemuError as error:
+        if where in str(error):
+            raise
+        raise type(error)(f"{where}: {error}") from None
 
 
 def closest(word: str, known: Iterable[str]) -> str:

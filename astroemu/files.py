@@ -1,21 +1,36 @@
-"""Small file helpers: checksums, atomic writes, references in configurations."""
+"""Small file helpers: checksums, reading, atomic writes, references in configurations."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ValidationInfo
+
+from astroemu.errors import DataError
 
 
-class FileReference:
-    """Marks an option as a file or a name; see :data:`FileName`."""
+def resolve(reference: str, base: Path) -> str:
+    """Return a file reference with a relative path made absolute; a plain name stays."""
+    if looks_like_path(reference) and not Path(reference).is_absolute():
+        return str(base / reference)
+    return reference
+
+
+def _resolve_in_context(reference: str, info: ValidationInfo) -> str:
+    base = (info.context or {}).get("base")
+    return reference if base is None else resolve(reference, base)
 
 
 #: Annotation for an option that holds a file path or the name of something installed. A relative
 #: path in a configuration counts from the configuration's own folder.
-FileName = Annotated[str, FileReference()]
+FileName = Annotated[str, AfterValidator(_resolve_in_context)]
 
 
 def looks_like_path(name: str) -> bool:
@@ -30,6 +45,59 @@ def sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextmanager
+def open_hdf5(path: str | Path, what: str) -> Iterator[Any]:
+    """Open an HDF5 file for reading.
+
+    Raises
+    ------
+    DataError
+        For whatever a damaged file makes h5py or its reader raise; ``what`` says what it should be.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise DataError(f"{path} is not {what} ({type(error).__name__}: {error})") from None
+
+
+def new_file(path: str | Path) -> Path:
+    """Return the path of a file to be written, with its folder made.
+
+    Raises
+    ------
+    DataError
+        If something is there already, or the folder cannot be made. Ask before the work is done.
+    """
+    path = Path(path)
+    if path.exists():
+        raise DataError(f"{path} exists and is not overwritten; remove it or choose another name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {path.parent} of {path.name}: {error.strerror}") from None
+    return path
+
+
+def strict_json(value: Any) -> str:
+    """Return indented JSON: NumPy scalars as numbers, and null for what is not finite."""
+    return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from astroemu.configuration import Configuration
+from astroemu.errors import located
 from astroemu.model import Model
 from astroemu.run import RunFolder, summarise
 from astroemu.sampler import Report, silent
@@ -42,6 +43,8 @@ def fit(
     seed = configuration.document.seed if seed is None else seed
     algorithm = configuration.sampler(sampler)
     model = configuration.model()
+    with located(configuration.where("samplers", sampler or configuration.document.sampler)):
+        algorithm.check(model)
     folder = RunFolder.fresh(Path("runs"), configuration.name) if out is None else RunFolder.create(out)
     folder.start(configuration, _resolved(configuration, sampler or configuration.document.sampler, seed))
     started = time.perf_counter()

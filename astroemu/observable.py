@@ -26,7 +26,7 @@ class Axis:
         values = np.asarray(self.values, dtype=float)
         if values.ndim != 1 or not np.all(np.isfinite(values)) or np.any(np.diff(values) <= 0):
             raise DataError(f"axis {self.name!r} must hold finite, increasing numbers in one dimension")
-        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "values", values + 0.0)  # -0.0 becomes 0.0: equal axes have equal hashes
 
     def __eq__(self, other: object) -> bool:
         return (

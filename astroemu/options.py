@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import inspect
 import json
+import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict, is_typeddict
 
 from astroemu.errors import ConfigurationError, closest, listing
-from astroemu.files import FileReference, looks_like_path
 
 
 def build(cls: type, options: Mapping[str, Any], where: str, base: Path | None = None) -> Any:
@@ -40,19 +41,15 @@ def build(cls: type, options: Mapping[str, Any], where: str, base: Path | None =
     ConfigurationError
         For an unknown or missing option, a wrong type, or whatever the constructor refuses.
     """
-    checked = check(_schema(cls), options, where)
-    values = {name: getattr(checked, name) for name in checked.model_fields_set}
-    for name, info in type(checked).model_fields.items():
-        if base is not None and name in values and any(isinstance(m, FileReference) for m in info.metadata):
-            values[name] = resolve(values[name], base)
+    checked = check(_schema(cls), dict(options), where, base)
     try:
-        return cls(**values)
+        return cls(**checked)
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error}") from None
 
 
-def check(schema: type[BaseModel], value: Any, where: str) -> Any:
-    """Validate a value against a pydantic model, with errors in plain words.
+def check(schema: Any, value: Any, where: str, base: Path | None = None) -> Any:
+    """Validate a value against a pydantic model or a typed dictionary, with errors in plain words.
 
     Raises
     ------
@@ -64,51 +61,87 @@ def check(schema: type[BaseModel], value: Any, where: str) -> Any:
     except TypeError as error:
         raise ConfigurationError(f"{where}: {error}; dates and times are not used here") from None
     try:
-        return schema.model_validate_json(text, strict=True)
+        return TypeAdapter(schema).validate_json(text, strict=True, context={"base": base})
     except ValidationError as error:
-        raise ConfigurationError(f"{where}: {_explain(schema, error)}") from None
-
-
-def resolve(reference: str, base: Path) -> str:
-    """Return a file reference with a relative path made absolute; a plain name stays."""
-    if looks_like_path(reference) and not Path(reference).is_absolute():
-        return str(base / reference)
-    return reference
+        raise ConfigurationError(f"{where}: {_explain(schema, error, value)}") from None
 
 
 @lru_cache(maxsize=256)
-def _schema(cls: type) -> type[BaseModel]:
+def _schema(cls: type) -> Any:
+    """Return the constructor's keyword arguments as a typed dictionary."""
     constructor: Any = cls.__init__  # type: ignore[misc]
     hints = typing.get_type_hints(constructor, include_extras=True)
     fields: dict[str, Any] = {}
     for name, parameter in list(inspect.signature(constructor).parameters.items())[1:]:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (hints.get(name, Any), default)
-    return create_model(cls.__name__, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+        hint = hints.get(name, Any)
+        fields[name] = hint if parameter.default is parameter.empty else NotRequired[hint]
+    schema = TypedDict(cls.__name__, fields)  # type: ignore[misc]
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    return with_config(config)(schema)
 
 
-def _explain(schema: type[BaseModel], error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    # Members of a union add their type to the location; only what the user wrote is shown.
-    path = [str(part) for part in first["loc"]]
+def _explain(schema: Any, error: ValidationError, value: Any) -> str:
+    found = error.errors(include_url=False)
+    # A misspelt key is often also a missing one: the spelling is the cause.
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
+    path = _written(first["loc"], value, first["type"] == "missing")
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        known = _fields(schema, path[:-1])
+        known = sorted(set(_fields([schema], path[:-1])))
         return f"unknown key {key!r}.{closest(path[-1], known)} Known here: {listing(known)}"
-    if first["type"] == "missing":
+    if first["type"] == "missing" and path and not path[-1].isdigit():
         return f"the key {key!r} is missing; add it"
     return f"{key} = {first['input']!r} is not right: {first['msg']}"
 
 
-def _fields(schema: Any, path: list[str]) -> list[str]:
-    """Names of the fields of the model found along a path."""
+def _written(location: tuple[int | str, ...], value: Any, last_is_missing: bool) -> list[str]:
+    """Parts of a location that the user wrote: a union adds the types of its members to it."""
+    path: list[str] = []
+    for i, part in enumerate(location):
+        known = range(len(value)) if isinstance(value, list | tuple) else value if isinstance(value, Mapping) else ()
+        if part in known:
+            value = value[part]
+        elif not (last_is_missing and i == len(location) - 1):
+            continue
+        path.append(str(part))
+    return path
+
+
+def _fields(schemas: list[Any], path: list[str]) -> list[str]:
+    """Names of the keys that are known at the end of a path."""
     for part in path:
-        if typing.get_origin(schema) is dict:
-            schema = typing.get_args(schema)[1]  # the part is a name that the user chose
-        elif isinstance(schema, type) and issubclass(schema, BaseModel) and part in schema.model_fields:
-            schema = schema.model_fields[part].annotation
-        else:
-            return []
-    return list(schema.model_fields) if isinstance(schema, type) and issubclass(schema, BaseModel) else []
+        schemas = [child for schema in schemas for child in _children(schema, part)]
+    return [name for schema in schemas for member in _members(schema) for name in _keys(member)]
+
+
+def _members(schema: Any) -> Iterator[Any]:
+    """Members of a union, without annotations."""
+    origin = typing.get_origin(schema)
+    if origin is typing.Union or origin is types.UnionType:
+        for member in typing.get_args(schema):
+            yield from _members(member)
+    elif origin in (typing.Annotated, NotRequired):
+        yield from _members(typing.get_args(schema)[0])
+    else:
+        yield schema
+
+
+def _children(schema: Any, part: str) -> Iterator[Any]:
+    """What may stand under one key of a schema."""
+    for member in _members(schema):
+        if typing.get_origin(member) is dict:
+            yield typing.get_args(member)[1]  # the key is a name that the user chose
+        elif part.isdigit() and typing.get_origin(member) in (list, tuple):
+            yield typing.get_args(member)[0]
+        elif part in (keys := _keys(member)):
+            yield keys[part]
+
+
+def _keys(member: Any) -> dict[str, Any]:
+    if is_typeddict(member):
+        return dict(member.__annotations__)
+    if isinstance(member, type) and issubclass(member, BaseModel):
+        return {name: info.annotation for name, info in member.model_fields.items()}
+    return {}

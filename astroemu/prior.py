@@ -55,7 +55,13 @@ class Prior:
         return {p.name: p.prior.support[0] for p in self.parameters if p.is_fixed}
 
     def __getitem__(self, name: str) -> Parameter:
-        return next(p for p in self.parameters if p.name == name)
+        for p in self.parameters:
+            if p.name == name:
+                return p
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return any(p.name == name for p in self.parameters)
 
     def transform(self, u: Array) -> Array:
         """Map points of the unit cube ``(n, d)`` to parameters ``(n, d)``."""

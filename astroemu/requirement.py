@@ -75,7 +75,15 @@ class Requirement:
             wrong = set(self.at) ^ set(axes)
             hint = closest(next(iter(wrong)), set(axes) - set(self.at))
             raise ConfigurationError(f"{self.observable!r} has the axes {listing(axes)}, not {listing(self.at)}.{hint}")
-        points = np.ones((self.size if self.weights is None else self.weights.shape[1], 1))
+        lengths = {name: len(values) for name, values in self.at.items()}
+        if self.weights is not None:
+            lengths["weights"] = self.weights.shape[1]
+        if len(set(lengths.values())) > 1:
+            raise ConfigurationError(
+                f"{self.observable!r} is needed at coordinates of different lengths "
+                f"({', '.join(f'{name}: {n}' for name, n in lengths.items())}); give every axis of every point"
+            )
+        points = np.ones((next(iter(lengths.values()), 1), 1))
         for name, axis in axes.items():
             try:
                 factor = interpolation_matrix(

@@ -21,7 +21,7 @@ from typing import Any
 
 from astroemu.configuration import Configuration, configuration_from
 from astroemu.errors import RunFolderError
-from astroemu.files import sha256, write_atomically
+from astroemu.files import sha256, strict_json, write_atomically
 from astroemu.model import Model
 from astroemu.samples import Samples
 
@@ -120,8 +120,7 @@ class RunFolder:
         return configuration_from(resolved["configuration"], Path(resolved["path"]))
 
     def _json(self, path: Path, value: Mapping[str, Any]) -> None:
-        text = json.dumps(value, indent=2) + "\n"
-        write_atomically(path, lambda temporary: temporary.write_text(text))
+        write_atomically(path, lambda temporary: temporary.write_text(strict_json(value)))
 
 
 def summarise(

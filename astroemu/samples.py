@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.errors import DataError
-from astroemu.files import write_atomically
+from astroemu.files import open_hdf5, write_atomically
 
 Array = NDArray[np.float64]
 FORMAT = 1
@@ -136,7 +136,7 @@ class Samples:
         def write(temporary: Path) -> None:
             with h5py.File(temporary, "w", track_order=True) as file:
                 file.attrs["format"] = FORMAT
-                file.attrs["samples"] = json.dumps(scalars)
+                file.attrs["samples"] = json.dumps(scalars, default=lambda value: value.tolist())
                 for name in ("theta", "log_likelihood", "log_prior", "log_weight"):
                     file[name] = getattr(self, name)
 
@@ -154,16 +154,13 @@ class Samples:
         path = Path(path)
         if not path.is_file():
             raise DataError(f"there are no samples {path}")
-        try:
-            with h5py.File(path, "r") as file:
-                if int(file.attrs["format"]) > FORMAT:
-                    raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
-                scalars = json.loads(file.attrs["samples"])
-                scalars["names"] = tuple(scalars["names"])
-                arrays = {name: file[name][()] for name in ("theta", "log_likelihood", "log_prior", "log_weight")}
-                return cls(**scalars, **arrays)
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise DataError(f"{path} does not hold samples ({error})") from None
+        with open_hdf5(path, "a whole file of samples") as file:
+            if int(file.attrs["format"]) > FORMAT:
+                raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
+            scalars = json.loads(file.attrs["samples"])
+            scalars["names"] = tuple(scalars["names"])
+            arrays = {name: file[name][()] for name in ("theta", "log_likelihood", "log_prior", "log_weight")}
+            return cls(**scalars, **arrays)
 
 
 def weighted_quantile(x: Array, weight: Array, q: float) -> float:

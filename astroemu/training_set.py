@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.errors import DataError
-from astroemu.files import write_atomically
+from astroemu.files import open_hdf5, write_atomically
 from astroemu.observable import Axis, Observable
 
 Array = NDArray[np.float64]
@@ -87,22 +87,17 @@ class TrainingSet:
         path = Path(path)
         if not path.is_file():
             raise DataError(f"there is no training set {path}; `astroemu simulate` makes one")
-        try:
-            with h5py.File(path, "r") as file:
-                if int(file.attrs["format"]) > FORMAT:
-                    raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
-                group = file["observables"]
-                return cls(
-                    names=tuple(json.loads(file.attrs["names"])),
-                    theta=file["theta"][()],
-                    observables={
-                        name: observable_from_json(json.loads(group[name].attrs["observable"])) for name in group
-                    },
-                    values={name: group[name][()] for name in group},
-                    metadata=json.loads(file.attrs["metadata"]),
-                )
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise DataError(f"{path} is not a whole training set ({error})") from None
+        with open_hdf5(path, "a whole training set") as file:
+            if int(file.attrs["format"]) > FORMAT:
+                raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
+            group = file["observables"]
+            return cls(
+                names=tuple(json.loads(file.attrs["names"])),
+                theta=file["theta"][()],
+                observables={name: observable_from_json(json.loads(group[name].attrs["observable"])) for name in group},
+                values={name: group[name][()] for name in group},
+                metadata=json.loads(file.attrs["metadata"]),
+            )
 
 
 def observable_to_json(observable: Observable) -> dict[str, Any]:

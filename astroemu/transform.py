@@ -7,9 +7,10 @@ error from one space to the other), and a JSON form. They are elementwise; ``inv
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -96,6 +97,10 @@ class Asinh(Transform):
     scale: float = 1.0
     kind: ClassVar[str] = "asinh"
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.centre) and math.isfinite(self.scale) and self.scale > 0):
+            raise DataError(f"asinh needs a finite centre = {self.centre} and a finite scale = {self.scale} above 0")
+
     def forward(self, y: Array) -> Array:
         return np.arcsinh((y - self.centre) / self.scale)
 
@@ -145,9 +150,12 @@ def transform_from(spec: Mapping[str, Any]) -> Transform:
     """
     numbers = dict(spec)
     kind = numbers.pop("transform", None)
-    if kind not in TRANSFORMS:
+    if not isinstance(kind, str) or kind not in TRANSFORMS:
         raise DataError(f"unknown transform {kind!r}.{closest(str(kind), TRANSFORMS)} Known: {listing(TRANSFORMS)}")
-    try:
-        return TRANSFORMS[kind](**{key: float(value) for key, value in numbers.items()})
-    except (TypeError, ValueError) as error:
-        raise DataError(f"transform {kind!r}: {error}") from None
+    known = [field.name for field in fields(TRANSFORMS[kind])]
+    for key, value in numbers.items():
+        if key not in known:
+            raise DataError(f"the transform {kind!r} takes no {key!r}.{closest(key, known)} It takes {listing(known)}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise DataError(f"{key} = {value!r} of the transform {kind!r} must be a number")
+    return TRANSFORMS[kind](**{key: float(value) for key, value in numbers.items()})

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from astroemu.configuration import parameter_from
 from astroemu.design import Kind
 from astroemu.emulator import Emulator
-from astroemu.errors import ConfigurationError
+from astroemu.errors import ConfigurationError, located
 from astroemu.options import check
 from astroemu.prior import Prior
 from astroemu.registry import CONFIGURATIONS, EMULATORS, locate
@@ -73,12 +73,16 @@ class Workshop:
         table = self.recipe.simulation
         where = f"{self.path}, [parameters."
         prior = Prior(tuple(parameter_from(n, spec, f"{where}{n}]") for n, spec in self.recipe.parameters.items()))
-        return Simulation(table.simulator, table.options, prior, table.design, table.n, table.seed)
+        task = Simulation(table.simulator, table.options, prior, table.design, table.n, table.seed)
+        with located(str(self.path)):
+            task.build()
+        return task
 
     def train(self, data: TrainingSet, log: Any = print, reuse: Emulator | None = None) -> Emulator:
         """Train the emulator on a training set; see :meth:`Emulator.train`."""
-        emulator = EMULATORS.load(self.recipe.emulator).train(
-            data, self.recipe.training, seed=self.recipe.seed, log=log, reuse=reuse
-        )
+        with located(str(self.path)):
+            emulator = EMULATORS.load(self.recipe.emulator).train(
+                data, self.recipe.training, seed=self.recipe.seed, log=log, reuse=reuse
+            )
         assert isinstance(emulator, Emulator)
         return emulator

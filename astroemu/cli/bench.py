@@ -15,15 +15,15 @@ def bench(
     out: Path | None = typer.Option(None, help="Write the figures as JSON."),
 ) -> None:
     """Time the joint log-likelihood of a model by batch size."""
-    import json
-
     from astroemu.benchmark import bench_model
     from astroemu.configuration import load_model
-    from astroemu.files import write_atomically
+    from astroemu.files import new_file, strict_json, write_atomically
 
+    path = None if out is None else new_file(out)
     rows = bench_model(load_model(configuration), batch)
     typer.echo(f"{'batch':>7}  {'microseconds a point':>21}  {'points a second':>16}")
     for row in rows:
         typer.echo(f"{row['batch']:7d}  {row['microseconds']:21.2f}  {1e6 / row['microseconds']:16,.0f}")
-    if out is not None:
-        write_atomically(out, lambda path: path.write_text(json.dumps(rows, indent=1) + "\n"))
+    if path is not None:
+        write_atomically(path, lambda temporary: temporary.write_text(strict_json(rows)))
+        typer.echo(f"Written: {path}")

@@ -18,13 +18,12 @@ def train(
     """Train the emulator of a recipe; print its accuracy on points that it never saw."""
     import json
 
-    from astroemu.errors import DataError
+    from astroemu.files import new_file
     from astroemu.trained import load_emulator
     from astroemu.training_set import TrainingSet
     from astroemu.workshop import Workshop
 
-    if out.exists():
-        raise DataError(f"{out} exists and is not overwritten; remove it or choose another name")
+    new_file(out)
     emulator = Workshop(recipe).train(
         TrainingSet.load(data),
         log=lambda line: typer.echo(line),

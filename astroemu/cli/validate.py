@@ -13,15 +13,14 @@ def validate(
     out: Path | None = typer.Option(None, help="Write the figures as JSON."),
 ) -> None:
     """Print the error of an emulator, by observable, against simulations."""
-    import json
-
-    from astroemu.files import write_atomically
+    from astroemu.files import new_file, strict_json, write_atomically
     from astroemu.trained import load_emulator
     from astroemu.validation import error_table, errors, load_simulations
 
+    path = None if out is None else new_file(out)
     loaded = load_emulator(emulator)
     found = errors(loaded, load_simulations(loaded, data))
     typer.echo(error_table(found))
-    if out is not None:
-        write_atomically(out, lambda path: path.write_text(json.dumps(found, indent=1) + "\n"))
-        typer.echo(f"Written: {out}")
+    if path is not None:
+        write_atomically(path, lambda temporary: temporary.write_text(strict_json(found)))
+        typer.echo(f"Written: {path}")

@@ -29,6 +29,7 @@ from astroemu.provider import Prediction
 from astroemu.requirement import Requirement
 
 Array = NDArray[np.float64]
+_COLUMNS = ("z", "x_HI", "err_up", "err_lo", "kind", "cl", "method", "reference")
 #: Methods by which some data sets are already part of others.
 _TOPICS = {"dark pixels": "quasar dark fraction", "dark pixels (negative-pixel method)": "quasar dark fraction"}
 
@@ -60,7 +61,7 @@ class NeutralFraction(Probe):
     ) -> None:
         source = load_catalog(catalog)
         self.catalogs = (source,)
-        table = source.table()
+        table = source.table(dict.fromkeys(_COLUMNS, ""))
         known = sorted(set(table["reference"].tolist()))
         for reference in references:
             if reference not in known:

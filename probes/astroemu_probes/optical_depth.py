@@ -26,6 +26,7 @@ from astroemu.requirement import Requirement
 _PLANCK = frozenset({"Planck low-l polarisation"})
 #: What a value of tau was inferred from, beyond the CMB.
 _CONTAINS = {"Qin+2020": frozenset({"galaxy UV luminosity functions", "quasar dark fraction"})}
+_COLUMNS = ("tau", "err_up", "err_lo", "data", "reference")
 
 
 class OpticalDepth(Probe):
@@ -57,7 +58,7 @@ class OpticalDepth(Probe):
     ) -> None:
         source = load_catalog(catalog)
         self.catalogs = (source,)
-        table = source.table()
+        table = source.table(dict.fromkeys(_COLUMNS, ""))
         known = sorted(set(table["reference"].tolist()))
         if reference not in known:
             raise ConfigurationError(

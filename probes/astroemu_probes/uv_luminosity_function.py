@@ -35,6 +35,10 @@ from astroemu.requirement import Requirement
 Array = NDArray[np.float64]
 UNIT = "log10(Mpc^-3 mag^-1)"
 _LN10 = float(np.log(10.0))
+_PHI = "1 / (mag Mpc3)"
+_COLUMNS = {"reference": "", "z": "", "M_UV": "mag", "kind": "", "n_sigma": ""} | dict.fromkeys(
+    ("phi", "err_up", "err_lo"), _PHI
+)
 #: Sets that contain the same galaxies at the same redshift.
 _OVERLAPS = (
     ("Bouwens+2015", "Bouwens+2021"),
@@ -76,7 +80,7 @@ class UVLuminosityFunction(Probe):
         source = load_catalog(catalog)
         self.catalogs = (source,)
         self._errors = errors
-        table = source.table()
+        table = source.table(_COLUMNS)
         sets = sets if sets is not None else {"Bouwens+2021": (6.0, 7.0, 8.0), "Oesch+2018": (10.0,)}
         keep = _selected(table, sets, source.name)
         keep &= (np.asarray(table["M_UV"]) > m_uv_min) & (np.asarray(table["M_UV"]) < m_uv_max)

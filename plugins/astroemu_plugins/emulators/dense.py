@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from astroemu.emulator import Emulator
 from astroemu.errors import DataError, closest, listing
-from astroemu.files import sha256, write_atomically
+from astroemu.files import open_hdf5, sha256, write_atomically
 from astroemu.namespace import Namespace
 from astroemu.observable import Observable
 from astroemu.provider import Evaluate, Prediction
@@ -288,17 +288,12 @@ class DenseEmulator(Emulator):
     @classmethod
     def load(cls, path: str | Path) -> Self:
         path = Path(path)
-        try:
-            with h5py.File(path, "r") as file:
-                if int(file.attrs["format"]) > FORMAT:
-                    raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
-                header = json.loads(file.attrs["header"])
-                inputs = tuple(Input(**spec) for spec in header["inputs"])
-                networks = {
-                    key: _read_network(spec, file[f"networks/{key}"]) for key, spec in header["networks"].items()
-                }
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise DataError(f"{path} is no whole dense emulator ({type(error).__name__}: {error})") from None
+        with open_hdf5(path, "a whole dense emulator") as file:
+            if int(file.attrs["format"]) > FORMAT:
+                raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
+            header = json.loads(file.attrs["header"])
+            inputs = tuple(Input(**spec) for spec in header["inputs"])
+            networks = {key: _read_network(spec, file[f"networks/{key}"]) for key, spec in header["networks"].items()}
         return cls(inputs, networks, header["provenance"], sha256(path))
 
 

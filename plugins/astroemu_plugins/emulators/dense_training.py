@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from astroemu.errors import ConfigurationError, DataError, closest, listing
+from astroemu.errors import ConfigurationError, DataError, closest, listing, located
 from astroemu.namespace import NUMPY
 from astroemu.observable import Observable
 from astroemu.options import check
@@ -58,7 +58,7 @@ class Settings(BaseModel):
 
     name: str = "emulator"
     log10_inputs: list[str] = []
-    transforms: dict[str, dict[str, str | float]] = {}
+    transforms: dict[str, dict[str, Any]] = {}
     validation_points: int = Field(default=8192, ge=1)
     test_points: int = Field(default=8192, ge=1)
     networks: dict[str, NetworkSettings]
@@ -94,7 +94,7 @@ def train(
         own = scaled[:, [data.names.index(name) for name in names]].astype(np.float32)
         x = np.concatenate([own, *(features.values[name] for name in wanted.features)], axis=1)
         centre, width = _centre_and_width(x, len(names), train_rows)
-        transforms = [transform_from(chosen.transforms.get(n, {"transform": "identity"})) for n in wanted.outputs]
+        transforms = [_transform(chosen, name) for name in wanted.outputs]
         targets = _Targets(data, wanted.outputs, transforms, train_rows)
         if reuse is not None and key in reuse.networks and _unchanged(reuse.provenance, key, chosen, data, seed):
             log(f"{key}: taken over from the earlier file")
@@ -214,9 +214,9 @@ def _compare(settings: Settings, data: TrainingSet) -> None:
                 )
         known |= set(network.outputs)
         for name in network.outputs:  # before hours are spent on the networks before it
-            transform_from(settings.transforms.get(name, {"transform": "identity"})).forward(
-                np.asarray(data.values[name])
-            )
+            transform = _transform(settings, name)
+            with located(f"[training] transforms.{name}"):
+                transform.forward(np.asarray(data.values[name]))
     for j, name in enumerate(data.names):
         if not np.all(np.isfinite(data.theta[:, j])):
             raise DataError(f"the parameter {name!r} of the training set is not finite everywhere; clean the data")
@@ -229,6 +229,11 @@ def _compare(settings: Settings, data: TrainingSet) -> None:
             f"{len(data)} points less {settings.validation_points} for validation and {settings.test_points} for the "
             f"test leave {rest}, fewer than one batch of {largest}; simulate more or lower these numbers"
         )
+
+
+def _transform(settings: Settings, name: str) -> Transform:
+    with located(f"[training] transforms.{name}"):
+        return transform_from(settings.transforms.get(name, {"transform": "identity"}))
 
 
 def _inputs(data: TrainingSet, settings: Settings) -> tuple[Input, ...]:
@@ -264,6 +269,11 @@ class _Targets:
             raw = np.asarray(data.values[name]).reshape(len(data), -1)
             if np.any(np.isinf(raw)):
                 raise DataError(f"{name!r} holds infinities; clean the data")
+            undefined = int(np.sum(np.all(np.isnan(raw[rows]), axis=0)))
+            if undefined:
+                raise DataError(
+                    f"{name!r} is undefined (NaN) at every point for {undefined} of its {raw.shape[1]} outputs"
+                )
             t = transform.forward(raw)
             is_fraction = isinstance(transform, Fraction)
             n = t.shape[1]
@@ -423,13 +433,13 @@ def _error(transform: Transform, t: Array, truth: Array) -> Array:
     y = transform.inverse(t, NUMPY)
     if isinstance(transform, Fraction):
         slope = transform.slope(t, y, NUMPY)
-        residual = np.where(slope > 0.01, np.abs(y - truth) / np.maximum(slope, 0.01), np.nan)
+        residual = np.abs(y - truth) / np.maximum(slope, 0.01)
+        between = np.isfinite(residual) & (slope > 0.01)
         # Where hardly a point is on the way between 0 and 1 the error is that of all outputs.
-        few = np.sum(np.isfinite(residual), axis=0) < 100
-        residual[:, few] = np.nan
-        whole = np.nanquantile(residual, 0.6827)
+        whole = np.nanquantile(residual[between] if between.any() else residual, 0.6827)
         quantile = np.full(residual.shape[1], whole)
-        quantile[~few] = np.nanquantile(residual[:, ~few], 0.6827, axis=0)
+        enough = between.sum(axis=0) >= 100
+        quantile[enough] = np.nanquantile(np.where(between, residual, np.nan)[:, enough], 0.6827, axis=0)
         return quantile
     return np.nanquantile(np.abs(t - transform.forward(truth)), 0.6827, axis=0)
 
