@@ -18,7 +18,8 @@ from astroemu.errors import ConfigurationError, located
 from astroemu.options import check
 from astroemu.prior import Prior
 from astroemu.registry import CONFIGURATIONS, EMULATORS, locate
-from astroemu.simulation import Simulation
+from astroemu.sampler import Report, silent
+from astroemu.simulation import Simulation, simulate
 from astroemu.training_set import TrainingSet
 
 
@@ -73,10 +74,13 @@ class Workshop:
         table = self.recipe.simulation
         where = f"{self.path}, [parameters."
         prior = Prior(tuple(parameter_from(n, spec, f"{where}{n}]") for n, spec in self.recipe.parameters.items()))
-        task = Simulation(table.simulator, table.options, prior, table.design, table.n, table.seed)
+        return Simulation(table.simulator, table.options, prior, table.design, table.n, table.seed)
+
+    def simulate(self, path: str | Path, *, workers: int = 1, report: Report = silent) -> Path:
+        """Simulate the design into a training set; see :func:`astroemu.simulation.simulate`."""
+        task = self.simulation()
         with located(str(self.path)):
-            task.build()
-        return task
+            return simulate(task, path, workers=workers, report=report)
 
     def train(self, data: TrainingSet, log: Any = print, reuse: Emulator | None = None) -> Emulator:
         """Train the emulator on a training set; see :meth:`Emulator.train`."""

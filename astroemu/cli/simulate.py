@@ -14,10 +14,9 @@ def simulate(
 ) -> None:
     """Simulate the design of a recipe into a training set. Started again, it goes on."""
     from astroemu.cli.progress import shown
-    from astroemu.simulation import simulate as run
     from astroemu.workshop import Workshop
 
-    task = Workshop(recipe).simulation()
-    with shown(f"simulate {task.simulator}") as report:
-        path = run(task, out, workers=workers, report=report)
-    typer.echo(f"Written: {path} ({task.n} points)")
+    workshop = Workshop(recipe)
+    with shown(f"simulate {workshop.recipe.simulation.simulator}") as report:
+        path = workshop.simulate(out, workers=workers, report=report)
+    typer.echo(f"Written: {path} ({workshop.recipe.simulation.n} points)")
