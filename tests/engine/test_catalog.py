@@ -159,3 +159,23 @@ def test_a_damaged_copy_of_an_installed_catalog_is_refused(name, tmp_path):
     copy.write_bytes(catalog.path.read_bytes() + b"\n")
     with pytest.raises(DataError, match="changed or damaged"):
         _ = dataclasses.replace(catalog, path=copy).sha256
+
+
+def test_columns_come_in_the_unit_that_is_asked_for(ecsv):
+    table = Catalog("mine", ecsv).table({"z": "", "k": "1 / kpc"})
+    assert table["k"].unit == 1 / units.kpc
+    np.testing.assert_allclose(table["k"], [1e-4, 2e-4])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"kk": ""}, r"has no column 'kk'\. Did you mean 'k'\? It has 'k', 'z'"),
+        ({"k": "mag"}, r"column 'k' of .*mine\.ecsv is needed in 'mag' but has the unit '1 / Mpc'"),
+        ({"k": ""}, r"'k' of .* is needed in 'no unit' but has the unit '1 / Mpc'"),
+        ({"z": "Mpc"}, r"'z' of .* is needed in 'Mpc' but has the unit 'None'"),
+    ],
+)
+def test_a_column_that_is_missing_or_of_another_unit_is_refused(ecsv, columns, message):
+    with pytest.raises(DataError, match=message):
+        Catalog("mine", ecsv).table(columns)
