@@ -80,6 +80,23 @@ class Configuration:
         """Name a table of the file for a message."""
         return f"{self.path}, [{'.'.join(keys)}]" if keys else str(self.path)
 
+    def without(self, probes: Sequence[str]) -> Configuration:
+        """Return this configuration with some of its probes left out.
+
+        Raises
+        ------
+        ConfigurationError
+            If it has no such probe.
+        """
+        kept = dict(self.document.probes)
+        for name in probes:
+            if name not in kept:
+                raise ConfigurationError(
+                    f"{self.path} has no probe {name!r}.{closest(name, kept)} It has {listing(kept)}"
+                )
+            del kept[name]
+        return configuration_from({**self.raw, "probes": kept}, self.path)
+
     def prior(self) -> Prior:
         """Build the prior from ``[parameters]``."""
         return Prior(

@@ -95,12 +95,18 @@ class Samples:
         """Weighted quantiles ``(d,)``."""
         return np.array([weighted_quantile(column, self.weight, q) for column in self.theta.T])
 
-    def highest_density(self, name: str, mass: float = 0.68, bins: int = 60) -> tuple[float, float]:
-        """Outer edges of the highest-density region of one parameter, from a histogram."""
-        height, edges = np.histogram(self[name], bins=bins, weights=self.weight, density=True)
-        order = np.argsort(height)[::-1]
-        inside = order[: np.searchsorted(np.cumsum(height[order]) * (edges[1] - edges[0]), mass) + 1]
-        return float(edges[inside.min()]), float(edges[inside.max() + 1])
+    def highest_density(self, name: str, mass: float = 0.68) -> tuple[float, float]:
+        """Shortest interval of one parameter that holds a share of the posterior.
+
+        For a posterior of one mode that is its highest-density region.
+        """
+        order = np.argsort(self[name])
+        x, above = self[name][order], np.cumsum(self.weight[order])
+        below = above - self.weight[order]
+        last = np.searchsorted(above, np.minimum(below + mass, above[-1]) * (1 - 1e-12))
+        width = np.where(above[-1] - below >= mass * (1 - 1e-9), x[np.minimum(last, len(x) - 1)] - x, np.inf)
+        first = int(np.argmin(width))
+        return float(x[first]), float(x[min(last[first], len(x) - 1)])
 
     def equal_weight(self, n: int, rng: np.random.Generator) -> Array:
         """Draw ``(n, d)`` equally weighted points by systematic resampling."""

@@ -18,6 +18,7 @@ def fit(
     set_: list[str] = typer.Option(
         [], "--set", metavar="KEY=VALUE", help="Override a key, such as samplers.emcee.walkers=32."
     ),
+    without: list[str] = typer.Option([], metavar="PROBE", help="Leave a probe out; repeat for several."),
     no_report: bool = typer.Option(False, "--no-report", help="Skip the pictures."),
 ) -> None:
     """Sample the joint posterior of a configuration; write samples, summary and pictures.
@@ -33,7 +34,7 @@ def fit(
     from astroemu.report import write_report
     from astroemu.report.table import text_table
 
-    loaded = load_configuration(configuration, set_)
+    loaded = load_configuration(configuration, set_).without(without)
     with warnings.catch_warnings(), shown(f"fit {loaded.name}") as report:
         warnings.showwarning = _plain
         warnings.simplefilter("always", DoubleCountingWarning)

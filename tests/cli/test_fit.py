@@ -157,6 +157,15 @@ def test_the_summary_of_a_very_short_run_is_json_too(twice):
         strict((twice[0] / name).read_text())
 
 
+def test_a_probe_can_be_left_out(tmp_path):
+    out = tmp_path / "run"
+    code, *_ = command("fit", "--no-report", "--out", str(out), "--without", PROBES[0], "--without", PROBES[3], *TINY)
+    assert code == 0
+    assert list(RunFolder.open(out).configuration().model().probes) == PROBES[1:3]
+    code, _, message = command("fit", "--out", str(tmp_path / "other"), "--without", "neutral_fractoin", *TINY)
+    assert code == 2 and "no probe 'neutral_fractoin'. Did you mean 'neutral_fraction'" in message
+
+
 def modules(code):
     """Top-level modules that a script has imported by its end."""
     script = f"import sys\n{code}\nprint('|'.join(sorted({{m.split('.')[0] for m in sys.modules}})))"

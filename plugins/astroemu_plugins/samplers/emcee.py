@@ -55,7 +55,8 @@ class Emcee(Sampler):
     max_steps : int
         The run ends here, unconverged, if it did not end before.
     check_every : int
-        Steps between estimates of the autocorrelation time.
+        Least number of steps between estimates of the autocorrelation time; it is a tenth of the
+        chain once that is more.
     """
 
     name = "emcee"
@@ -114,10 +115,11 @@ class Emcee(Sampler):
             np.random.MT19937(chain_seed)
         ).get_state()  # the only form that emcee takes
         tau = np.full(n_dim, np.nan)
-        last = time.monotonic()
+        last, check_at = time.monotonic(), self.check_every
         for _ in sampler.sample(start, iterations=self.max_steps):
             step = sampler.iteration
-            if step % self.check_every == 0:
+            if step >= check_at:
+                check_at = step + max(self.check_every, step // 10)  # an estimate takes longer, the longer the chain
                 tau = _autocorrelation_time(sampler, step)
                 if self._enough(step, tau):
                     break
