@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from astroemu.direct import Direct
 from astroemu.distribution import distribution_from
-from astroemu.emulator import Emulator
 from astroemu.errors import ConfigurationError, closest, listing, located
 from astroemu.files import resolve
 from astroemu.model import Model
@@ -23,7 +23,8 @@ from astroemu.options import build, check
 from astroemu.parameter import Parameter
 from astroemu.prior import Prior
 from astroemu.probe import Probe
-from astroemu.registry import CONFIGURATIONS, PROBES, SAMPLERS, locate
+from astroemu.provider import Provider
+from astroemu.registry import CONFIGURATIONS, PROBES, SAMPLERS, SIMULATORS, locate
 from astroemu.sampler import Sampler
 from astroemu.selection import Selection
 from astroemu.trained import load_emulator
@@ -40,6 +41,14 @@ class EmulatorTable(_Table):
     provides: list[str] | None = None
 
 
+class SimulatorTable(_Table):
+    """``[simulators.NAME]``: a simulator that is run in the likelihood itself."""
+
+    plugin: str | None = None
+    options: dict[str, Any] = {}
+    provides: list[str] | None = None
+
+
 class Document(_Table):
     """The whole file. Plugin tables stay open here; each plugin checks its own options."""
 
@@ -50,6 +59,7 @@ class Document(_Table):
     truncate_prior: bool = False
     parameters: dict[str, dict[str, Any]]
     emulators: dict[str, EmulatorTable] = {}
+    simulators: dict[str, SimulatorTable] = {}
     probes: dict[str, dict[str, Any]]
     samplers: dict[str, dict[str, Any]] = {}
 
@@ -106,14 +116,26 @@ class Configuration:
             )
         )
 
-    def emulators(self) -> dict[str, Emulator | Selection]:
+    def emulators(self) -> dict[str, Provider]:
         """Load the emulators of ``[emulators]``."""
-        loaded: dict[str, Emulator | Selection] = {}
+        loaded: dict[str, Provider] = {}
         for name, table in self.document.emulators.items():
             with located(self.where("emulators", name)):
                 emulator = load_emulator(resolve(table.file or name, self.path.parent))
                 loaded[name] = emulator if table.provides is None else Selection(emulator, table.provides)
         return loaded
+
+    def simulators(self) -> dict[str, Provider]:
+        """Construct the simulators of ``[simulators]``."""
+        made: dict[str, Provider] = {}
+        for name, table in self.document.simulators.items():
+            where = self.where("simulators", name)
+            with located(where):
+                direct = Direct(build(SIMULATORS.load(table.plugin or name), table.options, where, self.path.parent))
+                made[name] = direct if table.provides is None else Selection(direct, table.provides)
+                if name in self.document.emulators:
+                    raise ConfigurationError("an emulator has this name too; choose another, and say `plugin`")
+        return made
 
     def probes(self) -> dict[str, Probe]:
         """Construct the probes of ``[probes]``."""
@@ -134,7 +156,7 @@ class Configuration:
         with located(str(self.path)):
             return Model(
                 self.prior(),
-                self.emulators(),
+                {**self.emulators(), **self.simulators()},
                 self.probes(),
                 emulator_error=document.emulator_error,
                 truncate_prior=document.truncate_prior,

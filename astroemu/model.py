@@ -122,7 +122,7 @@ class Model:
                 ours = given[name].prior.support
                 if (ours[0] < low or ours[1] > high) and not (truncate and not given[name].is_fixed):
                     raise ResolutionError(
-                        f"the prior of {name!r} covers [{ours[0]:g}, {ours[1]:g}] but {key!r} was trained on "
+                        f"the prior of {name!r} covers [{ours[0]:g}, {ours[1]:g}] but {key!r} holds on "
                         f"[{low:g}, {high:g}] only. Narrow [parameters.{name}], or set truncate_prior = true"
                     )
                 known = box.get(name, (-np.inf, np.inf))

@@ -270,7 +270,7 @@ def test_missing_and_unused_parameters(names, message):
 def test_a_fixed_value_outside_the_range_is_never_truncated():
     prior = Prior((Parameter("a", Fixed(3.0)), Parameter("b", Uniform(0, 2))))
     for truncate in (False, True):
-        with pytest.raises(ResolutionError, match=r"'a' covers \[3, 3\] but 'mine' was trained on \[-1, 1\]"):
+        with pytest.raises(ResolutionError, match=r"'a' covers \[3, 3\] but 'mine' holds on \[-1, 1\]"):
             Model(prior, {"mine": stub(bounds={"a": (-1, 1)})}, {"p": StubProbe(AT)}, truncate_prior=truncate)
 
 
