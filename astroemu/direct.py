@@ -43,7 +43,8 @@ class Direct(Provider):
             n = len(theta)
             chunks = np.array_split(theta, max(-(-n // self.simulator.batch), 1))
             parts = [self.simulator.simulate(chunk) for chunk in chunks]
-            found = {name: np.concatenate([part[name] for part in parts]).reshape(n, -1) for name in rows}
-            return {name: Prediction(found[name].astype(float)[:, wanted]) for name, wanted in rows.items()}
+            found = {name: np.concatenate([part[name] for part in parts], dtype=float) for name in rows}
+            flat = {name: values.reshape(n, self.provides[name].size) for name, values in found.items()}
+            return {name: Prediction(flat[name][:, wanted]) for name, wanted in rows.items()}
 
         return evaluate

@@ -184,10 +184,11 @@ class Pipeline:
             raise
         except Exception as error:
             names = self.model.names
-            point = ", ".join(f"{n} = {v:.10g}" for n, v in zip(names, theta[0], strict=False))
+            first = [", ".join(f"{n} = {v:.10g}" for n, v in zip(names, row, strict=False)) for row in theta[:1]]
             raise ProbeError(
                 f"{key!r} ({type(plugin).__module__}.{type(plugin).__name__}) raised {type(error).__name__}: "
-                f"{error}. It was given a batch of {len(theta)} point(s), the first at {point}"
+                f"{error}. It was given a batch of {len(theta)} point(s)"
+                + "".join(f", the first at {point}" for point in first)
             ) from error
 
 

@@ -24,12 +24,18 @@ class Line(Simulator):
     parameters = (Parameter("a", Uniform(-1, 1)), Parameter("b", Uniform(0, 2)))
     version = "1"
     batch = 3
-    settings = {}
-    provides = {"line": Observable("line", (Axis("x", X),), "mK"), "sum": Observable("sum")}
     citation = "nobody"
 
     def __init__(self):
         self.sizes = []
+
+    @property
+    def settings(self):
+        return {}
+
+    @property
+    def provides(self):
+        return {"line": Observable("line", (Axis("x", X),), "mK"), "sum": Observable("sum")}
 
     def simulate(self, theta):
         self.sizes.append(len(theta))
