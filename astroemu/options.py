@@ -143,5 +143,5 @@ def _keys(member: Any) -> dict[str, Any]:
     if is_typeddict(member):
         return dict(member.__annotations__)
     if isinstance(member, type) and issubclass(member, BaseModel):
-        return {name: info.annotation for name, info in member.model_fields.items()}
+        return {info.alias or name: info.annotation for name, info in member.model_fields.items()}
     return {}

@@ -59,6 +59,16 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.theta)
 
+    def subset(self, rows: NDArray[Any], metadata: Mapping[str, Any] | None = None) -> TrainingSet:
+        """Return some of the points (indices or a mask), with other metadata if given."""
+        return TrainingSet(
+            self.names,
+            self.theta[rows],
+            self.observables,
+            {name: values[rows] for name, values in self.values.items()},
+            self.metadata if metadata is None else metadata,
+        )
+
     def save(self, path: str | Path) -> None:
         """Write the file whole or not at all."""
 

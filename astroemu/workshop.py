@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from astroemu.arrays import Import, import_arrays
+from astroemu.cleaning import Cleaning, clean
 from astroemu.configuration import parameter_from
 from astroemu.design import Kind
 from astroemu.emulator import Emulator
@@ -21,6 +23,8 @@ from astroemu.registry import CONFIGURATIONS, EMULATORS, locate
 from astroemu.sampler import Report, silent
 from astroemu.simulation import Simulation, simulate
 from astroemu.training_set import TrainingSet
+
+_T = TypeVar("_T")
 
 
 class SimulationTable(BaseModel):
@@ -44,8 +48,10 @@ class Recipe(BaseModel):
     emulator: str = "dense"
     seed: int = Field(default=1, ge=0)
     parameters: dict[str, dict[str, Any]]
-    simulation: SimulationTable
-    training: dict[str, Any]
+    simulation: SimulationTable | None = None
+    imported: Import | None = Field(default=None, alias="import")
+    cleaning: Cleaning = Cleaning()
+    training: dict[str, Any] | None = None
 
 
 class Workshop:
@@ -69,11 +75,20 @@ class Workshop:
             raise ConfigurationError(f"{self.path} is not valid TOML: {error}") from None
         self.recipe: Recipe = check(Recipe, raw, str(self.path))
 
+    def prior(self) -> Prior:
+        """Return the box of the parameters."""
+        where = f"{self.path}, [parameters."
+        return Prior(tuple(parameter_from(n, spec, f"{where}{n}]") for n, spec in self.recipe.parameters.items()))
+
+    def _table(self, name: str, table: _T | None) -> _T:
+        if table is None:
+            raise ConfigurationError(f"{self.path} has no table [{name}], which this command needs")
+        return table
+
     def simulation(self) -> Simulation:
         """Return what to simulate."""
-        table = self.recipe.simulation
-        where = f"{self.path}, [parameters."
-        prior = Prior(tuple(parameter_from(n, spec, f"{where}{n}]") for n, spec in self.recipe.parameters.items()))
+        table = self._table("simulation", self.recipe.simulation)
+        prior = self.prior()
         return Simulation(table.simulator, table.options, prior, table.design, table.n, table.seed)
 
     def simulate(self, path: str | Path, *, workers: int = 1, report: Report = silent) -> Path:
@@ -82,11 +97,25 @@ class Workshop:
         with located(str(self.path)):
             return simulate(task, path, workers=workers, report=report)
 
+    def imported(self, arrays: str | Path) -> TrainingSet:
+        """Read plain arrays as ``[import]`` says; see :func:`astroemu.arrays.import_arrays`."""
+        box = {
+            p.name: {"low": p.prior.support[0], "high": p.prior.support[1], "unit": p.unit, "latex": p.latex}
+            for p in self.prior().free
+        }
+        with located(str(self.path)):
+            return import_arrays(arrays, self._table("import", self.recipe.imported), box)
+
+    def clean(self, data: Path, out: Path) -> dict[str, int]:
+        """Drop points by the rules of ``[cleaning]``; see :func:`astroemu.cleaning.clean`."""
+        with located(str(self.path)):
+            return clean(data, out, self.recipe.cleaning)
+
     def train(self, data: TrainingSet, log: Any = print, reuse: Emulator | None = None) -> Emulator:
         """Train the emulator on a training set; see :meth:`Emulator.train`."""
         with located(str(self.path)):
             emulator = EMULATORS.load(self.recipe.emulator).train(
-                data, self.recipe.training, seed=self.recipe.seed, log=log, reuse=reuse
+                data, self._table("training", self.recipe.training), seed=self.recipe.seed, log=log, reuse=reuse
             )
         assert isinstance(emulator, Emulator)
         return emulator

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from astroemu.cli import bench, fit, listing, report, simulate, train, validate
+from astroemu.cli import bench, clean, fit, importing, inspect, listing, report, simulate, train, validate
 from astroemu.errors import AstroemuError, ProbeError
 
 app = typer.Typer(
@@ -38,6 +38,9 @@ app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("list")(listing.listing)
 app.command("simulate")(simulate.simulate)
+app.command("import")(importing.importing)
+app.command("inspect")(inspect.inspect)
+app.command("clean")(clean.clean)
 app.command("train")(train.train)
 app.command("validate")(validate.validate)
 app.command("bench")(bench.bench)

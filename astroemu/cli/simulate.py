@@ -17,6 +17,7 @@ def simulate(
     from astroemu.workshop import Workshop
 
     workshop = Workshop(recipe)
-    with shown(f"simulate {workshop.recipe.simulation.simulator}") as report:
+    task = workshop.simulation()
+    with shown(f"simulate {task.simulator}") as report:
         path = workshop.simulate(out, workers=workers, report=report)
-    typer.echo(f"Written: {path} ({workshop.recipe.simulation.n} points)")
+    typer.echo(f"Written: {path} ({task.n} points)")

@@ -1,0 +1,32 @@
+"""``astroemu inspect``: a look at a training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def inspect(
+    data: Path = typer.Argument(..., help="Training set (HDF5)."),
+    out: Path | None = typer.Option(None, help="New folder for inspection.json and a picture of every observable."),
+    outlier: float = typer.Option(20.0, min=1.0, help="Residual over the median one beyond which a point is odd."),
+) -> None:
+    """Print ranges, coverage, and what is missing, doubled, constant or odd in a training set."""
+    from astroemu.files import new_file, strict_json, write_atomically
+    from astroemu.inspection import inspect as look
+    from astroemu.inspection import inspection_table
+    from astroemu.training_set import TrainingSet
+
+    folder = None if out is None else new_file(out)
+    loaded = TrainingSet.load(data)
+    found = look(loaded, outlier)
+    typer.echo(inspection_table(found))
+    if folder is not None:
+        from astroemu.report.training import draw_observable
+
+        folder.mkdir()
+        write_atomically(folder / "inspection.json", lambda path: path.write_text(strict_json(found)))
+        for name in loaded.observables:
+            draw_observable(loaded, name, folder / f"{name}.png")
+        typer.echo(f"Written: {folder}")

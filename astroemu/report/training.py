@@ -1,0 +1,83 @@
+"""Pictures of a training set: every observable, coloured by each parameter in turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.inspection import stated_box
+from astroemu.observable import Observable
+from astroemu.report.style import style
+from astroemu.training_set import TrainingSet
+
+Array = NDArray[np.float64]
+_CURVES = 150
+
+
+def draw_observable(data: TrainingSet, name: str, path: Path) -> None:
+    """Draw one observable of some points: a panel for each parameter, coloured by it.
+
+    A grid of two axes or more is cut in the middle of all but the first; a single number is drawn
+    against the parameter.
+    """
+    observable = data.observables[name]
+    rows = np.linspace(0, len(data) - 1, min(_CURVES if observable.axes else 2000, len(data))).astype(int)
+    values, cut = _middle(observable, np.asarray(data.values[name][np.unique(rows)], dtype=float))
+    theta, box = data.theta[np.unique(rows)], stated_box(data)
+    logarithmic = bool(np.nanmin(values) > 0 and np.nanmax(values) > 100 * np.nanmin(values))
+    columns = min(len(data.names), 3)
+    lines = -(-len(data.names) // columns)
+    with style() as pyplot:
+        figure, axes = pyplot.subplots(lines, columns, figsize=(3.9 * columns, 2.9 * lines), squeeze=False)
+        for j, axis in enumerate(axes.flat):
+            if j >= len(data.names):
+                axis.set_visible(False)
+                continue
+            _panel(axis, observable, values, theta[:, j], box[data.names[j]])
+            label = _latex(data, data.names[j])
+            axis.set_title(f"coloured by {label}" if observable.axes else "")
+            axis.set_xlabel(_with_unit(observable.axes[0].name, observable.axes[0].unit) if observable.axes else label)
+            axis.set_ylabel(_with_unit(f"${observable.latex}$" if observable.latex else name, observable.unit))
+            if logarithmic:
+                axis.set_yscale("log")
+        figure.suptitle(f"{name}{cut}, {len(values)} of {len(data)} points", fontsize=10)
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _panel(axis: Any, observable: Observable, values: Array, parameter: Array, box: tuple[float, float]) -> None:
+    import matplotlib as mpl
+
+    if not observable.axes:
+        axis.plot(parameter, values, ".", ms=2, color="#1f5a8a")
+        return
+    low, high = box
+    shade = (parameter - low) / (high - low) if high > low else np.zeros(len(parameter))
+    colours = mpl.colormaps["viridis"](shade)
+    for curve, colour in zip(values, colours, strict=True):
+        axis.plot(observable.axes[0].values, curve, color=colour, lw=0.6)
+    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(low, high), "viridis")
+    axis.figure.colorbar(scale, ax=axis, pad=0.02)
+
+
+def _middle(observable: Observable, values: Array) -> tuple[Array, str]:
+    """Values ``(n, first axis)`` at the middle of the other axes, and these in words."""
+    words = ""
+    for axis in reversed(observable.axes[1:]):
+        middle = len(axis.values) // 2
+        values = values[..., middle]
+        words += f", {axis.name} = {axis.values[middle]:.3g} {axis.unit}".rstrip()
+    return values, words
+
+
+def _latex(data: TrainingSet, name: str) -> str:
+    own = data.metadata.get("parameters", {}).get(name, {})
+    return _with_unit(f"${own['latex']}$" if own.get("latex") else name, own.get("unit", ""))
+
+
+def _with_unit(label: str, unit: str) -> str:
+    return f"{label} [{unit}]" if unit else label
