@@ -196,10 +196,8 @@ def inspection_table(found: Mapping[str, Any]) -> str:
     if found["pairs"]["names"]:
         share = f"{found['pairs']['coverage']:.0%}"
         lines.append(f"{' and '.join(found['pairs']['names'])}: {share} of the plane is covered")
-    lines += [
-        "",
-        f"{'observable':18s}{'min':>12s}{'max':>12s}{'outputs':>9s}{'NaN':>8s}{'inf':>8s}{'negative':>10s}  farthest from smooth",
-    ]
+    counted = f"{'outputs':>9s}{'NaN':>8s}{'inf':>8s}{'negative':>10s}"
+    lines += ["", f"{'observable':18s}{'min':>12s}{'max':>12s}{counted}  farthest from smooth"]
     for name, o in found["observables"].items():
         counts = f"{o['outputs']:9d}{o['nan_points']:8d}{o['infinite_points']:8d}{o['negative_points']:10d}"
         rows = ", ".join(f"row {row}: {score:.1f}" for row, score in list(o["farthest"].items())[:2])

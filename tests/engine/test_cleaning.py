@@ -88,7 +88,7 @@ def test_a_point_counts_for_the_first_rule_that_refuses_it(damaged):
 
 
 def test_an_observable_that_is_not_there_is_refused(damaged):
-    with pytest.raises(ConfigurationError, match="'powr'.*Did you mean 'power'"):
+    with pytest.raises(ConfigurationError, match=r"'powr'.*Did you mean 'power'"):
         run(damaged, positive=["powr"])
 
 
