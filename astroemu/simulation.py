@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.design import Kind, design
-from astroemu.errors import ConfigurationError, DataError, listing
+from astroemu.errors import ConfigurationError, DataError, PluginError, listing
 from astroemu.files import new_file, write_atomically
 from astroemu.options import build
+from astroemu.parallel import world
 from astroemu.prior import Prior
 from astroemu.registry import SIMULATORS
 from astroemu.sampler import Progress, Report, silent
@@ -103,34 +104,56 @@ def simulate(task: Simulation, path: str | Path, *, workers: int = 1, report: Re
     Raises
     ------
     DataError
-        If the file exists already, or its unfinished blocks belong to another design.
+        If the file exists already, its unfinished blocks belong to another design, or every point
+        failed.
+
+    Notes
+    -----
+    A point at which the simulator raises is left out; its row in the design, its parameters and its
+    error are in the metadata under ``failed``. Under ``mpiexec`` every process calls this and does
+    its share; the first one joins the blocks.
     """
-    path = new_file(path)
+    ranks = world()
+    path = Path(path)
     simulator = task.build()
     names = tuple(p.name for p in simulator.parameters)
     points = design(task.kind, task.prior, task.n, task.seed)[:, [task.prior.names.index(n) for n in names]]
     metadata = _metadata(task, simulator)
     folder = path.with_name(path.name + ".parts")
-    _claim(folder, metadata)
     blocks = list(_blocks(len(points), simulator.batch))
-    missing = [i for i in range(len(blocks)) if not _part(folder, i).exists()]
-    started, before = time.monotonic(), len(blocks) - len(missing)
-    jobs = [(task.simulator, dict(task.options), str(_part(folder, i)), points[blocks[i]]) for i in missing]
+    missing: list[int] = []
+    if ranks.first:
+        new_file(path)
+        _claim(folder, metadata)
+        missing = [i for i in range(len(blocks)) if not _part(folder, i).exists()]
+    missing = ranks.from_first(missing)
+    mine = missing[ranks.rank :: ranks.size]
+    jobs = [(task.simulator, dict(task.options), str(_part(folder, i)), points[blocks[i]]) for i in mine]
+    progress = _Rate(len(points), len(blocks), len(missing), simulator.batch, ranks.size)
     for done, _ in enumerate(_run(jobs, workers), start=1):
-        rate = done * simulator.batch / (time.monotonic() - started)
-        left = (len(missing) - done) * simulator.batch / rate
-        share = (before + done) / len(blocks)
-        report(
-            Progress(
-                before + done,
-                min(len(points), (before + done) * simulator.batch),
-                f"{rate:.0f} points/s, {left:.0f} s left",
-                share,
-            )
-        )
-    _join(folder, len(blocks), names, simulator, metadata).save(path)
-    shutil.rmtree(folder)
+        report(progress(done))
+    ranks.wait()
+    if ranks.first:
+        _join(folder, len(blocks), names, simulator, metadata).save(path)
+        shutil.rmtree(folder)
+    ranks.wait()
     return path
+
+
+class _Rate:
+    """Progress of all processes, from that of this one."""
+
+    def __init__(self, points: int, blocks: int, missing: int, batch: int, ranks: int) -> None:
+        self.points, self.blocks, self.missing, self.batch, self.ranks = points, blocks, missing, batch, ranks
+        self.started = time.monotonic()
+
+    def __call__(self, done: int) -> Progress:
+        done = min(done * self.ranks, self.missing)
+        rate = done * self.batch / (time.monotonic() - self.started)
+        left = (self.missing - done) * self.batch / rate
+        finished = self.blocks - self.missing + done
+        status = f"{rate:.3g} points/s, {left:.0f} s left"
+        return Progress(finished, min(self.points, finished * self.batch), status, finished / self.blocks)
 
 
 def _metadata(task: Simulation, simulator: Simulator) -> dict[str, Any]:
@@ -197,9 +220,26 @@ def _block(job: tuple[str, dict[str, Any], str, Array]) -> None:
     """Simulate one block of points and write its file. Runs in a worker."""
     name, options, path, points = job
     simulator = _simulator(name, json.dumps(options))
-    values = simulator.simulate(points)
     names = tuple(p.name for p in simulator.parameters)
-    TrainingSet(names, points, simulator.provides, {k: np.asarray(values[k]) for k in simulator.provides}).save(path)
+    values, failed = _attempt(simulator, points)
+    note = {"failed": failed}
+    TrainingSet(names, points, simulator.provides, values, note).save(path)
+
+
+def _attempt(simulator: Simulator, points: Array) -> tuple[dict[str, Array], dict[str, str]]:
+    """Values of all observables, and the error of each row that failed, whose values are NaN."""
+    try:
+        found = simulator.simulate(points)
+        return {name: np.asarray(found[name]) for name in simulator.provides}, {}
+    except (ConfigurationError, PluginError):
+        raise
+    except Exception as error:
+        if len(points) == 1:
+            empty = {name: np.full((1, *o.shape), np.nan) for name, o in simulator.provides.items()}
+            return empty, {"0": f"{type(error).__name__}: {error}"}
+    parts = [_attempt(simulator, point[None]) for point in points]
+    values = {name: np.concatenate([part[name] for part, _ in parts]) for name in simulator.provides}
+    return values, {str(row): failed["0"] for row, (_, failed) in enumerate(parts) if failed}
 
 
 @lru_cache(maxsize=1)
@@ -216,5 +256,14 @@ def _join(
     parts = [TrainingSet.load(_part(folder, i)) for i in range(n)]
     theta = np.concatenate([part.theta for part in parts])
     values = {name: np.concatenate([part.values[name] for part in parts]) for name in simulator.provides}
-    stamp = {**metadata, "sha256_of_theta": hashlib.sha256(theta.tobytes()).hexdigest()}
-    return TrainingSet(names, theta, simulator.provides, values, stamp)
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    failed = [
+        {"row": int(start) + int(row), "theta": part.theta[int(row)].tolist(), "error": error}
+        for start, part in zip(starts, parts, strict=False)
+        for row, error in part.metadata["failed"].items()
+    ]
+    if len(failed) == len(theta):
+        raise DataError(f"every point failed; the first with {failed[0]['error']}. The blocks stay in {folder}")
+    stamp = {**metadata, "sha256_of_theta": hashlib.sha256(theta.tobytes()).hexdigest(), "failed": failed}
+    whole = TrainingSet(names, theta, simulator.provides, values, stamp)
+    return whole.subset(np.setdiff1d(np.arange(len(theta)), [point["row"] for point in failed]).astype(int))

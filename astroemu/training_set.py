@@ -110,6 +110,12 @@ class TrainingSet:
             )
 
 
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """Return the metadata of a training set without its arrays."""
+    with open_hdf5(path, "a whole training set") as file:
+        return dict(json.loads(file.attrs["metadata"]))
+
+
 def observable_to_json(observable: Observable) -> dict[str, Any]:
     """Return the JSON form of an observable."""
     return {

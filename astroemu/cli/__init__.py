@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 import typer
 
 from astroemu.cli import bench, clean, fit, importing, inspect, listing, report, simulate, train, validate
 from astroemu.errors import AstroemuError, ProbeError
+from astroemu.parallel import launched, world
 
 app = typer.Typer(
     name="astroemu",
@@ -52,13 +54,28 @@ def main() -> None:
     Exit codes: 0 done; 1 a defect in a plugin; 2 something that the user can mend; 130 interrupted.
     Set ``ASTROEMU_DEBUG=1`` for a traceback.
     """
+    if launched() > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # ranks that fight over cores are slower than one
     try:
         app()
     except (AstroemuError, ProbeError) as error:
         if os.environ.get("ASTROEMU_DEBUG"):
             raise
         print(f"astroemu: {error}", file=sys.stderr)
-        sys.exit(1 if isinstance(error, ProbeError) else 2)
+        _end(1 if isinstance(error, ProbeError) else 2)
     except KeyboardInterrupt:
         print("astroemu: interrupted", file=sys.stderr)
-        sys.exit(130)
+        _end(130)
+    except Exception:
+        if launched() > 1:
+            traceback.print_exc()
+            _end(1)
+        raise
+
+
+def _end(code: int) -> None:
+    """Leave with an exit code, and take the other processes of an MPI job along."""
+    if launched() > 1 and "mpi4py.MPI" in sys.modules:
+        sys.stderr.flush()
+        world().abort(code)
+    sys.exit(code)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from astroemu.sampler import Progress, Report
+from astroemu.sampler import Progress, Report, silent
 
 #: Seconds between lines where the output is no terminal.
 _EVERY = 10.0
@@ -16,7 +16,11 @@ _EVERY = 10.0
 @contextmanager
 def shown(what: str) -> Iterator[Report]:
     """Give a callable that shows where a run stands."""
-    if sys.stderr.isatty():
+    from astroemu.parallel import world
+
+    if not world().first:
+        yield silent
+    elif sys.stderr.isatty():
         with _bar(what) as report:
             yield report
     else:

@@ -14,10 +14,14 @@ def simulate(
 ) -> None:
     """Simulate the design of a recipe into a training set. Started again, it goes on."""
     from astroemu.cli.progress import shown
+    from astroemu.parallel import world
+    from astroemu.training_set import read_metadata
     from astroemu.workshop import Workshop
 
     workshop = Workshop(recipe)
     task = workshop.simulation()
     with shown(f"simulate {task.simulator}") as report:
         path = workshop.simulate(out, workers=workers, report=report)
-    typer.echo(f"Written: {path} ({task.n} points)")
+    if world().first:
+        failed = read_metadata(path)["failed"]
+        typer.echo(f"Written: {path} ({task.n - len(failed)} points, {len(failed)} failed)")

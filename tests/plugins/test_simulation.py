@@ -22,6 +22,7 @@ from astroemu.distribution import Uniform
 
 calls = []
 fail_at = [None]
+bad = []
 
 class Line(Simulator):
     parameters = (Parameter("a", Uniform(0.0, 1.0)), Parameter("b", Uniform(-1.0, 1.0)))
@@ -36,6 +37,8 @@ class Line(Simulator):
     def simulate(self, theta):
         if fail_at[0] == len(calls):
             raise KeyboardInterrupt
+        if bad and np.any(theta[:, 0] > bad[0]):
+            raise FloatingPointError("it blew up")
         calls.append(len(theta))
         return {"y": self.slope * theta[:, :1] * np.arange(3.0) + theta[:, 1:]}
 """
@@ -104,3 +107,25 @@ def test_nothing_is_overwritten_and_nothing_leaves_the_box(line, tmp_path):
         simulate(task(high=2.0), tmp_path / "other.h5")
     with pytest.raises(ConfigurationError, match="slop"):
         simulate(task(slop=2.0), tmp_path / "other.h5")
+
+
+def test_a_point_that_fails_is_left_out_and_recorded(line, tmp_path):
+    line.bad.append(0.8)
+    data = TrainingSet.load(simulate(task(), tmp_path / "set.h5"))
+    line.bad.clear()
+    whole = TrainingSet.load(simulate(task(), tmp_path / "whole.h5"))
+    failed = data.metadata["failed"]
+    bad = np.flatnonzero(whole.theta[:, 0] > 0.8)
+    assert len(bad) > 0 and [point["row"] for point in failed] == bad.tolist()
+    assert {point["error"] for point in failed} == {"FloatingPointError: it blew up"}
+    np.testing.assert_array_equal([point["theta"] for point in failed], whole.theta[bad])
+    np.testing.assert_array_equal(data.theta, np.delete(whole.theta, bad, axis=0))
+    np.testing.assert_array_equal(data.values["y"], np.delete(whole.values["y"], bad, axis=0))
+    assert whole.metadata["failed"] == []
+
+
+def test_where_every_point_fails_the_first_error_is_told(line, tmp_path):
+    line.bad.append(-1.0)
+    with pytest.raises(DataError, match="every point failed; the first with FloatingPointError: it blew up"):
+        simulate(task(), tmp_path / "set.h5")
+    assert not (tmp_path / "set.h5").exists()

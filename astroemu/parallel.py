@@ -1,0 +1,85 @@
+"""The processes of an MPI job, or this one alone.
+
+mpi4py is imported only where the environment shows that a launcher started the process, so a
+plain run needs no MPI library.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from astroemu.errors import PluginError
+
+#: Set by Open MPI, by MPICH and its relatives, and by MVAPICH for every process that they start.
+_LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes that work together.
+
+    Attributes
+    ----------
+    rank, size : int
+    comm : mpi4py communicator, optional
+        None where there is one process.
+    """
+
+    rank: int = 0
+    size: int = 1
+    comm: Any = None
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and speaks for all."""
+        return self.rank == 0
+
+    def from_first(self, value: Any) -> Any:
+        """Return the value that the first process has, on all."""
+        return value if self.comm is None else self.comm.bcast(value, root=0)
+
+    def wait(self) -> None:
+        """Return when all processes have come here."""
+        if self.comm is not None:
+            self.comm.Barrier()
+
+    def abort(self, code: int) -> None:
+        """End all processes now: one that raises would leave the others waiting for ever."""
+        if self.comm is not None:
+            self.comm.Abort(code)
+
+
+def launched() -> int:
+    """Number of processes that a launcher says it started; one without a launcher."""
+    return max((int(os.environ[name]) for name in _LAUNCHED if os.environ.get(name, "").isdigit()), default=1)
+
+
+@lru_cache(maxsize=1)
+def world() -> World:
+    """Return the processes of this job.
+
+    Raises
+    ------
+    PluginError
+        If a launcher started several but mpi4py cannot be used or sees only one.
+    """
+    expected = launched()
+    if expected == 1:
+        return World()
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise PluginError(
+            f"this job has {expected} processes, but mpi4py cannot be used ({error}). Install an MPI run-time that "
+            "it knows, such as `pip install mpich`, and start the job with that one's mpiexec"
+        ) from None
+    comm = MPI.COMM_WORLD
+    if comm.Get_size() == 1:
+        raise PluginError(
+            f"mpiexec started {expected} processes, but mpi4py sees one: it belongs to another MPI than this mpiexec. "
+            "Use the mpiexec of the run-time that mpi4py was built for or finds"
+        )
+    return World(comm.Get_rank(), comm.Get_size(), comm)
