@@ -58,6 +58,7 @@ def line(tmp_path, monkeypatch):
 
     del sys.modules["a_line"]
 
+
 CORE = Prior((Parameter("a", TruncatedNormal(0.25, 0.001)),))
 
 
