@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Kind = Literal["sobol", "sobol_edges", "latin_hypercube"]
 
 
-def design(kind: Kind, prior: Prior, n: int, seed: int) -> Array:
+def design(kind: Kind, prior: Prior, n: int, seed: int, core: Prior | None = None) -> Array:
     """Return ``(n, d)`` points that fill the prior.
 
     Parameters
@@ -27,26 +27,46 @@ def design(kind: Kind, prior: Prior, n: int, seed: int) -> Array:
         design extrapolates near the edges, where in many dimensions most of the volume lies.
     prior : Prior
     n, seed : int
+    core : Prior, optional
+        Where the data are expected to lead: in half of the points, drawn at random, these
+        parameters follow these densities, cut at the edges of the prior. The box is then still
+        covered, but most points, and most of a network's capacity, go where fits spend their time.
 
     Raises
     ------
     ConfigurationError
-        For an unknown kind.
+        For an unknown kind, or a core parameter that the prior lacks.
     """
     d = len(prior.names)
+    # One more coordinate for each choice between two densities.
     if kind == "sobol":
-        u = _sobol(d, n, seed)
+        u = _sobol(d + (core is not None), n, seed)
+        points = prior.transform(u[:, :d])
     elif kind == "sobol_edges":
-        u = _sobol(d + 1, n, seed)
-        towards_edges = u[:, -1:] < 0.5
-        u = np.where(towards_edges, 0.5 - 0.5 * np.cos(np.pi * u[:, :d]), u[:, :d])
+        u = _sobol(d + 1 + (core is not None), n, seed)
+        towards_edges = u[:, d, None] < 0.5
+        points = prior.transform(np.where(towards_edges, 0.5 - 0.5 * np.cos(np.pi * u[:, :d]), u[:, :d]))
     elif kind == "latin_hypercube":
-        u = qmc.LatinHypercube(d, rng=np.random.default_rng(seed)).random(n)
+        u = qmc.LatinHypercube(d + (core is not None), rng=np.random.default_rng(seed)).random(n)
+        points = prior.transform(u[:, :d])
     else:
         raise ConfigurationError(
             f"design {kind!r} is not one of {listing(get_args(Kind))}.{closest(kind, get_args(Kind))}"
         )
-    return prior.transform(u)
+    if core is not None:
+        core = core.truncated({p.name: p.prior.support for p in prior.free})
+        in_core = u[:, -1] < 0.5
+        for name, column in _core(core, prior):
+            points[in_core, column] = core[name].prior.transform(u[in_core, column])
+    return points
+
+
+def _core(core: Prior, prior: Prior) -> list[tuple[str, int]]:
+    for p in core.parameters:
+        if p.name not in prior.names:
+            hint = closest(p.name, prior.names)
+            raise ConfigurationError(f"the core of the design has {p.name!r}, not a parameter of its box.{hint}")
+    return [(name, prior.names.index(name)) for name in core.names]
 
 
 def _sobol(d: int, n: int, seed: int) -> Array:

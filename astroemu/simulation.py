@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ class Simulation:
         Box of the design; must name exactly the simulator's parameters.
     kind : {"sobol", "sobol_edges", "latin_hypercube"}
     n, seed : int
+    core : Prior, optional
+        Where half of the points gather; see :func:`astroemu.design.design`.
     """
 
     simulator: str
@@ -60,6 +63,7 @@ class Simulation:
     kind: Kind
     n: int
     seed: int
+    core: Prior | None = None
 
     def build(self) -> Simulator:
         """Construct the simulator and compare its parameters with the prior's.
@@ -117,7 +121,8 @@ def simulate(task: Simulation, path: str | Path, *, workers: int = 1, report: Re
     path = Path(path)
     simulator = task.build()
     names = tuple(p.name for p in simulator.parameters)
-    points = design(task.kind, task.prior, task.n, task.seed)[:, [task.prior.names.index(n) for n in names]]
+    columns = [task.prior.names.index(name) for name in names]
+    points = design(task.kind, task.prior, task.n, task.seed, task.core)[:, columns]
     metadata = _metadata(task, simulator)
     folder = path.with_name(path.name + ".parts")
     blocks = list(_blocks(len(points), simulator.batch))
@@ -173,8 +178,15 @@ def _metadata(task: Simulation, simulator: Simulator) -> dict[str, Any]:
         "settings": dict(simulator.settings),
         "licence": simulator.licence,
         "citation": simulator.citation,
-        "design": {"kind": task.kind, "n": task.n, "seed": task.seed},
+        "design": {"kind": task.kind, "n": task.n, "seed": task.seed, "core": _described(task.core)},
         "parameters": box,
+    }
+
+
+def _described(core: Prior | None) -> dict[str, dict[str, Any]]:
+    return {
+        p.name: {"distribution": p.prior.kind, **{k: v for k, v in asdict(p.prior).items() if math.isfinite(v)}}
+        for p in (core.free if core else ())
     }
 
 

@@ -35,6 +35,7 @@ class SimulationTable(BaseModel):
     simulator: str
     options: dict[str, Any] = {}
     design: Kind = "sobol"
+    core: dict[str, dict[str, Any]] = {}
     n: int = Field(ge=1)
     seed: int = Field(default=1, ge=0)
 
@@ -77,8 +78,11 @@ class Workshop:
 
     def prior(self) -> Prior:
         """Return the box of the parameters."""
-        where = f"{self.path}, [parameters."
-        return Prior(tuple(parameter_from(n, spec, f"{where}{n}]") for n, spec in self.recipe.parameters.items()))
+        return self._prior("parameters", self.recipe.parameters)
+
+    def _prior(self, table: str, specs: dict[str, dict[str, Any]]) -> Prior:
+        where = f"{self.path}, [{table}."
+        return Prior(tuple(parameter_from(name, spec, f"{where}{name}]") for name, spec in specs.items()))
 
     def _table(self, name: str, table: _T | None) -> _T:
         if table is None:
@@ -88,8 +92,8 @@ class Workshop:
     def simulation(self) -> Simulation:
         """Return what to simulate."""
         table = self._table("simulation", self.recipe.simulation)
-        prior = self.prior()
-        return Simulation(table.simulator, table.options, prior, table.design, table.n, table.seed)
+        core = self._prior("simulation.core", table.core) if table.core else None
+        return Simulation(table.simulator, table.options, self.prior(), table.design, table.n, table.seed, core)
 
     def simulate(self, path: str | Path, *, workers: int = 1, report: Report = silent) -> Path:
         """Simulate the design into a training set; see :func:`astroemu.simulation.simulate`."""

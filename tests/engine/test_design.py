@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from astroemu.design import design
-from astroemu.distribution import Fixed, LogUniform, Normal, Uniform
+from astroemu.distribution import Fixed, LogUniform, Normal, TruncatedNormal, Uniform
 from astroemu.errors import ConfigurationError
 from astroemu.parameter import Parameter
 from astroemu.prior import Prior
@@ -81,3 +81,30 @@ def test_points_follow_the_prior_and_leave_fixed_parameters_out(kind):
     parts = (stats.uniform(-2, 8), stats.loguniform(1e-2, 1e4), stats.norm(1, 2))
     for column, part in zip(points.T, parts, strict=True):
         np.testing.assert_array_equal(np.sort(np.floor(part.cdf(column) * 128)), np.arange(128))
+
+
+CORE = Prior((Parameter("b", TruncatedNormal(0.3, 0.02)),))
+
+
+@pytest.mark.parametrize("kind", (*KINDS, "sobol_edges"))
+def test_half_of_the_points_follow_the_core_and_the_rest_of_them_the_prior(kind):
+    points = design(kind, CUBE, 4096, seed=7, core=CORE)
+    near = np.abs(points[:, 1] - 0.3) < 0.06  # 3 standard deviations; 12 % of an even design
+    even = 0.12 if kind != "sobol_edges" else 0.12 / 2 + (_arcsine(0.36) - _arcsine(0.24)) / 2
+    assert near.mean() == pytest.approx(0.5 * 0.9973 + 0.5 * even, abs=0.01)
+    np.testing.assert_allclose(points[near][:, [0, 2]].mean(axis=0), 0.5, atol=0.02)
+
+
+def _arcsine(u: float) -> float:
+    return float(2 / np.pi * np.arcsin(np.sqrt(u)))
+
+
+def test_a_core_stays_inside_the_box():
+    wide = Prior((Parameter("a", Normal(1.0, 5.0)),))
+    points = design("sobol", CUBE, 512, seed=8, core=wide)
+    assert np.all((points >= 0) & (points <= 1))
+
+
+def test_a_core_that_names_no_parameter_is_refused():
+    with pytest.raises(ConfigurationError, match=r"core of the design has 'bb'.*Did you mean 'b'"):
+        design("sobol", CUBE, 8, seed=1, core=Prior((Parameter("bb", Uniform(0, 1)),)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from astroemu import registry
-from astroemu.distribution import Uniform
+from astroemu.distribution import TruncatedNormal, Uniform
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.parameter import Parameter
 from astroemu.prior import Prior
@@ -62,9 +62,12 @@ def line(tmp_path, monkeypatch):
     del sys.modules["a_line"]
 
 
-def task(n=18, high=1.0, **options):
+CORE = Prior((Parameter("a", TruncatedNormal(0.25, 0.001)),))
+
+
+def task(n=18, high=1.0, core=None, **options):
     prior = Prior((Parameter("b", Uniform(-1, 1)), Parameter("a", Uniform(0, high))))
-    return Simulation("line", options, prior, "sobol", n, 7)
+    return Simulation("line", options, prior, "sobol", n, 7, core)
 
 
 def test_parameters_are_matched_by_name(line, tmp_path):
@@ -72,7 +75,7 @@ def test_parameters_are_matched_by_name(line, tmp_path):
     assert data.names == ("a", "b") and len(data) == 18 and line.calls == [4, 4, 4, 4, 2]
     assert data.theta[:, 0].min() >= 0
     np.testing.assert_allclose(data.values["y"][:, 2], 2 * data.theta[:, 0] + data.theta[:, 1], rtol=1e-6)
-    assert data.metadata["design"] == {"kind": "sobol", "n": 18, "seed": 7}
+    assert data.metadata["design"] == {"kind": "sobol", "n": 18, "seed": 7, "core": {}}
     assert [path.name for path in tmp_path.iterdir() if "parts" in path.name] == []
 
 
@@ -93,9 +96,16 @@ def test_another_design_or_option_is_not_mixed_in(line, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         simulate(task(), tmp_path / "set.h5")
     line.fail_at[0] = None
-    for other in (task(n=20), task(slope=2.0), task(high=0.5)):
+    for other in (task(n=20), task(slope=2.0), task(high=0.5), task(core=CORE)):
         with pytest.raises(DataError, match="another design"):
             simulate(other, tmp_path / "set.h5")
+
+
+def test_half_of_the_points_gather_at_the_core(line, tmp_path):
+    data = TrainingSet.load(simulate(task(n=64, core=CORE), tmp_path / "set.h5"))
+    assert np.mean(np.abs(data.theta[:, 0] - 0.25) < 0.004) == pytest.approx(0.5, abs=0.1)
+    described = {"a": {"distribution": "truncated_normal", "mean": 0.25, "std": 0.001}}
+    assert data.metadata["design"]["core"] == described
 
 
 def test_nothing_is_overwritten_and_nothing_leaves_the_box(line, tmp_path):
