@@ -27,7 +27,7 @@ from astroemu.observable import Observable
 from astroemu.options import check
 from astroemu.training_set import TrainingSet
 from astroemu.transform import Fraction, Identity, Transform, transform_from
-from astroemu_plugins.emulators.dense import DenseEmulator, Input, Network, Output, Scaling
+from astroemu_plugins.emulators.neural import NeuralEmulator, Input, Network, Output, Scaling
 
 Array = NDArray[np.float64]
 Weights = NDArray[np.float32]
@@ -65,14 +65,14 @@ class Settings(BaseModel):
 
 
 def train(
-    data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any, reuse: DenseEmulator | None = None
+    data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any, reuse: NeuralEmulator | None = None
 ) -> tuple[tuple[Input, ...], dict[str, Network], dict[str, Any]]:
     """Train the networks of an emulator.
 
     Returns
     -------
     inputs, networks, provenance
-        What :class:`DenseEmulator` is made of.
+        What :class:`NeuralEmulator` is made of.
 
     Raises
     ------

@@ -8,7 +8,7 @@ import pytest
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.observable import Axis, Observable
 from astroemu.training_set import TrainingSet
-from astroemu_plugins.emulators.dense import DenseEmulator
+from astroemu_plugins.emulators.neural import NeuralEmulator
 
 # TensorFlow and Keras warn about their own dependencies when they are imported.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -49,7 +49,7 @@ def waves(n=3000, **constant):
 
 @pytest.fixture(scope="module")
 def trained():
-    return [DenseEmulator.train(waves(), SETTINGS, seed=3, log=lambda _: None) for _ in range(2)]
+    return [NeuralEmulator.train(waves(), SETTINGS, seed=3, log=lambda _: None) for _ in range(2)]
 
 
 def test_it_learns_what_it_is_shown(trained):
@@ -102,4 +102,4 @@ def changed(**networks):
 )
 def test_what_cannot_be_trained_is_refused(data, settings, message):
     with pytest.raises((ConfigurationError, DataError), match=message):
-        DenseEmulator.train(data, settings, seed=1, log=lambda _: None)
+        NeuralEmulator.train(data, settings, seed=1, log=lambda _: None)

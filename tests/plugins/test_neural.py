@@ -13,7 +13,7 @@ from astroemu.errors import DataError
 from astroemu.namespace import NUMPY
 from astroemu.observable import Axis, Observable
 from astroemu.transform import Asinh, Fraction, Identity, Log10
-from astroemu_plugins.emulators.dense import ACTIVATIONS, DenseEmulator, Input, Network, Output
+from astroemu_plugins.emulators.neural import ACTIVATIONS, NeuralEmulator, Input, Network, Output
 
 NAIVE = {
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
@@ -42,7 +42,7 @@ def made(activation="silu", residual=False):
     first = network(("a", "b"), [Output(X, Fraction(), np.full(4, 0.1))], activation=activation, residual=residual)
     outputs = [Output(T, Identity(), np.array([0.2])), Output(Y, Log10(), np.full(6, 0.01))]
     second = network(("c", "a"), outputs, features=[X], activation=activation, residual=residual, seed=1)
-    return DenseEmulator(INPUTS, {"first": first, "second": second}, {"name": "made"})
+    return NeuralEmulator(INPUTS, {"first": first, "second": second}, {"name": "made"})
 
 
 def forward(net, x):
@@ -106,7 +106,7 @@ def test_parameters_by_name_and_points_outside():
 def test_the_file_gives_the_same_back_and_is_not_overwritten(tmp_path):
     emulator, theta = made(), points()
     emulator.save(tmp_path / "e.h5")
-    again = DenseEmulator.load(tmp_path / "e.h5")
+    again = NeuralEmulator.load(tmp_path / "e.h5")
     for name, values in emulator.predict(theta).items():
         np.testing.assert_array_equal(again.predict(theta)[name], values)
     assert again.provides == emulator.provides and again.bounds == emulator.bounds
@@ -131,17 +131,17 @@ def test_a_damaged_file_is_refused(damage, tmp_path):
     with h5py.File(tmp_path / "e.h5", "r+") as file:
         damage(file)
     with pytest.raises(DataError):
-        DenseEmulator.load(tmp_path / "e.h5")
+        NeuralEmulator.load(tmp_path / "e.h5")
 
 
 def test_a_feature_must_come_from_a_network_before():
     late = network(("a",), [Output(T, Identity(), np.zeros(1))], features=[X])
     with pytest.raises(DataError, match="'late' builds on 'x'"):
-        DenseEmulator(INPUTS, {"late": late}, {})
+        NeuralEmulator(INPUTS, {"late": late}, {})
 
 
 def test_asinh_outputs():
     output = Output(X, Asinh(0.0, 20.0), np.full(4, 0.1))
-    emulator = DenseEmulator(INPUTS, {"n": network(("a", "b", "c"), [output])}, {})
+    emulator = NeuralEmulator(INPUTS, {"n": network(("a", "b", "c"), [output])}, {})
     found = emulator.evaluator({"x": np.arange(4)})(points(), {}, NUMPY)["x"]
     np.testing.assert_allclose(found.error, 0.1 * np.sqrt(found.value**2 + 400), rtol=1e-9)

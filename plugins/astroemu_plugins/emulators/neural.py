@@ -163,7 +163,7 @@ ACTIVATIONS: Mapping[str, tuple[float, Callable[[Any, Namespace], Any]]] = {
 }
 
 
-class DenseEmulator(Emulator):
+class NeuralEmulator(Emulator):
     """Dense networks behind the emulator interface.
 
     Parameters
@@ -253,10 +253,10 @@ class DenseEmulator(Emulator):
         log: Any = print,
         reuse: Emulator | None = None,
     ) -> Self:
-        from astroemu_plugins.emulators.dense_training import train
+        from astroemu_plugins.emulators.neural_training import train
 
-        if reuse is not None and not isinstance(reuse, DenseEmulator):
-            raise DataError("only networks of a dense emulator can be taken over by a dense emulator")
+        if reuse is not None and not isinstance(reuse, NeuralEmulator):
+            raise DataError("only networks of a neural emulator can be taken over by a neural emulator")
         inputs, networks, provenance = train(data, settings, seed=seed, log=log, reuse=reuse)
         return cls(inputs, networks, provenance)
 
@@ -272,7 +272,7 @@ class DenseEmulator(Emulator):
 
         def write(temporary: Path) -> None:
             with h5py.File(temporary, "w") as file:
-                file.attrs["emulator"] = "dense"
+                file.attrs["emulator"] = "neural"
                 file.attrs["format"] = FORMAT
                 file.attrs["header"] = json.dumps(header)
                 for key, network in self.networks.items():
@@ -288,7 +288,7 @@ class DenseEmulator(Emulator):
     @classmethod
     def load(cls, path: str | Path) -> Self:
         path = Path(path)
-        with open_hdf5(path, "a whole dense emulator") as file:
+        with open_hdf5(path, "a whole neural emulator") as file:
             if int(file.attrs["format"]) > FORMAT:
                 raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
             header = json.loads(file.attrs["header"])
@@ -302,7 +302,7 @@ class _Part:
 
     def __init__(
         self,
-        emulator: DenseEmulator,
+        emulator: NeuralEmulator,
         network: Network,
         rows: Mapping[str, NDArray[np.intp]],
         needed: frozenset[str],
