@@ -42,7 +42,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     title: str = ""
-    emulator: str = "dense"
+    emulator: str = "neural"
     seed: int = Field(default=1, ge=0)
     parameters: dict[str, dict[str, Any]]
     simulation: SimulationTable

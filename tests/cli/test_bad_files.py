@@ -163,9 +163,9 @@ def test_an_emulator_cut_short(share, tmp_path, default):
 
 def test_an_emulator_of_an_unknown_kind(tmp_path, default):
     with h5py.File(tmp_path / "mine.h5", "w") as file:
-        file.attrs["emulator"] = "dens"
+        file.attrs["emulator"] = "neurl"
     text = default.replace("[emulators.acg]", '[emulators.acg]\nfile = "mine.h5"')
-    fit_refused(tmp_path, text, "[emulators.acg]", "mine.h5", "Did you mean 'dense'")
+    fit_refused(tmp_path, text, "[emulators.acg]", "mine.h5", "Did you mean 'neural'")
 
 
 def test_out_that_cannot_be_a_folder(tmp_path):
@@ -179,7 +179,7 @@ def test_out_that_cannot_be_a_folder(tmp_path):
 
 
 RECIPE = """
-emulator = "dense"
+emulator = "neural"
 
 [parameters.a]
 distribution = "uniform"
@@ -240,7 +240,7 @@ def training_set(path):
         ("epochs", "epocs", ["training", "networks.n.epocs", "Did you mean 'epochs'"]),
         ("epochs = 1", "epochs = 0", ["networks.n.epochs = 0"]),
         ('["y"]', '["yy"]', ["training", "Did you mean 'y'"]),
-        ('"dense"', '"dens"', ["emulator", "Did you mean 'dense'"]),
+        ('"neural"', '"neurl"', ["emulator", "Did you mean 'neural'"]),
         ("scale = 2.0", "scal = 2.0", ["transform", "'scal'", "Did you mean 'scale'"]),
         ('"asinh"', '"asin"', ["transform", "Did you mean 'asinh'"]),
         ("scale = 2.0", "scale = true", ["transforms.y", "scale = True", "number"]),
@@ -256,7 +256,7 @@ def test_a_bad_recipe_of_a_training(old, new, words, tmp_path):
 
 def test_an_emulator_that_could_not_be_written_is_not_trained(tmp_path, monkeypatch):
     """An hour of training must not be begun where its end cannot be written."""
-    from astroemu_plugins.emulators.dense import DenseEmulator
+    from astroemu_plugins.emulators.neural import NeuralEmulator
 
     begun = []
 
@@ -264,7 +264,7 @@ def test_an_emulator_that_could_not_be_written_is_not_trained(tmp_path, monkeypa
         begun.append(True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(DenseEmulator, "train", train)
+    monkeypatch.setattr(NeuralEmulator, "train", train)
     (tmp_path / "recipe.toml").write_text(RECIPE)
     (tmp_path / "file").write_text("")
     data = training_set(tmp_path / "set.h5")

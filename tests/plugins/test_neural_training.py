@@ -8,7 +8,7 @@ import pytest
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.observable import Axis, Observable
 from astroemu.training_set import TrainingSet
-from astroemu_plugins.emulators.dense import DenseEmulator
+from astroemu_plugins.emulators.neural import NeuralEmulator
 
 # TensorFlow and Keras warn about their own dependencies when they are imported.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -49,7 +49,7 @@ def waves(n=3000, **constant):
 
 @pytest.fixture(scope="module")
 def trained():
-    return [DenseEmulator.train(waves(), SETTINGS, seed=3, log=lambda _: None) for _ in range(2)]
+    return [NeuralEmulator.train(waves(), SETTINGS, seed=3, log=lambda _: None) for _ in range(2)]
 
 
 def test_it_learns_what_it_is_shown(trained):
@@ -72,7 +72,7 @@ def test_the_stated_error_covers_two_thirds_of_new_points(trained):
 
 def test_the_seed_decides_every_weight(trained):
     for key, network in trained[0].networks.items():
-        for ours, theirs in zip(network.kernels, trained[1].networks[key].kernels, strict=True):
+        for ours, theirs in zip(network.layers.kernels, trained[1].networks[key].layers.kernels, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 
@@ -102,4 +102,4 @@ def changed(**networks):
 )
 def test_what_cannot_be_trained_is_refused(data, settings, message):
     with pytest.raises((ConfigurationError, DataError), match=message):
-        DenseEmulator.train(data, settings, seed=1, log=lambda _: None)
+        NeuralEmulator.train(data, settings, seed=1, log=lambda _: None)

@@ -12,7 +12,7 @@ from astroemu.errors import DataError
 from astroemu.namespace import NUMPY
 from astroemu.observable import Axis, Observable
 from astroemu.training_set import TrainingSet
-from astroemu_plugins.emulators.dense import DenseEmulator
+from astroemu_plugins.emulators.neural import NeuralEmulator
 
 #: Keras 3.15 reads its own variables in a way that NumPy 2 announces to drop.
 KERAS = "default:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
@@ -32,7 +32,7 @@ def data(**changed):
 
 
 def trained(training_set):
-    return DenseEmulator.train(training_set, SETTINGS, seed=1, log=lambda _: None)
+    return NeuralEmulator.train(training_set, SETTINGS, seed=1, log=lambda _: None)
 
 
 def predictions(emulator):

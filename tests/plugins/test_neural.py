@@ -1,4 +1,4 @@
-"""Dense networks against a naive forward pass, and their file."""
+"""Networks against a naive forward pass, and their file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from astroemu.errors import DataError
 from astroemu.namespace import NUMPY
 from astroemu.observable import Axis, Observable
 from astroemu.transform import Asinh, Fraction, Identity, Log10
-from astroemu_plugins.emulators.dense import ACTIVATIONS, DenseEmulator, Input, Network, Output
+from astroemu_plugins.emulators.layers import ACTIVATIONS, DenseLayers
+from astroemu_plugins.emulators.neural import Input, Network, NeuralEmulator, Output
 
 NAIVE = {
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
@@ -35,18 +36,18 @@ def network(inputs, outputs, features=(), activation="silu", residual=False, see
     widths = [n_in, width, width, width, sum(o.observable.size for o in outputs)]
     kernels = tuple(rng.normal(0, 0.6, (a, b)).astype(np.float32) for a, b in itertools.pairwise(widths))
     biases = tuple(rng.normal(0, 0.3, b).astype(np.float32) for b in widths[1:])
-    return Network(inputs, tuple(features), tuple(outputs), activation, residual, kernels, biases)
+    return Network(inputs, tuple(features), tuple(outputs), DenseLayers(activation, residual, kernels, biases))
 
 
 def made(activation="silu", residual=False):
     first = network(("a", "b"), [Output(X, Fraction(), np.full(4, 0.1))], activation=activation, residual=residual)
     outputs = [Output(T, Identity(), np.array([0.2])), Output(Y, Log10(), np.full(6, 0.01))]
     second = network(("c", "a"), outputs, features=[X], activation=activation, residual=residual, seed=1)
-    return DenseEmulator(INPUTS, {"first": first, "second": second}, {"name": "made"})
+    return NeuralEmulator(INPUTS, {"first": first, "second": second}, {"name": "made"})
 
 
-def forward(net, x):
-    h = x
+def forward(network, x):
+    h, net = x, network.layers
     for i, (kernel, bias) in enumerate(zip(net.kernels[:-1], net.biases[:-1], strict=True)):
         g = NAIVE[net.activation](h @ kernel.astype(float) + bias)
         h = h + g if net.residual and i else g
@@ -106,7 +107,7 @@ def test_parameters_by_name_and_points_outside():
 def test_the_file_gives_the_same_back_and_is_not_overwritten(tmp_path):
     emulator, theta = made(), points()
     emulator.save(tmp_path / "e.h5")
-    again = DenseEmulator.load(tmp_path / "e.h5")
+    again = NeuralEmulator.load(tmp_path / "e.h5")
     for name, values in emulator.predict(theta).items():
         np.testing.assert_array_equal(again.predict(theta)[name], values)
     assert again.provides == emulator.provides and again.bounds == emulator.bounds
@@ -115,15 +116,25 @@ def test_the_file_gives_the_same_back_and_is_not_overwritten(tmp_path):
         emulator.save(tmp_path / "e.h5")
 
 
+BIAS = "networks/first/layers/bias1"
+
+
+def rewritten(group, old, new):
+    assert old in group.attrs["header"]
+    group.attrs["header"] = group.attrs["header"].replace(old, new)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda f: f.attrs.modify("format", 99),
-        lambda f: f.attrs.modify("header", "{"),
-        lambda f: f.__delitem__("networks/first/kernel1"),
-        lambda f: (f.__delitem__("networks/first/bias1"), f.create_dataset("networks/first/bias1", data=np.zeros(3))),
-        lambda f: f.attrs.modify("header", f.attrs["header"].replace("silu", "lambda x: x")),
-        lambda f: f.attrs.modify("header", f.attrs["header"].replace('"log10"', '"exec"')),
+        lambda f: f.attrs.modify("inputs", "{"),
+        lambda f: f.__delitem__("provenance"),
+        lambda f: f.__delitem__("networks/first/layers/kernel1"),
+        lambda f: (f.__delitem__(BIAS), f.create_dataset(BIAS, data=np.zeros(3))),
+        lambda f: rewritten(f["networks/first"], "silu", "lambda x: x"),
+        lambda f: rewritten(f["networks/second"], '"log10"', '"exec"'),
+        lambda f: rewritten(f["networks/first"], '"dense"', '"pickle"'),
     ],
 )
 def test_a_damaged_file_is_refused(damage, tmp_path):
@@ -131,17 +142,17 @@ def test_a_damaged_file_is_refused(damage, tmp_path):
     with h5py.File(tmp_path / "e.h5", "r+") as file:
         damage(file)
     with pytest.raises(DataError):
-        DenseEmulator.load(tmp_path / "e.h5")
+        NeuralEmulator.load(tmp_path / "e.h5")
 
 
 def test_a_feature_must_come_from_a_network_before():
     late = network(("a",), [Output(T, Identity(), np.zeros(1))], features=[X])
     with pytest.raises(DataError, match="'late' builds on 'x'"):
-        DenseEmulator(INPUTS, {"late": late}, {})
+        NeuralEmulator(INPUTS, {"late": late}, {})
 
 
 def test_asinh_outputs():
     output = Output(X, Asinh(0.0, 20.0), np.full(4, 0.1))
-    emulator = DenseEmulator(INPUTS, {"n": network(("a", "b", "c"), [output])}, {})
+    emulator = NeuralEmulator(INPUTS, {"n": network(("a", "b", "c"), [output])}, {})
     found = emulator.evaluator({"x": np.arange(4)})(points(), {}, NUMPY)["x"]
     np.testing.assert_allclose(found.error, 0.1 * np.sqrt(found.value**2 + 400), rtol=1e-9)
