@@ -1,20 +1,25 @@
 """The abstract emulator: a trained stand-in for a simulator.
 
 An emulator is a provider that was trained: it knows its training box, its own error, the
-simulator that it stands for, and how to write itself into one file that holds no code.
+simulator that it stands for, and how to write itself into an HDF5 group that holds no code. The
+file around that group (its kind, its format, its origin, that nothing is overwritten) is the same
+for all and written here.
 """
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.errors import DataError, closest, listing
+from astroemu.files import new_file, open_hdf5, sha256, strict_json, write_atomically
 from astroemu.namespace import NUMPY
 from astroemu.provider import Provider
 from astroemu.training_set import TrainingSet
@@ -25,9 +30,16 @@ Array = NDArray[np.float64]
 class Emulator(Provider):
     """A trained stand-in for a simulator.
 
-    A subclass is one family of models (dense networks, say). It implements :meth:`evaluator`,
-    :meth:`train`, :meth:`save` and :meth:`load`.
+    A subclass is one family of models (neural networks, say). It implements :meth:`evaluator`,
+    :meth:`train`, :meth:`write` and :meth:`read`.
     """
+
+    #: Name under which this family is registered, and the newest form of its files.
+    kind: ClassVar[str]
+    format: ClassVar[int] = 1
+
+    #: SHA-256 of the file that it was read from; empty for one that was just trained.
+    file_hash: str = ""
 
     #: What the file says of its origin: simulator, settings, training set, metrics, citation.
     provenance: Mapping[str, Any]
@@ -46,19 +58,57 @@ class Emulator(Provider):
         seed: int,
         log: Any = print,
         reuse: Emulator | None = None,
+        folder: Path | None = None,
     ) -> Self:
         """Train on a training set; the same data, settings and seed give the same emulator.
 
         ``reuse`` is an earlier result whose parts are taken over where nothing that they depend on
-        (data, settings, seed) has changed.
+        (data, settings, seed) has changed. ``folder`` is where an unfinished training is kept, so
+        that one that was killed goes on.
         """
 
     @abstractmethod
-    def save(self, path: str | Path) -> None:
-        """Write one file; an existing one is not overwritten."""
+    def write(self, group: h5py.Group) -> None:
+        """Write what :meth:`read` needs, beside the provenance, as arrays and attributes."""
 
     @classmethod
     @abstractmethod
+    def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
+        """Rebuild from what :meth:`write` wrote.
+
+        Raises
+        ------
+        DataError, KeyError
+            If something is missing or does not fit.
+        """
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        return {str(self.provenance.get("name", "emulator")): self.file_hash} if self.file_hash else {}
+
+    def save(self, path: str | Path) -> None:
+        """Write one file.
+
+        Raises
+        ------
+        DataError
+            If there is one already.
+        """
+
+        def write(temporary: Path) -> None:
+            with h5py.File(temporary, "w") as file:
+                self.write_to(file)
+
+        write_atomically(new_file(path), write)
+
+    def write_to(self, group: h5py.Group) -> None:
+        """Write into a group of an open file, with kind, format and provenance."""
+        group.attrs["emulator"] = self.kind
+        group.attrs["format"] = self.format
+        group["provenance"] = strict_json(self.provenance)  # an attribute could not be long enough
+        self.write(group)
+
+    @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a file written by :meth:`save`.
 
@@ -67,6 +117,20 @@ class Emulator(Provider):
         DataError
             If it is not such a file, is damaged, or is of a newer format.
         """
+        path = Path(path)
+        with open_hdf5(path, f"a whole {cls.kind} emulator") as file:
+            emulator = cls.read_from(file)
+        emulator.file_hash = sha256(path)
+        return emulator
+
+    @classmethod
+    def read_from(cls, group: h5py.Group) -> Self:
+        """Read from a group written by :meth:`write_to`."""
+        if int(group.attrs["format"]) > cls.format:
+            raise DataError(
+                f"{group.file.filename} is of format {group.attrs['format']}; this version reads {cls.format}"
+            )
+        return cls.read(group, json.loads(group["provenance"].asstr()[()]))
 
     def inside(self, theta: Array) -> NDArray[np.bool_]:
         """Which of the points ``(n, d)`` lie in the training box: ``(n,)``."""

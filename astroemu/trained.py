@@ -30,10 +30,12 @@ def load_emulator(name_or_path: str | Path) -> Emulator:
             kind = str(file.attrs["emulator"])
     except (OSError, KeyError) as error:
         raise DataError(f"{path} is no emulator file ({error})") from None
+    return _class(kind, str(path)).load(path)
+
+
+def _class(kind: str, where: str) -> type[Emulator]:
     try:
-        cls = EMULATORS.load(kind)
+        found: type[Emulator] = EMULATORS.load(kind)
     except PluginError as error:
-        raise PluginError(f"{path}: {error}") from None
-    emulator = cls.load(path)
-    assert isinstance(emulator, Emulator)
-    return emulator
+        raise PluginError(f"{where}: {error}") from None
+    return found

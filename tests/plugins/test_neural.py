@@ -1,4 +1,4 @@
-"""Dense networks against a naive forward pass, and their file."""
+"""Networks against a naive forward pass, and their file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from astroemu.errors import DataError
 from astroemu.namespace import NUMPY
 from astroemu.observable import Axis, Observable
 from astroemu.transform import Asinh, Fraction, Identity, Log10
-from astroemu_plugins.emulators.neural import ACTIVATIONS, NeuralEmulator, Input, Network, Output
+from astroemu_plugins.emulators.layers import ACTIVATIONS, DenseLayers
+from astroemu_plugins.emulators.neural import Input, Network, NeuralEmulator, Output
 
 NAIVE = {
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
@@ -35,7 +36,7 @@ def network(inputs, outputs, features=(), activation="silu", residual=False, see
     widths = [n_in, width, width, width, sum(o.observable.size for o in outputs)]
     kernels = tuple(rng.normal(0, 0.6, (a, b)).astype(np.float32) for a, b in itertools.pairwise(widths))
     biases = tuple(rng.normal(0, 0.3, b).astype(np.float32) for b in widths[1:])
-    return Network(inputs, tuple(features), tuple(outputs), activation, residual, kernels, biases)
+    return Network(inputs, tuple(features), tuple(outputs), DenseLayers(activation, residual, kernels, biases))
 
 
 def made(activation="silu", residual=False):
@@ -45,8 +46,8 @@ def made(activation="silu", residual=False):
     return NeuralEmulator(INPUTS, {"first": first, "second": second}, {"name": "made"})
 
 
-def forward(net, x):
-    h = x
+def forward(network, x):
+    h, net = x, network.layers
     for i, (kernel, bias) in enumerate(zip(net.kernels[:-1], net.biases[:-1], strict=True)):
         g = NAIVE[net.activation](h @ kernel.astype(float) + bias)
         h = h + g if net.residual and i else g
@@ -115,15 +116,25 @@ def test_the_file_gives_the_same_back_and_is_not_overwritten(tmp_path):
         emulator.save(tmp_path / "e.h5")
 
 
+BIAS = "networks/first/layers/bias1"
+
+
+def rewritten(group, old, new):
+    assert old in group.attrs["header"]
+    group.attrs["header"] = group.attrs["header"].replace(old, new)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda f: f.attrs.modify("format", 99),
-        lambda f: f.attrs.modify("header", "{"),
-        lambda f: f.__delitem__("networks/first/kernel1"),
-        lambda f: (f.__delitem__("networks/first/bias1"), f.create_dataset("networks/first/bias1", data=np.zeros(3))),
-        lambda f: f.attrs.modify("header", f.attrs["header"].replace("silu", "lambda x: x")),
-        lambda f: f.attrs.modify("header", f.attrs["header"].replace('"log10"', '"exec"')),
+        lambda f: f.attrs.modify("inputs", "{"),
+        lambda f: f.__delitem__("provenance"),
+        lambda f: f.__delitem__("networks/first/layers/kernel1"),
+        lambda f: (f.__delitem__(BIAS), f.create_dataset(BIAS, data=np.zeros(3))),
+        lambda f: rewritten(f["networks/first"], "silu", "lambda x: x"),
+        lambda f: rewritten(f["networks/second"], '"log10"', '"exec"'),
+        lambda f: rewritten(f["networks/first"], '"dense"', '"pickle"'),
     ],
 )
 def test_a_damaged_file_is_refused(damage, tmp_path):

@@ -72,7 +72,7 @@ def test_the_stated_error_covers_two_thirds_of_new_points(trained):
 
 def test_the_seed_decides_every_weight(trained):
     for key, network in trained[0].networks.items():
-        for ours, theirs in zip(network.kernels, trained[1].networks[key].kernels, strict=True):
+        for ours, theirs in zip(network.layers.kernels, trained[1].networks[key].layers.kernels, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 

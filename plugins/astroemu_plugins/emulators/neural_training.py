@@ -1,4 +1,4 @@
-"""Training of dense networks, in Keras 3.
+"""Training of neural networks, in Keras 3.
 
 Each network is trained on its own: standardised targets in the space of their transforms, a
 cosine learning rate after a short warm-up, and the weights of the best validation loss. The split
@@ -15,6 +15,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +28,8 @@ from astroemu.observable import Observable
 from astroemu.options import check
 from astroemu.training_set import TrainingSet
 from astroemu.transform import Fraction, Identity, Transform, transform_from
-from astroemu_plugins.emulators.neural import NeuralEmulator, Input, Network, Output, Scaling
+from astroemu_plugins.emulators.layers import DenseLayers
+from astroemu_plugins.emulators.neural import Input, Network, NeuralEmulator, Output, Scaling
 
 Array = NDArray[np.float64]
 Weights = NDArray[np.float32]
@@ -119,9 +121,7 @@ def train(
             names,
             tuple(data.observables[name] for name in wanted.features),
             blank,
-            wanted.activation,
-            wanted.residual,
-            *_folded(kernels, biases, targets, centre, width),
+            DenseLayers(wanted.activation, wanted.residual, *_folded(kernels, biases, targets, centre, width)),
         )
         networks[key], metrics[key] = _measured(network, x[test_rows], data, test_rows)
         metrics[key] |= history
@@ -170,7 +170,7 @@ class _Features:
         self.values: dict[str, Weights] = {}
 
     def add(self, network: Network, x: Weights) -> None:
-        forward = network.forward(np.arange(len(network.biases[-1])))
+        forward = network.layers.forward(np.arange(network.layers.n_outputs))
         raw = np.concatenate([forward(part, NUMPY) for part in np.array_split(x, max(len(x) // 4096, 1))])
         start = 0
         for output in network.outputs:
@@ -405,7 +405,7 @@ def _measured(
     network: Network, x: Weights, data: TrainingSet, rows: NDArray[np.int64]
 ) -> tuple[Network, dict[str, Any]]:
     """Return the network with its error, and its accuracy, both on the test points."""
-    raw = network.forward(np.arange(len(network.biases[-1])))(x, NUMPY).astype(float)
+    raw = network.layers.forward(np.arange(network.layers.n_outputs))(x, NUMPY).astype(float)
     outputs, metrics, offset = [], {}, 0
     for output in network.outputs:
         observable = output.observable
@@ -414,18 +414,7 @@ def _measured(
         truth = np.asarray(data.values[observable.name][rows], dtype=float).reshape(len(rows), -1)
         outputs.append(Output(observable, output.transform, _error(output.transform, t, truth)))
         metrics[observable.name] = _accuracy(observable, output.transform, t, truth)
-    return (
-        Network(
-            network.inputs,
-            network.features,
-            tuple(outputs),
-            network.activation,
-            network.residual,
-            network.kernels,
-            network.biases,
-        ),
-        metrics,
-    )
+    return replace(network, outputs=tuple(outputs)), metrics
 
 
 def _error(transform: Transform, t: Array, truth: Array) -> Array:

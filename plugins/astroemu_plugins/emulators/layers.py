@@ -1,0 +1,158 @@
+"""The layers of a network: a function from scaled inputs to raw outputs, and its arrays.
+
+:class:`DenseLayers` need NumPy alone:
+
+    h_i = act(W_i h_{i-1} + b_i)     (plus h_{i-1} in a residual network)
+    t = W_out h + b_out
+
+in float32. Weights are plain arrays, only the output columns that are asked for are evaluated, and
+SiLU is computed as ``u (1 + tanh u)`` with ``u = x / 2`` folded into the weights: two passes over
+memory and no overflow.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import DataError, listing
+from astroemu.namespace import Namespace
+
+Weights = NDArray[np.float32]
+Forward = Callable[[Any, Namespace], Any]
+
+
+class Layers(ABC):
+    """What lies between the inputs and the outputs of a network."""
+
+    #: Written into the file; names the class that reads it.
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def n_inputs(self) -> int:
+        """Width of the input."""
+
+    @property
+    @abstractmethod
+    def n_outputs(self) -> int:
+        """Width of the output."""
+
+    @abstractmethod
+    def forward(self, columns: NDArray[np.intp]) -> Forward:
+        """Return a function from inputs ``(n, n_inputs)`` float32 to the stated output columns."""
+
+    @abstractmethod
+    def header(self) -> dict[str, Any]:
+        """Return what, beside the arrays, is needed to rebuild them, as JSON."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, Weights]:
+        """Return the weights, by name."""
+
+    @classmethod
+    @abstractmethod
+    def rebuilt(cls, header: Mapping[str, Any], arrays: Mapping[str, Weights]) -> Self:
+        """Rebuild from :meth:`header` and :meth:`arrays`.
+
+        Raises
+        ------
+        DataError, KeyError
+            If something is missing or does not fit.
+        """
+
+    @property
+    def n_weights(self) -> int:
+        """Number of weights."""
+        return sum(array.size for array in self.arrays().values())
+
+
+@dataclass(frozen=True, eq=False)
+class DenseLayers(Layers):
+    """Fully connected layers.
+
+    Attributes
+    ----------
+    activation : str
+    residual : bool
+        Whether each hidden layer after the first adds its input.
+    kernels, biases : tuple of float32 array
+        Layer by layer; the last pair is the output's.
+    """
+
+    activation: str
+    residual: bool
+    kernels: tuple[Weights, ...]
+    biases: tuple[Weights, ...]
+    kind: ClassVar[str] = "dense"
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise DataError(f"unknown activation {self.activation!r}. Known: {listing(ACTIVATIONS)}")
+        if len(self.kernels) != len(self.biases) or not self.kernels:
+            raise DataError(f"{len(self.kernels)} kernels and {len(self.biases)} biases make no network")
+        widths = [self.kernels[0].shape[0], *(len(bias) for bias in self.biases)]
+        for i, kernel in enumerate(self.kernels):
+            if kernel.shape != (widths[i], widths[i + 1]):
+                raise DataError(f"layer {i} has the shape {kernel.shape}, not {(widths[i], widths[i + 1])}")
+
+    @property
+    def n_inputs(self) -> int:
+        return int(self.kernels[0].shape[0])
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.biases[-1])
+
+    def forward(self, columns: NDArray[np.intp]) -> Forward:
+        scale, activation = ACTIVATIONS[self.activation]
+        hidden = [
+            (np.ascontiguousarray(kernel * np.float32(scale)), bias * np.float32(scale))
+            for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True)
+        ]
+        last, shift = np.ascontiguousarray(self.kernels[-1][:, columns]), self.biases[-1][columns]
+        residual = self.residual
+
+        def evaluate(x: Any, xp: Namespace) -> Any:
+            h = x
+            for i, (kernel, bias) in enumerate(hidden):
+                g = activation(xp.matmul(h, kernel) + bias, xp)
+                h = h + g if residual and i else g
+            return xp.matmul(h, last) + shift
+
+        return evaluate
+
+    def header(self) -> dict[str, Any]:
+        return {"activation": self.activation, "residual": self.residual, "layers": len(self.kernels)}
+
+    def arrays(self) -> dict[str, Weights]:
+        return {
+            **{f"kernel{i}": kernel for i, kernel in enumerate(self.kernels)},
+            **{f"bias{i}": bias for i, bias in enumerate(self.biases)},
+        }
+
+    @classmethod
+    def rebuilt(cls, header: Mapping[str, Any], arrays: Mapping[str, Weights]) -> Self:
+        n = int(header["layers"])
+        kernels, biases = (tuple(arrays[f"{what}{i}"] for i in range(n)) for what in ("kernel", "bias"))
+        return cls(str(header["activation"]), bool(header["residual"]), kernels, biases)
+
+
+def _silu(u: Any, xp: Namespace) -> Any:
+    return u * (1.0 + xp.tanh(u))
+
+
+#: Factor folded into the weights, and the activation of the folded argument.
+ACTIVATIONS: Mapping[str, tuple[float, Callable[[Any, Namespace], Any]]] = {
+    "elu": (1.0, lambda x, xp: xp.where(x > 0, x, xp.exp(xp.minimum(x, 0.0)) - 1.0)),
+    "leaky_relu": (1.0, lambda x, xp: xp.where(x > 0, x, np.float32(0.2) * x)),
+    "relu": (1.0, lambda x, xp: xp.maximum(x, 0.0)),
+    "sigmoid": (1.0, lambda x, xp: xp.sigmoid(x)),
+    "silu": (0.5, _silu),
+    "tanh": (1.0, lambda x, xp: xp.tanh(x)),
+}
