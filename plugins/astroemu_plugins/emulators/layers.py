@@ -2,11 +2,12 @@
 
 :class:`DenseLayers` need NumPy alone:
 
-    h_i = act(W_i h_{i-1} + b_i)     (plus h_{i-1} in a residual network)
+    h_i = act(W_i h_{i-1} + b_i)     (plus h_{i-1} of the same width in a residual network)
     t = W_out h + b_out
 
-in float32. Weights are plain arrays, only the output columns that are asked for are evaluated, and
-SiLU is computed as ``u (1 + tanh u)`` with ``u = x / 2`` folded into the weights: two passes over
+in float32, where ``act`` works on each unit, or takes the larger of two halves (maxout, Goodfellow
+et al. 2013). Weights are plain arrays, only the output columns that are asked for are evaluated,
+and SiLU is computed as ``u (1 + tanh u)`` with ``u = x / 2`` folded into the weights: two passes over
 memory and no overflow.
 """
 
@@ -80,15 +81,18 @@ class DenseLayers(Layers):
     ----------
     activation : str
     residual : bool
-        Whether each hidden layer after the first adds its input.
+        Whether each hidden layer after the first adds its input, if that has its width.
     kernels, biases : tuple of float32 array
         Layer by layer; the last pair is the output's.
+    shapes : tuple of (2, width) float32 array, optional
+        Of the activation of each hidden layer, where that has shape parameters (``alsing``).
     """
 
     activation: str
     residual: bool
     kernels: tuple[Weights, ...]
     biases: tuple[Weights, ...]
+    shapes: tuple[Weights, ...] = ()
     kind: ClassVar[str] = "dense"
 
     def __post_init__(self) -> None:
@@ -96,10 +100,14 @@ class DenseLayers(Layers):
             raise DataError(f"unknown activation {self.activation!r}. Known: {listing(ACTIVATIONS)}")
         if len(self.kernels) != len(self.biases) or not self.kernels:
             raise DataError(f"{len(self.kernels)} kernels and {len(self.biases)} biases make no network")
-        widths = [self.kernels[0].shape[0], *(len(bias) for bias in self.biases)]
-        for i, kernel in enumerate(self.kernels):
-            if kernel.shape != (widths[i], widths[i + 1]):
-                raise DataError(f"layer {i} has the shape {kernel.shape}, not {(widths[i], widths[i + 1])}")
+        width = self.kernels[0].shape[0]
+        for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            if kernel.shape != (width, len(bias)):
+                raise DataError(f"layer {i} has the shape {kernel.shape}, not {(width, len(bias))}")
+            width = len(bias) // 2 if self.activation == "maxout" else len(bias)
+        wanted = [(2, len(bias)) for bias in self.biases[:-1]] if self.activation == "alsing" else []
+        if [shape.shape for shape in self.shapes] != wanted:
+            raise DataError(f"the activation {self.activation!r} needs shape parameters {wanted}")
 
     @property
     def n_inputs(self) -> int:
@@ -111,18 +119,19 @@ class DenseLayers(Layers):
 
     def forward(self, columns: NDArray[np.intp]) -> Forward:
         scale, activation = ACTIVATIONS[self.activation]
+        shapes: tuple[Weights | None, ...] = self.shapes or (None,) * len(self.kernels[:-1])
         hidden = [
-            (np.ascontiguousarray(kernel * np.float32(scale)), bias * np.float32(scale))
-            for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True)
+            (np.ascontiguousarray(kernel * np.float32(scale)), bias * np.float32(scale), shape)
+            for kernel, bias, shape in zip(self.kernels[:-1], self.biases[:-1], shapes, strict=True)
         ]
         last, shift = np.ascontiguousarray(self.kernels[-1][:, columns]), self.biases[-1][columns]
         residual = self.residual
 
         def evaluate(x: Any, xp: Namespace) -> Any:
             h = x
-            for i, (kernel, bias) in enumerate(hidden):
-                g = activation(xp.matmul(h, kernel) + bias, xp)
-                h = h + g if residual and i else g
+            for i, (kernel, bias, shape) in enumerate(hidden):
+                g = activation(xp.matmul(h, kernel) + bias, shape, xp)
+                h = h + g if residual and i and h.shape == g.shape else g
             return xp.matmul(h, last) + shift
 
         return evaluate
@@ -134,25 +143,40 @@ class DenseLayers(Layers):
         return {
             **{f"kernel{i}": kernel for i, kernel in enumerate(self.kernels)},
             **{f"bias{i}": bias for i, bias in enumerate(self.biases)},
+            **{f"shape{i}": shape for i, shape in enumerate(self.shapes)},
         }
 
     @classmethod
     def rebuilt(cls, header: Mapping[str, Any], arrays: Mapping[str, Weights]) -> Self:
         n = int(header["layers"])
         kernels, biases = (tuple(arrays[f"{what}{i}"] for i in range(n)) for what in ("kernel", "bias"))
-        return cls(str(header["activation"]), bool(header["residual"]), kernels, biases)
+        shapes = tuple(arrays[f"shape{i}"] for i in range(n - 1)) if header["activation"] == "alsing" else ()
+        return cls(str(header["activation"]), bool(header["residual"]), kernels, biases, shapes)
 
 
-def _silu(u: Any, xp: Namespace) -> Any:
+def _alsing(x: Any, shape: Any, xp: Namespace) -> Any:
+    alpha, beta = shape
+    return x * (beta + (1.0 - beta) * xp.sigmoid(alpha * x))
+
+
+def _maxout(x: Any, shape: Any, xp: Namespace) -> Any:  # noqa: ARG001
+    half = x.shape[-1] // 2
+    return xp.maximum(x[..., :half], x[..., half:])
+
+
+def _silu(u: Any, shape: Any, xp: Namespace) -> Any:  # noqa: ARG001
     return u * (1.0 + xp.tanh(u))
 
 
-#: Factor folded into the weights, and the activation of the folded argument.
-ACTIVATIONS: Mapping[str, tuple[float, Callable[[Any, Namespace], Any]]] = {
-    "elu": (1.0, lambda x, xp: xp.where(x > 0, x, xp.exp(xp.minimum(x, 0.0)) - 1.0)),
-    "leaky_relu": (1.0, lambda x, xp: xp.where(x > 0, x, np.float32(0.2) * x)),
-    "relu": (1.0, lambda x, xp: xp.maximum(x, 0.0)),
-    "sigmoid": (1.0, lambda x, xp: xp.sigmoid(x)),
+#: Factor folded into the weights, and the activation of the folded argument. ``alsing`` is that of
+#: Alsing et al. 2020 (ApJS 249, 5, eq. 8), as used by CosmoPower.
+ACTIVATIONS: Mapping[str, tuple[float, Callable[[Any, Any, Namespace], Any]]] = {
+    "alsing": (1.0, _alsing),
+    "elu": (1.0, lambda x, _, xp: xp.where(x > 0, x, xp.exp(xp.minimum(x, 0.0)) - 1.0)),
+    "leaky_relu": (1.0, lambda x, _, xp: xp.where(x > 0, x, np.float32(0.2) * x)),
+    "maxout": (1.0, _maxout),
+    "relu": (1.0, lambda x, _, xp: xp.maximum(x, 0.0)),
+    "sigmoid": (1.0, lambda x, _, xp: xp.sigmoid(x)),
     "silu": (0.5, _silu),
-    "tanh": (1.0, lambda x, xp: xp.tanh(x)),
+    "tanh": (1.0, lambda x, _, xp: xp.tanh(x)),
 }

@@ -32,13 +32,14 @@ from astroemu.observable import Observable
 from astroemu.provider import Evaluate, Prediction
 from astroemu.training_set import TrainingSet, observable_from_json, observable_to_json
 from astroemu.transform import Transform, transform_from
+from astroemu_plugins.emulators.keras_layers import KerasLayers
 from astroemu_plugins.emulators.layers import DenseLayers, Layers
 
 Array = NDArray[np.float64]
 #: Larger than any emulator here; guards against a file that asks for absurd memory.
 MAX_WEIGHTS = 200_000_000
 #: How a network may be built; the file names one.
-LAYERS: Mapping[str, type[Layers]] = {DenseLayers.kind: DenseLayers}
+LAYERS: Mapping[str, type[Layers]] = {cls.kind: cls for cls in (DenseLayers, KerasLayers)}
 
 
 @dataclass(frozen=True)
@@ -193,13 +194,13 @@ class NeuralEmulator(Emulator):
         seed: int,
         log: Any = print,
         reuse: Emulator | None = None,
-        folder: Path | None = None,  # noqa: ARG003
+        folder: Path | None = None,
     ) -> Self:
-        from astroemu_plugins.emulators.neural_training import train
+        from astroemu_plugins.training.trainer import train
 
         if reuse is not None and not isinstance(reuse, NeuralEmulator):
             raise DataError("only networks of a neural emulator can be taken over by a neural emulator")
-        inputs, networks, provenance = train(data, settings, seed=seed, log=log, reuse=reuse)
+        inputs, networks, provenance = train(data, settings, seed=seed, log=log, reuse=reuse, folder=folder)
         return cls(inputs, networks, provenance)
 
     def write(self, group: h5py.Group) -> None:

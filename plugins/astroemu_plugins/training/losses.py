@@ -1,0 +1,60 @@
+"""Losses, by name. All are means over the outputs that are defined; NaN marks the others.
+
+``mse`` and ``mae`` are of the standardised targets, ``msle`` of ``log(1 + t)`` before
+standardisation, ``chi2`` of the residual in units of the data's errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from astroemu.errors import DataError
+from astroemu_plugins.training.targets import Targets
+
+Loss = Callable[[Any, Any], Any]
+
+
+def loss_function(ops: Any, kind: str, targets: Targets) -> Loss:
+    """Return ``loss(truth, raw)`` for Keras.
+
+    ``raw`` is the output of the layers ``(n, m)``; ``truth`` the targets ``(n, m)``, for ``chi2``
+    ``(n, 2 m)``: the targets and the factors of :func:`astroemu_plugins.training.targets.in_data_errors`.
+
+    Raises
+    ------
+    DataError
+        If ``msle`` is asked for and a target is negative.
+    """
+    width = targets.width
+    fractions = targets.fractions[None]
+    mean, std = targets.mean[None].astype(np.float32), targets.std[None].astype(np.float32)
+    if kind == "msle":
+        lowest = float(np.nanmin(targets.values * std + mean))
+        if lowest < 0:
+            raise DataError(f"the loss msle needs outputs that are not negative after their transform, not {lowest:g}")
+
+    def predicted(raw: Any) -> Any:
+        # Fractions pass through the logistic function here, so that exact zeros and ones are fine.
+        if fractions.all():
+            return ops.sigmoid(raw)
+        return ops.where(fractions, ops.sigmoid(raw), raw) if fractions.any() else raw
+
+    def log1p(t: Any) -> Any:
+        return ops.log1p(ops.maximum(t * std + mean, 0.0))
+
+    def loss(truth: Any, raw: Any) -> Any:
+        factor = truth[:, width:] if kind == "chi2" else None
+        truth = truth[:, :width]
+        defined = ops.isfinite(truth)
+        truth = ops.where(defined, truth, 0.0)
+        t = predicted(raw)
+        residual = log1p(t) - log1p(truth) if kind == "msle" else t - truth
+        if factor is not None:
+            residual = residual * factor
+        residual = ops.where(defined, residual, 0.0)
+        return ops.mean(ops.abs(residual) if kind == "mae" else ops.square(residual))
+
+    return loss

@@ -1,0 +1,108 @@
+"""What a recipe may say of the training: ``[training]`` and its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+#: Named sets of settings; what a network states itself goes before them.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "default": {},
+    # The network and the callbacks of Qin 2023, "AI for Astronomy".
+    "talk": {
+        "hidden": [64, 128, 64],
+        "activation": "relu",
+        "batch_norm": True,
+        "initialiser": "glorot",
+        "loss": "mse",
+        "batch_size": 64,
+        "epochs": 300,
+        "optimiser": "adam",
+        "learning_rate": 1e-3,
+        "schedule": "plateau",
+        "plateau_patience": 20,
+        "stop_patience": 50,
+    },
+}
+
+
+class DataError(BaseModel):
+    """1-sigma error of the data that an output is compared with, for the loss ``chi2``.
+
+    Both parts are added in quadrature: ``absolute`` in the observable's unit, ``fractional`` of its
+    value.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    absolute: float = Field(default=0.0, ge=0)
+    fractional: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _positive(self) -> DataError:
+        if self.absolute == 0 and self.fractional == 0:
+            raise ValueError("one of absolute and fractional must be above 0")
+        return self
+
+
+class NetworkSettings(BaseModel):
+    """``[training.networks.NAME]``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outputs: list[str] = Field(min_length=1)
+    preset: Literal["default", "talk"] = "default"
+    inputs: list[str] = []
+    features: list[str] = []
+
+    architecture: Literal["dense", "conv1d", "gru", "lstm"] = "dense"
+    hidden: list[int] = [256, 256, 256, 256]
+    activation: Literal["alsing", "elu", "leaky_relu", "maxout", "relu", "sigmoid", "silu", "tanh"] = "silu"
+    batch_norm: bool = False
+    residual: bool = False
+    initialiser: Literal["he", "glorot"] = "he"
+    first_layer_scale: float = Field(default=2.0, gt=0)
+
+    loss: Literal["mse", "mae", "msle", "chi2"] = "mse"
+    data_errors: dict[str, DataError] = {}
+    optimiser: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
+    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
+    learning_rate: float = Field(default=2e-3, gt=0)
+    plateau_patience: int = Field(default=20, ge=1)
+    stop_patience: int | None = Field(default=None, ge=1)
+    epochs: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=512, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, given: Any) -> Any:
+        preset = given.get("preset", "default") if isinstance(given, Mapping) else None
+        return {**PRESETS[preset], **given} if isinstance(preset, str) and preset in PRESETS else given
+
+    @model_validator(mode="after")
+    def _consistent(self) -> NetworkSettings:
+        if any(width < 1 for width in self.hidden):
+            raise ValueError(f"hidden = {self.hidden}: every width must be at least 1")
+        if self.loss == "chi2" and set(self.data_errors) != set(self.outputs):
+            raise ValueError(f"the loss chi2 needs data_errors for {', '.join(self.outputs)} and for nothing else")
+        if self.loss != "chi2" and self.data_errors:
+            raise ValueError(f"data_errors are for the loss chi2; the loss is {self.loss}")
+        if self.residual and self.batch_norm:
+            raise ValueError("batch_norm cannot be folded into the layers of a residual network; drop one of the two")
+        return self
+
+
+class Settings(BaseModel):
+    """``[training]``: everything but the data and the seed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = "emulator"
+    log10_inputs: list[str] = []
+    transforms: dict[str, dict[str, Any]] = {}
+    train_points: int | None = Field(default=None, ge=1)
+    validation_points: int = Field(default=8192, ge=1)
+    test_points: int = Field(default=8192, ge=1)
+    networks: dict[str, NetworkSettings] = Field(min_length=1)

@@ -1,0 +1,114 @@
+"""What networks are trained on: the split, and outputs in the space of their transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import DataError
+from astroemu.namespace import NUMPY
+from astroemu.training_set import TrainingSet
+from astroemu.transform import Fraction, Transform
+from astroemu_plugins.training import settings as options
+
+Array = NDArray[np.float64]
+Weights = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of the training set: drawn once from the seed and never again."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+    @classmethod
+    def drawn(cls, n: int, settings: options.Settings, seed: int) -> Split:
+        """Draw the split of ``n`` rows."""
+        order = np.random.default_rng(seed).permutation(n)
+        a, b = settings.test_points, settings.test_points + settings.validation_points
+        return cls(order[b:][: settings.train_points], order[a:b], order[:a])
+
+
+class Targets:
+    """Outputs of one network in the space of their transforms, standardised.
+
+    Attributes
+    ----------
+    values : (n, m) float32 array
+        ``(t - mean) / std``; fractions are left as they are. NaN where undefined.
+    mean, std : (m,) array
+    fractions : (m,) bool array
+        Outputs that pass through the logistic function inside the loss; see
+        :class:`astroemu.transform.Fraction`.
+    """
+
+    def __init__(self, data: TrainingSet, names: list[str], transforms: list[Transform], rows: Rows) -> None:
+        columns, mean, std, fractions = [], [], [], []
+        for name, transform in zip(names, transforms, strict=True):
+            raw = np.asarray(data.values[name]).reshape(len(data), -1)
+            _refuse_undefined(name, raw, rows)
+            t = transform.forward(raw)
+            is_fraction, n = isinstance(transform, Fraction), t.shape[1]
+            mean.append(np.zeros(n) if is_fraction else np.nanmean(t[rows], axis=0, dtype=float))
+            std.append(np.ones(n) if is_fraction else np.nanstd(t[rows], axis=0, dtype=float))
+            fractions.append(np.full(n, is_fraction))
+            columns.append(np.asarray(t, dtype=np.float32))
+        self.mean, self.std = np.concatenate(mean), np.concatenate(std)
+        self.std = np.where(self.std > 0, self.std, 1.0)  # a constant output is learnt as its mean
+        self.fractions = np.concatenate(fractions)
+        self.values: Weights = np.concatenate(columns, axis=1)
+        self.values -= self.mean.astype(np.float32)
+        self.values /= self.std.astype(np.float32)
+
+    @property
+    def width(self) -> int:
+        """Number of outputs."""
+        return int(self.values.shape[1])
+
+
+def in_data_errors(
+    data: TrainingSet,
+    targets: Targets,
+    transforms: Mapping[str, Transform],
+    errors: Mapping[str, options.DataError],
+) -> Weights:
+    """Factor ``(n, m)`` that turns a residual of standardised targets into one of the data's errors.
+
+    To first order: |dy/dt| std / sigma, at the true value.
+    """
+    blocks = []
+    for name, transform in transforms.items():
+        y = np.asarray(data.values[name], dtype=float).reshape(len(data), -1)
+        sigma = np.hypot(errors[name].absolute, errors[name].fractional * y)
+        if not np.all(sigma[np.isfinite(y)] > 0):
+            raise DataError(f"data_errors of {name!r} vanish where its value does; give an absolute part")
+        t = transform.forward(y)
+        slope = 1.0 if isinstance(transform, Fraction) else transform.slope(t, y, NUMPY)
+        blocks.append(np.broadcast_to(slope / sigma, y.shape))
+    factor = np.concatenate(blocks, axis=1) * targets.std
+    return np.where(np.isfinite(factor), factor, 0.0).astype(np.float32)
+
+
+def centre_and_width(x: Weights, n_parameters: int, rows: Rows) -> tuple[Weights, Weights]:
+    """Standardisation of the features; the parameters are scaled already."""
+    centre, width = np.zeros(x.shape[1], dtype=np.float32), np.ones(x.shape[1], dtype=np.float32)
+    if x.shape[1] > n_parameters:
+        centre[n_parameters:] = x[rows, n_parameters:].mean(axis=0)
+        spread = x[rows, n_parameters:].std(axis=0)
+        # An output that hardly varies holds mostly noise: it is not blown up to unit width.
+        width[n_parameters:] = np.maximum(spread, 0.05 * spread.max())
+    return centre, width
+
+
+def _refuse_undefined(name: str, raw: NDArray[np.floating], rows: Rows) -> None:
+    if np.any(np.isinf(raw)):
+        raise DataError(f"{name!r} holds infinities; clean the data")
+    undefined = int(np.sum(np.all(np.isnan(raw[rows]), axis=0)))
+    if undefined:
+        raise DataError(f"{name!r} is undefined (NaN) at every point for {undefined} of its {raw.shape[1]} outputs")

@@ -1,0 +1,290 @@
+"""Training the networks of an emulator, one after the other.
+
+Each network is trained on its own: standardised targets in the space of their transforms, and the
+weights of the best validation loss. The test points are looked at once, for the error that the file
+states.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.errors import ConfigurationError, DataError, closest, listing, located
+from astroemu.namespace import NUMPY
+from astroemu.options import check
+from astroemu.training_set import TrainingSet
+from astroemu.transform import Transform, transform_from
+from astroemu_plugins.emulators.neural import Input, Network, NeuralEmulator, Output, Scaling
+from astroemu_plugins.training.accuracy import measured
+from astroemu_plugins.training.architectures import build, layers_of, specification
+from astroemu_plugins.training.loop import Loop, Points
+from astroemu_plugins.training.losses import loss_function
+from astroemu_plugins.training.settings import NetworkSettings, Settings
+from astroemu_plugins.training.targets import Split, Targets, centre_and_width, in_data_errors
+
+Array = NDArray[np.float64]
+Weights = NDArray[np.float32]
+
+
+def train(
+    data: TrainingSet,
+    settings: Mapping[str, Any],
+    *,
+    seed: int,
+    log: Callable[[str], Any],
+    reuse: NeuralEmulator | None = None,
+    folder: Path | None = None,
+) -> tuple[tuple[Input, ...], dict[str, Network], dict[str, Any]]:
+    """Train the networks of an emulator.
+
+    Parameters
+    ----------
+    data : TrainingSet
+    settings : mapping
+        ``[training]``.
+    seed : int
+    log : callable
+    reuse : NeuralEmulator, optional
+        Its networks that would come out the same are kept.
+    folder : Path, optional
+        Where unfinished networks are kept; a training that was killed goes on from there.
+
+    Returns
+    -------
+    inputs, networks, provenance
+        What :class:`NeuralEmulator` is made of.
+
+    Raises
+    ------
+    ConfigurationError
+        For a setting that does not fit the data.
+    DataError
+        For data that cannot be trained on.
+    """
+    chosen: Settings = check(Settings, dict(settings), "[training]")
+    _compare(chosen, data)
+    task = _Task(data, chosen, _inputs(data, chosen), Split.drawn(len(data), chosen, seed), seed, log, folder)
+    return task.inputs, *task.run(reuse)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What all networks of one emulator share."""
+
+    data: TrainingSet
+    settings: Settings
+    inputs: tuple[Input, ...]
+    split: Split
+    seed: int
+    log: Callable[[str], Any]
+    folder: Path | None
+
+    def run(self, reuse: NeuralEmulator | None) -> tuple[dict[str, Network], dict[str, Any]]:
+        """Train every network; return them and the provenance."""
+        scaled = Scaling(self.inputs)(self.data.theta, NUMPY)
+        features = _Features(self.data)
+        networks: dict[str, Network] = {}
+        metrics: dict[str, Any] = {}
+        history: dict[str, Any] = {}
+        for number, (key, wanted) in enumerate(self.settings.networks.items()):
+            names = tuple(wanted.inputs) or self.data.names
+            own = scaled[:, [self.data.names.index(name) for name in names]].astype(np.float32)
+            x = np.concatenate([own, *(features.values[name] for name in wanted.features)], axis=1)
+            if reuse is not None and _unchanged(reuse, key, self.settings, self.data, self.seed):
+                self.log(f"{key}: taken over from the earlier file")
+                networks[key] = reuse.networks[key]
+                metrics[key], history[key] = (reuse.provenance[what][key] for what in ("metrics", "history"))
+            else:
+                networks[key], metrics[key], history[key] = self._network(key, wanted, names, x, self.seed + number)
+            features.add(networks[key], x)
+        return networks, self._provenance(metrics, history)
+
+    def _network(
+        self, key: str, wanted: NetworkSettings, names: tuple[str, ...], x: Weights, seed: int
+    ) -> tuple[Network, dict[str, Any], dict[str, Any]]:
+        keras = _keras(seed)
+        data, rows = self.data, self.split.train
+        transforms = {name: transform(self.settings, name) for name in wanted.outputs}
+        targets = Targets(data, wanted.outputs, list(transforms.values()), rows)
+        y = targets.values
+        if wanted.loss == "chi2":
+            y = np.concatenate([y, in_data_errors(data, targets, transforms, wanted.data_errors)], axis=1)
+        centre, width = centre_and_width(x, len(names), rows)
+        standard = (x - centre) / width
+        with located(f"[training.networks.{key}]"):
+            spec = specification(wanted, [data.observables[name] for name in wanted.outputs], x.shape[1])
+            loss = loss_function(keras.ops, wanted.loss, targets)
+        model = build(spec, wanted)
+        self.log(
+            f"{key}: {x.shape[1]} inputs, {targets.width} outputs, {model.count_params():,} weights, {len(rows)} points"
+        )
+        loop = Loop(
+            model,
+            loss,
+            wanted,
+            seed=seed,
+            checkpoint=None if self.folder is None else self.folder / f"{key}.h5",
+            identity=self._identity(key, seed),
+            log=lambda line: self.log(f"{key}: {line}"),
+        )
+        validation = self.split.validation
+        with located(f"[training.networks.{key}]"):
+            history = loop.run(Points(standard[rows], y[rows]), Points(standard[validation], y[validation]))
+        blank = tuple(
+            Output(data.observables[name], kind, np.zeros(data.observables[name].size))
+            for name, kind in transforms.items()
+        )
+        features = tuple(data.observables[name] for name in wanted.features)
+        network = Network(names, features, blank, layers_of(model, spec, targets, centre, width))
+        network, metrics = measured(network, x[self.split.test], data, self.split.test)
+        metrics |= {"best_epoch": history.best + 1, "validation_loss": min(history.validation)}
+        return network, metrics, history.to_json()
+
+    def _identity(self, key: str, seed: int) -> str:
+        theta = hashlib.sha256(np.ascontiguousarray(self.data.theta).tobytes()).hexdigest()
+        known = {"network": key, "settings": self.settings.model_dump(), "seed": seed, "theta": theta}
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+    def _provenance(self, metrics: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, Any]:
+        rows = (self.split.train, self.split.validation, self.split.test)
+        order = hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest()
+        sizes = dict(zip(("train", "validation", "test"), map(len, rows), strict=True))
+        return {
+            "name": self.settings.name,
+            "simulation": dict(self.data.metadata),
+            "points": len(self.data),
+            "split": {**sizes, "seed": self.seed, "sha256_of_order": order},
+            "settings": self.settings.model_dump(),
+            "versions": _versions(),
+            "metrics": dict(metrics),
+            "history": dict(history),
+        }
+
+
+class _Features:
+    """Outputs of the networks trained so far, at every point, as inputs for the next."""
+
+    def __init__(self, data: TrainingSet) -> None:
+        self.data = data
+        self.values: dict[str, Weights] = {}
+
+    def add(self, network: Network, x: Weights) -> None:
+        forward = network.layers.forward(np.arange(network.layers.n_outputs))
+        raw = np.concatenate([forward(part, NUMPY) for part in np.array_split(x, max(len(x) // 4096, 1))])
+        start = 0
+        for output in network.outputs:
+            block = raw[:, start : start + output.observable.size]
+            self.values[output.observable.name] = output.transform.feature(block, NUMPY).astype(np.float32)
+            start += output.observable.size
+
+
+def _unchanged(reuse: NeuralEmulator, key: str, settings: Settings, data: TrainingSet, seed: int) -> bool:
+    """Whether training a network again would give the weights of an earlier file."""
+    earlier = reuse.provenance
+    new, old = settings.model_dump(), earlier["settings"]
+    if key not in old["networks"] or key not in earlier["history"]:
+        return False
+    same_data = earlier["simulation"] == data.metadata and earlier["split"]["seed"] == seed
+    same_rest = all(old[k] == new[k] for k in ("log10_inputs", "transforms", "validation_points", "test_points"))
+    position = list(new["networks"]).index(key)  # the seed of a network counts from it
+
+    def same(name: str) -> bool:
+        return name in old["networks"] and old["networks"][name] == new["networks"][name]
+
+    at = list(old["networks"]).index(key) == position
+    before = [n for n, net in new["networks"].items() if set(net["outputs"]) & set(new["networks"][key]["features"])]
+    return same_data and same_rest and at and same(key) and all(same(name) for name in before)
+
+
+def _compare(settings: Settings, data: TrainingSet) -> None:
+    """Refuse settings that name what the data do not have."""
+    for name in (*settings.log10_inputs, *(i for n in settings.networks.values() for i in n.inputs)):
+        if name not in data.names:
+            raise ConfigurationError(
+                f"[training] names the parameter {name!r}.{closest(name, data.names)} "
+                f"The data have {listing(data.names)}"
+            )
+    for name in (*settings.transforms, *(o for n in settings.networks.values() for o in n.outputs)):
+        if name not in data.observables:
+            raise ConfigurationError(
+                f"[training] names the observable {name!r}.{closest(name, data.observables)} "
+                f"The data have {listing(data.observables)}"
+            )
+    known: set[str] = set()
+    for key, network in settings.networks.items():
+        for name in network.features:
+            if name not in known:
+                raise ConfigurationError(
+                    f"[training.networks.{key}] builds on {name!r}, which no network before it gives."
+                    f"{closest(name, known)} Given before: {listing(known)}"
+                )
+        known |= set(network.outputs)
+        for name in network.outputs:  # before hours are spent on the networks before it
+            chosen = transform(settings, name)
+            with located(f"[training] transforms.{name}"):
+                chosen.forward(np.asarray(data.values[name]))
+    for j, name in enumerate(data.names):
+        if not np.all(np.isfinite(data.theta[:, j])):
+            raise DataError(f"the parameter {name!r} of the training set is not finite everywhere; clean the data")
+        if np.ptp(data.theta[:, j]) == 0:
+            raise DataError(f"the parameter {name!r} of the training set is constant; nothing can be learnt from it")
+    largest = max(n.batch_size for n in settings.networks.values())
+    rest = len(data) - settings.validation_points - settings.test_points
+    if rest < largest:
+        raise DataError(
+            f"{len(data)} points less {settings.validation_points} for validation and {settings.test_points} for the "
+            f"test leave {rest}, fewer than one batch of {largest}; simulate more or lower these numbers"
+        )
+
+
+def transform(settings: Settings, name: str) -> Transform:
+    """Return the transform of an observable; identity where the settings name none."""
+    with located(f"[training] transforms.{name}"):
+        return transform_from(settings.transforms.get(name, {"transform": "identity"}))
+
+
+def _inputs(data: TrainingSet, settings: Settings) -> tuple[Input, ...]:
+    """Training box: that of the design if the data state it, else that of the points."""
+    box = data.metadata.get("parameters", {})
+    made = []
+    for j, name in enumerate(data.names):
+        stated = box.get(name, {})
+        low = float(stated.get("low", data.theta[:, j].min()))
+        high = float(stated.get("high", data.theta[:, j].max()))
+        log10 = name in settings.log10_inputs
+        if log10 and low <= 0:
+            raise ConfigurationError(f"log10_inputs: {name!r} reaches down to {low:g}")
+        made.append(Input(name, low, high, stated.get("unit", ""), stated.get("latex", ""), log10))
+    return tuple(made)
+
+
+def _keras(seed: int) -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    keras.backend.clear_session()
+    return keras
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    import keras
+
+    return {
+        "astroemu": version("astroemu-inference"),
+        "keras": keras.__version__,
+        "backend": f"{keras.backend.backend()} {version(keras.backend.backend())}",
+        "numpy": np.__version__,
+    }
