@@ -33,6 +33,22 @@ def load_emulator(name_or_path: str | Path) -> Emulator:
     return _class(kind, str(path)).load(path)
 
 
+def read_emulator(group: h5py.Group) -> Emulator:
+    """Return the emulator that was written into a group of an open file, of whatever kind.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is damaged.
+    PluginError
+        If no plugin reads its kind.
+    """
+    where = f"{group.file.filename}, {group.name}"
+    if "emulator" not in group.attrs:
+        raise DataError(f"{where} holds no emulator")
+    return _class(str(group.attrs["emulator"]), where).read_from(group)
+
+
 def _class(kind: str, where: str) -> type[Emulator]:
     try:
         found: type[Emulator] = EMULATORS.load(kind)

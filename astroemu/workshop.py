@@ -115,11 +115,24 @@ class Workshop:
         with located(str(self.path)):
             return clean(data, out, self.recipe.cleaning)
 
-    def train(self, data: TrainingSet, log: Any = print, reuse: Emulator | None = None) -> Emulator:
+    def train(
+        self,
+        data: TrainingSet,
+        log: Any = print,
+        reuse: Emulator | None = None,
+        folder: Path | None = None,
+        logs: Path | None = None,
+    ) -> Emulator:
         """Train the emulator on a training set; see :meth:`Emulator.train`."""
         with located(str(self.path)):
             emulator = EMULATORS.load(self.recipe.emulator).train(
-                data, self._table("training", self.recipe.training), seed=self.recipe.seed, log=log, reuse=reuse
+                data,
+                self._table("training", self.recipe.training),
+                seed=self.recipe.seed,
+                log=log,
+                reuse=reuse,
+                folder=folder,
+                logs=logs,
             )
         assert isinstance(emulator, Emulator)
         return emulator

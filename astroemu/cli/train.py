@@ -14,9 +14,11 @@ def train(
     reuse: str | None = typer.Option(
         None, help="Earlier emulator; its networks that would come out the same are kept."
     ),
+    logs: Path | None = typer.Option(None, help="Folder for TensorBoard's logs, to watch the training."),
 ) -> None:
-    """Train the emulator of a recipe; print its accuracy on points that it never saw."""
+    """Train the emulator of a recipe; print its accuracy on points that it never saw. Killed, it goes on."""
     import json
+    import shutil
 
     from astroemu.files import new_file
     from astroemu.trained import load_emulator
@@ -24,11 +26,15 @@ def train(
     from astroemu.workshop import Workshop
 
     new_file(out)
+    unfinished = out.with_name(out.name + ".training")
     emulator = Workshop(recipe).train(
         TrainingSet.load(data),
         log=lambda line: typer.echo(line),
         reuse=load_emulator(reuse) if reuse else None,
+        folder=unfinished,
+        logs=logs,
     )
     emulator.save(out)
+    shutil.rmtree(unfinished, ignore_errors=True)
     typer.echo(json.dumps(emulator.provenance["metrics"], indent=1))
     typer.echo(f"Written: {out}")

@@ -107,7 +107,7 @@ def _loss(kind, which, truth, raw):
 
 
 def test_losses_by_hand():
-    points, which = targets()
+    _, which = targets()
     rng = np.random.default_rng(4)
     truth, raw = which.values.copy(), rng.normal(size=which.values.shape)
     truth[3, 10] = np.nan

@@ -195,12 +195,13 @@ class NeuralEmulator(Emulator):
         log: Any = print,
         reuse: Emulator | None = None,
         folder: Path | None = None,
+        logs: Path | None = None,
     ) -> Self:
         from astroemu_plugins.training.trainer import train
 
         if reuse is not None and not isinstance(reuse, NeuralEmulator):
             raise DataError("only networks of a neural emulator can be taken over by a neural emulator")
-        inputs, networks, provenance = train(data, settings, seed=seed, log=log, reuse=reuse, folder=folder)
+        inputs, networks, provenance = train(data, settings, seed=seed, log=log, reuse=reuse, folder=folder, logs=logs)
         return cls(inputs, networks, provenance)
 
     def write(self, group: h5py.Group) -> None:

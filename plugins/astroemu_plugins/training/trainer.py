@@ -43,6 +43,7 @@ def train(
     log: Callable[[str], Any],
     reuse: NeuralEmulator | None = None,
     folder: Path | None = None,
+    logs: Path | None = None,
 ) -> tuple[tuple[Input, ...], dict[str, Network], dict[str, Any]]:
     """Train the networks of an emulator.
 
@@ -57,6 +58,8 @@ def train(
         Its networks that would come out the same are kept.
     folder : Path, optional
         Where unfinished networks are kept; a training that was killed goes on from there.
+    logs : Path, optional
+        Where TensorBoard finds the losses of each network.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def train(
     """
     chosen: Settings = check(Settings, dict(settings), "[training]")
     _compare(chosen, data)
-    task = _Task(data, chosen, _inputs(data, chosen), Split.drawn(len(data), chosen, seed), seed, log, folder)
+    task = _Task(data, chosen, _inputs(data, chosen), Split.drawn(len(data), chosen, seed), seed, log, folder, logs)
     return task.inputs, *task.run(reuse)
 
 
@@ -87,6 +90,7 @@ class _Task:
     seed: int
     log: Callable[[str], Any]
     folder: Path | None
+    logs: Path | None
 
     def run(self, reuse: NeuralEmulator | None) -> tuple[dict[str, Network], dict[str, Any]]:
         """Train every network; return them and the provenance."""
@@ -134,6 +138,7 @@ class _Task:
             seed=seed,
             checkpoint=None if self.folder is None else self.folder / f"{key}.h5",
             identity=self._identity(key, seed),
+            tensorboard=None if self.logs is None else self.logs / key,
             log=lambda line: self.log(f"{key}: {line}"),
         )
         validation = self.split.validation

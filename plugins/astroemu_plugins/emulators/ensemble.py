@@ -1,0 +1,192 @@
+"""Ensembles: several emulators of one kind, trained alike but for their seeds.
+
+The mean is the prediction, and the spread of the members, point by point, its error (deep ensembles,
+Lakshminarayanan et al. 2017). A spread is not yet an error: on points kept back from all members it
+is multiplied, output by output, so that 68 % of the true errors lie within it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from astroemu.emulator import Emulator
+from astroemu.errors import ConfigurationError, DataError
+from astroemu.namespace import NUMPY, Namespace
+from astroemu.observable import Observable
+from astroemu.options import check
+from astroemu.provider import Evaluate, Prediction
+from astroemu.registry import EMULATORS
+from astroemu.trained import read_emulator
+from astroemu.training_set import TrainingSet
+
+Array = NDArray[np.float64]
+
+
+class Settings(BaseModel):
+    """``[training]`` of an ensemble."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = "ensemble"
+    kind: str = "neural"
+    members: int = Field(default=5, ge=2)
+    calibration_points: int = Field(default=2000, ge=100)
+    member: dict[str, Any]
+
+
+class EnsembleEmulator(Emulator):
+    """Several emulators behind the interface of one.
+
+    Parameters
+    ----------
+    members : sequence of Emulator
+        With the same parameters and observables.
+    factors : mapping of str to (m,) array
+        For each observable, what multiplies the members' standard deviation.
+    provenance : mapping
+
+    Raises
+    ------
+    DataError
+        If the members differ in parameters or observables.
+    """
+
+    kind = "ensemble"
+
+    def __init__(
+        self, members: Sequence[Emulator], factors: Mapping[str, Array], provenance: Mapping[str, Any]
+    ) -> None:
+        first = members[0]
+        for member in members[1:]:
+            if member.parameters != first.parameters or dict(member.provides) != dict(first.provides):
+                raise DataError("the members of an ensemble must have the same parameters and observables")
+        if {name: observable.size for name, observable in first.provides.items()} != {
+            name: len(factor) for name, factor in factors.items()
+        }:
+            raise DataError("the factors of an ensemble must match its observables")
+        self.members = tuple(members)
+        self.factors = {name: np.asarray(factor, dtype=float) for name, factor in factors.items()}
+        self.provenance = dict(provenance)
+        self.parameters = first.parameters
+
+    @property
+    def provides(self) -> Mapping[str, Observable]:
+        return self.members[0].provides
+
+    @property
+    def bounds(self) -> Mapping[str, tuple[float, float]]:
+        return self.members[0].bounds
+
+    def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
+        parts = [member.evaluator(rows) for member in self.members]
+        factors = {name: self.factors[name][wanted] for name, wanted in rows.items()}
+
+        def evaluate(theta: Any, observables: Mapping[str, Prediction], xp: Namespace) -> dict[str, Prediction]:
+            found = [part(theta, observables, xp) for part in parts]
+            made = {}
+            for name, factor in factors.items():
+                mean, spread = _mean_and_spread(xp.stack([one[name].value for one in found]), xp)
+                made[name] = Prediction(mean, factor * spread)
+            return made
+
+        return evaluate
+
+    @classmethod
+    def train(
+        cls,
+        data: TrainingSet,
+        settings: Mapping[str, Any],
+        *,
+        seed: int,
+        log: Any = print,
+        reuse: Emulator | None = None,
+        folder: Path | None = None,
+        logs: Path | None = None,
+    ) -> Self:
+        chosen: Settings = check(Settings, dict(settings), "[training]")
+        if len(data) <= chosen.calibration_points:
+            raise ConfigurationError(
+                f"[training] calibration_points = {chosen.calibration_points}, but there are {len(data)} points in all"
+            )
+        kind: type[Emulator] = EMULATORS.load(chosen.kind)
+        order = np.random.default_rng(seed).permutation(len(data))
+        calibration = data.subset(np.sort(order[: chosen.calibration_points]))
+        rest = data.subset(np.sort(order[chosen.calibration_points :]))
+        old = reuse.members if isinstance(reuse, EnsembleEmulator) else ()
+        members = []
+        for i in range(chosen.members):
+            members.append(
+                kind.train(
+                    rest,
+                    chosen.member,
+                    seed=seed + 1000 * i,
+                    log=lambda line, i=i: log(f"member {i + 1} of {chosen.members}: {line}"),
+                    reuse=old[i] if i < len(old) else None,
+                    folder=None if folder is None else folder / f"member{i}",
+                    logs=None if logs is None else logs / f"member{i}",
+                )
+            )
+        factors, metrics = _calibrated(members, calibration)
+        provenance = {
+            "name": chosen.name,
+            "simulation": dict(data.metadata),
+            "points": len(data),
+            "settings": {**chosen.model_dump(), "seed": seed},
+            "metrics": metrics,
+        }
+        return cls(members, factors, provenance)
+
+    def write(self, group: h5py.Group) -> None:
+        group.attrs["members"] = len(self.members)
+        group.attrs["observables"] = json.dumps(list(self.factors))
+        for name, factor in self.factors.items():
+            group[f"factors/{name}"] = factor
+        for i, member in enumerate(self.members):
+            member.write_to(group.create_group(f"members/{i}"))
+
+    @classmethod
+    def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
+        members = [read_emulator(group[f"members/{i}"]) for i in range(int(group.attrs["members"]))]
+        factors = {name: group[f"factors/{name}"][()] for name in json.loads(group.attrs["observables"])}
+        return cls(members, factors, provenance)
+
+
+def _mean_and_spread(values: Any, xp: Namespace) -> tuple[Any, Any]:
+    """Mean and standard deviation of members ``(k, n, m)``."""
+    n = values.shape[0]
+    mean = xp.sum(values, axis=0) / n
+    return mean, xp.sqrt(xp.sum((values - mean) ** 2, axis=0) / (n - 1))
+
+
+def _calibrated(members: Sequence[Emulator], data: TrainingSet) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Factors by observable, and what they were found on: error quantiles and coverage."""
+    theta = data.theta[:, [data.names.index(name) for name in members[0].parameters]]
+    predicted = [member.predict(theta) for member in members]
+    factors, metrics = {}, {}
+    for name, observable in members[0].provides.items():
+        stacked = np.stack([one[name] for one in predicted]).reshape(len(members), len(data), -1)
+        mean, spread = _mean_and_spread(stacked, NUMPY)
+        truth = np.asarray(data.values[name], dtype=float).reshape(len(data), -1)
+        # Where all members say the same to rounding (a fraction that is exactly 1) a ratio says nothing.
+        measurable = np.isfinite(truth) & (spread > 1e-6 * np.abs(mean) + 1e-12)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(measurable, np.abs(mean - truth) / spread, np.nan)
+        enough = measurable.sum(axis=0) >= 50
+        whole = float(np.nanquantile(ratio, 0.6827)) if measurable.any() else 1.0
+        factor = np.full(observable.size, whole)
+        factor[enough] = np.nanquantile(ratio[:, enough], 0.6827, axis=0)
+        factors[name] = factor
+        metrics[name] = {
+            "absolute_median": float(np.nanmedian(np.abs(mean - truth))),
+            "absolute_q95": float(np.nanquantile(np.abs(mean - truth), 0.95)),
+            "factor_median": float(np.median(factor)),
+        }
+    return factors, metrics
