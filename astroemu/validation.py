@@ -1,110 +1,237 @@
-"""An emulator against simulations that it never saw: error quantiles by observable."""
+"""An emulator against simulations that it never saw.
+
+Three yardsticks: the observable itself (absolute, fractional, in units of the error that the
+emulator states), the data (a difference of predictions in units of their errors), and the
+log-likelihood of each probe. The last two need a model.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.emulator import Emulator
-from astroemu.errors import DataError, listing
-from astroemu.observable import Observable
-from astroemu.training_set import TrainingSet
+from astroemu.errors import ConfigurationError, DataError, listing
+from astroemu.model import Model
+from astroemu.namespace import NUMPY
+from astroemu.panel import Panel
+from astroemu.provider import Provider
+from astroemu.selection import Selection
+from astroemu.simulations import Recorded, Simulations
 
 Array = NDArray[np.float64]
 LEVELS = {"median": 0.5, "q68": 0.6827, "q95": 0.95, "max": 1.0}
+_WORST = 10
 
 
-@dataclass(frozen=True, eq=False)
-class Simulations:
-    """Finished simulations: parameters ``(n, d)`` in the emulator's order, and values by observable."""
+def validate(emulator: Emulator, simulations: Simulations, model: Model | None = None) -> dict[str, Any]:
+    """Compare an emulator with simulations.
 
-    theta: Array
-    values: Mapping[str, NDArray[np.floating[Any]]]
+    Parameters
+    ----------
+    emulator : Emulator
+    simulations : Simulations
+    model : Model, optional
+        Whose probes show what the error means for a fit. Its own emulators are replaced.
 
-
-def load_simulations(emulator: Emulator, path: str | Path) -> Simulations:
-    """Read simulations from a training set, or from an HDF5 file of plain arrays.
-
-    Plain arrays: ``theta (n, d)`` with an attribute ``names``, and one ``(n, ...)`` array an
-    observable, on the emulator's grid or on one that contains it (``m_uv``, ``z``, ``k`` give the
-    grids, or ``z_SUFFIX`` where an observable has its own).
+    Returns
+    -------
+    dict
+        ``points``; ``observables``: by name the figures of :func:`errors` and the ``worst`` points,
+        each with its row, its error and its parameters; ``probes``: by name the quantiles of
+        ``delta_log_likelihood`` and, where it has pictures, ``data_sigma``.
 
     Raises
     ------
     DataError
-        If names or grids do not fit.
+        If a simulation lies outside the training box.
     """
-    path = Path(path)
-    try:
-        with h5py.File(path, "r") as file:
-            if "observables" in file:
-                data = TrainingSet.load(path)
-                for name, observable in emulator.provides.items():
-                    if name in data.observables and not observable.same_grid(data.observables[name]):
-                        raise DataError(f"{path}: {name!r} has another grid or unit than the emulator's")
-                return Simulations(_ordered(emulator, data.theta, data.names), data.values)
-            names = [n.decode() if isinstance(n, bytes) else str(n) for n in file["theta"].attrs["names"]]
-            theta = _ordered(emulator, file["theta"][()], tuple(names))
-            values = {
-                name: _on_grid(file, observable) for name, observable in emulator.provides.items() if name in file
-            }
-    except (OSError, KeyError) as error:
-        raise DataError(f"{path} does not hold simulations ({error})") from None
-    return Simulations(theta, values)
-
-
-def _ordered(emulator: Emulator, theta: Array, names: tuple[str, ...]) -> Array:
-    if set(names) != set(emulator.parameters):
-        raise DataError(f"the simulations have {listing(names)}; the emulator takes {listing(emulator.parameters)}")
-    return np.asarray(theta[:, [names.index(name) for name in emulator.parameters]], dtype=float)
-
-
-def _on_grid(file: Any, observable: Observable) -> Array:
-    """Take the emulator's grid points out of a larger grid."""
-    values = np.asarray(file[observable.name][()], dtype=float)
-    for number, axis in enumerate(observable.axes, start=1):
-        grids = [file[key][()] for key in file if key == axis.name or key.startswith(f"{axis.name}_")]
-        grid = next((g for g in grids if len(g) == values.shape[number]), None)
-        if grid is None:
-            raise DataError(f"{observable.name!r}: no array gives the {axis.name!r} of its axis {number}")
-        where = np.array([int(np.argmin(np.abs(grid - v))) for v in axis.values])
-        if not np.allclose(grid[where], axis.values, rtol=1e-3):
-            raise DataError(f"{observable.name!r}: the {axis.name!r} of the simulations lacks the emulator's nodes")
-        values = np.take(values, where, axis=number)
-    return values
-
-
-def errors(emulator: Emulator, simulations: Simulations) -> dict[str, dict[str, float]]:
-    """Absolute and fractional error quantiles of each observable, over all points and outputs.
-
-    Undefined values (NaN) are left out. Fractional errors are in the linear observable.
-    """
-    predicted = emulator.predict(simulations.theta)
-    found = {}
-    for name, truth in simulations.values.items():
-        if name not in predicted:
-            continue
-        residual = np.abs(predicted[name] - truth)
-        found[name] = {f"absolute_{k}": float(np.nanquantile(residual, q)) for k, q in LEVELS.items()}
-        with np.errstate(divide="ignore", invalid="ignore"):
-            fraction = residual / np.abs(truth)
-        fraction[~np.isfinite(fraction)] = np.nan
-        found[name] |= {f"fractional_{k}": float(np.nanquantile(fraction, q)) for k, q in LEVELS.items()}
+    observables: dict[str, Any] = dict(errors(emulator, simulations))
+    for name, rows in _worst(emulator, simulations).items():
+        observables[name]["worst"] = rows
+    found: dict[str, Any] = {"points": len(simulations.theta), "observables": observables}
+    if model is not None:
+        found["probes"] = probes(emulator, simulations, model)
     return found
 
 
-def error_table(found: Mapping[str, Mapping[str, float]]) -> str:
-    """Return the quantiles as text."""
-    lines = [f"{'observable':<14} {'error':<11}" + "".join(f"{k:>12}" for k in LEVELS)]
-    for name, row in found.items():
-        lines.extend(
-            f"{name:<14} {kind:<11}" + "".join(f"{row[f'{kind}_{k}']:12.3e}" for k in LEVELS)
-            for kind in ("absolute", "fractional")
+def errors(emulator: Emulator, simulations: Simulations) -> dict[str, dict[str, float]]:
+    """Error quantiles of each observable, over all points and outputs.
+
+    Undefined values (NaN) are left out. ``absolute`` and ``fractional`` are of the linear
+    observable; ``stated`` is in units of the emulator's own error, and ``within_1`` to
+    ``within_3`` the shares of values within so many of them, where it states one.
+    """
+    found = {}
+    for name, (truth, value, stated) in compared(emulator, simulations).items():
+        residual = np.abs(value - truth)
+        found[name] = _quantiles("absolute", residual)
+        found[name] |= _quantiles("fractional", _ratio(residual, np.abs(truth)))
+        if stated is not None:
+            units = in_stated_errors(residual, stated)
+            found[name] |= _quantiles("stated", units)
+            found[name] |= {f"within_{n}": float(np.mean(units[~np.isnan(units)] <= n)) for n in (1, 2, 3)}
+    return found
+
+
+def in_stated_errors(residual: Array, stated: Array) -> Array:
+    """|error| over the stated one; infinite where that is zero and the error is not, NaN where undefined."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(residual == 0, 0.0, residual / stated)
+
+
+def compared(emulator: Emulator, simulations: Simulations) -> dict[str, tuple[Array, Array, Array | None]]:
+    """Truth, prediction and stated error, each ``(n, size)``, of every observable that both have."""
+    both = [name for name in emulator.provides if name in simulations.values]
+    if not both:
+        raise DataError(
+            f"the simulations hold {listing(simulations.values)}; the emulator gives {listing(emulator.provides)}"
         )
+    emulator.predict(simulations.theta[:0])  # the shape of theta
+    outside = np.flatnonzero(~emulator.inside(simulations.theta))
+    if outside.size:
+        emulator.predict(simulations.theta)  # says which, and why
+    rows = {name: np.arange(emulator.provides[name].size) for name in both}
+    found = emulator.evaluator(rows)(simulations.theta, {}, NUMPY)
+    n = len(simulations.theta)
+    return {
+        name: (
+            np.asarray(simulations.values[name], dtype=float).reshape(n, -1),
+            np.asarray(found[name].value, dtype=float),
+            None if found[name].error is None else np.asarray(found[name].error, dtype=float),
+        )
+        for name in both
+    }
+
+
+def _worst(emulator: Emulator, simulations: Simulations) -> dict[str, list[dict[str, Any]]]:
+    """The points of the largest root-mean-square error, in units of each output's own median error."""
+    found = {}
+    for name, (truth, value, _) in compared(emulator, simulations).items():
+        residual = np.abs(value - truth)
+        with np.errstate(invalid="ignore"):
+            scale = np.nanmedian(residual, axis=0)
+        typical = np.nanmedian(residual[residual > 0]) if np.any(residual > 0) else 1.0
+        score = np.sqrt(np.nanmean((residual / np.maximum(scale, 0.1 * typical)) ** 2, axis=1))
+        order = np.argsort(-score)[:_WORST]
+        found[name] = [
+            {
+                "row": int(row),
+                "error": float(np.nanmax(residual[row])),
+                "theta": dict(zip(emulator.parameters, simulations.theta[row].tolist(), strict=True)),
+            }
+            for row in order
+        ]
+    return found
+
+
+def probes(emulator: Emulator, simulations: Simulations, model: Model) -> dict[str, Any]:
+    """What the emulator's error means for each probe of a model.
+
+    Returns
+    -------
+    dict
+        By probe: ``delta_log_likelihood``, quantiles of the difference between the log-likelihood of
+        the emulator's prediction and of the simulation, neither with an emulator error;
+        ``not_finite``, how many points have no log-likelihood by either; and
+        ``data_sigma``, quantiles of the difference of the two predictions at the data points of the
+        probe's pictures, in units of their errors (of a limit: of the limit).
+    """
+    ours, true = (_replaced(model, emulator, new) for new in (emulator, Recorded(emulator, simulations)))
+    theta = _columns(model, emulator, simulations)
+    with_emulator, with_truth = (m.log_likelihood_by_probe(theta) for m in (ours, true))
+    found: dict[str, Any] = {}
+    for name in model.probes:
+        both = np.isfinite(with_emulator[name]) & np.isfinite(with_truth[name])
+        difference = np.full(len(theta), np.nan)
+        difference[both] = np.abs(with_emulator[name][both] - with_truth[name][both])
+        found[name] = {
+            "delta_log_likelihood": _quantiles("", difference),
+            "not_finite": {"emulator": _count(with_emulator[name]), "truth": _count(with_truth[name])},
+        }
+        panels = model.probes[name].panels()
+        if panels:
+            curves = {str(i): panel.curve for i, panel in enumerate(panels)}
+            a, b = (m.predict_for(curves, theta) for m in (ours, true))
+            parts = [_in_data_errors(panel, a[str(i)], b[str(i)]).ravel() for i, panel in enumerate(panels)]
+            found[name]["data_sigma"] = _quantiles("", np.concatenate(parts))
+    return found
+
+
+def _count(log_likelihood: Array) -> int:
+    return int(np.sum(~np.isfinite(log_likelihood)))
+
+
+def _replaced(model: Model, emulator: Emulator, new: Provider) -> Model:
+    """The model with ``new`` wherever it uses an emulator of the same observables."""
+    providers: dict[str, Provider] = {}
+    for key, provider in model.providers.items():
+        inner = provider.provider if isinstance(provider, Selection) else provider
+        if isinstance(inner, Emulator) and set(provider.provides) <= set(emulator.provides):
+            providers[key] = Selection(new, [name for name in provider.provides if name in new.provides])
+        else:
+            providers[key] = provider
+    return Model(model.prior, providers, model.probes, emulator_error=False, name=model.name)
+
+
+def _columns(model: Model, emulator: Emulator, simulations: Simulations) -> Array:
+    """The simulations' points in the model's order; other parameters at the middle of their prior."""
+    middle = model.prior_transform(np.full((1, len(model.names)), 0.5))
+    theta = np.repeat(middle, len(simulations.theta), axis=0)
+    for j, name in enumerate(emulator.parameters):
+        if name not in model.names:
+            raise ConfigurationError(f"the simulations vary {name!r}, which is not a free parameter of {model.name!r}")
+        theta[:, model.names.index(name)] = simulations.theta[:, j]
+    return theta
+
+
+def _in_data_errors(panel: Panel, ours: Array, true: Array) -> Array:
+    limit = np.array(panel.kind) != "measurement"
+    sigma = np.where(limit, np.abs(panel.y), (panel.error_low + panel.error_high) / 2)
+    ours, true = panel.transform(ours), panel.transform(true)
+    if panel.curve_x is None:
+        return np.asarray(np.abs(ours - true) / sigma)
+    x = panel.curve_x
+    difference = [np.interp(panel.x, x, row) for row in np.abs(ours - true)]
+    return np.asarray(difference) / sigma
+
+
+def _ratio(a: Array, b: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = a / b
+    return np.where(np.isfinite(ratio), ratio, np.nan)
+
+
+def _quantiles(kind: str, values: Array) -> dict[str, float]:
+    prefix = f"{kind}_" if kind else ""
+    if not np.any(np.isfinite(values)):
+        return {f"{prefix}{level}": float("nan") for level in LEVELS}
+    return {f"{prefix}{level}": float(np.nanquantile(values, q)) for level, q in LEVELS.items()}
+
+
+def validation_table(found: Mapping[str, Any]) -> str:
+    """Return the quantiles as text."""
+    lines = [f"{'':<24} {'error':<11}" + "".join(f"{level:>12}" for level in LEVELS)]
+    for name, row in found["observables"].items():
+        lines.extend(
+            _line(name, kind, {level: row[f"{kind}_{level}"] for level in LEVELS})
+            for kind in ("absolute", "fractional", "stated")
+            if f"{kind}_median" in row
+        )
+        if "within_1" in row:
+            shares = ", ".join(f"{row[f'within_{n}']:.1%} within {n}" for n in (1, 2, 3))
+            lines.append(f"{name:<24} of its stated error: {shares}")
+    for name, row in found.get("probes", {}).items():
+        lines.append(_line(name, "|delta lnL|", row["delta_log_likelihood"]))
+        if any(row["not_finite"].values()):
+            lines.append(f"{name:<24} points without a log-likelihood: {row['not_finite']}")
+        if "data_sigma" in row:
+            lines.append(_line(name, "data sigma", row["data_sigma"]))
     return "\n".join(lines)
+
+
+def _line(name: str, kind: str, values: Mapping[str, float]) -> str:
+    return f"{name:<24} {kind:<11}" + "".join(f"{values[level]:12.3e}" for level in LEVELS)

@@ -17,6 +17,7 @@ from astroemu.configuration import parameter_from
 from astroemu.design import Kind
 from astroemu.emulator import Emulator
 from astroemu.errors import ConfigurationError, located
+from astroemu.gate import Gate
 from astroemu.options import check
 from astroemu.prior import Prior
 from astroemu.registry import CONFIGURATIONS, EMULATORS, locate
@@ -53,6 +54,7 @@ class Recipe(BaseModel):
     imported: Import | None = Field(default=None, alias="import")
     cleaning: Cleaning = Cleaning()
     training: dict[str, Any] | None = None
+    gate: dict[str, dict[str, float]] | None = None
 
 
 class Workshop:
@@ -100,6 +102,10 @@ class Workshop:
         task = self.simulation()
         with located(str(self.path)):
             return simulate(task, path, workers=workers, report=report)
+
+    def gate(self) -> Gate:
+        """Return the largest errors with which the emulator may pass."""
+        return self._table("gate", self.recipe.gate)
 
     def imported(self, arrays: str | Path) -> TrainingSet:
         """Read plain arrays as ``[import]`` says; see :func:`astroemu.arrays.import_arrays`."""

@@ -10,17 +10,39 @@ import typer
 def validate(
     emulator: str = typer.Argument(..., help="Emulator file, or the name of an installed one."),
     data: Path = typer.Option(..., help="Simulations: a training set, or plain HDF5 arrays named as the observables."),
-    out: Path | None = typer.Option(None, help="Write the figures as JSON."),
+    model: str | None = typer.Option(
+        None, help="Configuration of a fit: adds what the error means for the likelihood of each of its probes."
+    ),
+    gate: str | None = typer.Option(None, help="Recipe whose [gate] must be passed; exit code 3 if not."),
+    out: Path | None = typer.Option(None, help="New folder for validation.json and pictures."),
 ) -> None:
-    """Print the error of an emulator, by observable, against simulations."""
+    """Print the error of an emulator, by observable and by probe, against simulations."""
+    from astroemu.configuration import load_model
     from astroemu.files import new_file, strict_json, write_atomically
+    from astroemu.gate import failures
+    from astroemu.simulations import load_simulations
     from astroemu.trained import load_emulator
-    from astroemu.validation import error_table, errors, load_simulations
+    from astroemu.validation import validate as compare
+    from astroemu.validation import validation_table
+    from astroemu.workshop import Workshop
 
-    path = None if out is None else new_file(out)
+    folder = None if out is None else new_file(out)
+    limits = None if gate is None else Workshop(gate).gate()
     loaded = load_emulator(emulator)
-    found = errors(loaded, load_simulations(loaded, data))
-    typer.echo(error_table(found))
-    if path is not None:
-        write_atomically(path, lambda temporary: temporary.write_text(strict_json(found)))
-        typer.echo(f"Written: {path}")
+    simulations = load_simulations(loaded, data)
+    found = compare(loaded, simulations, None if model is None else load_model(model))
+    typer.echo(validation_table(found))
+    if folder is not None:
+        from astroemu.report.validation import draw_validation
+
+        folder.mkdir()
+        write_atomically(folder / "validation.json", lambda path: path.write_text(strict_json(found)))
+        draw_validation(loaded, simulations, folder)
+        typer.echo(f"Written: {folder}")
+    if limits is not None:
+        exceeded = failures(found, limits)
+        for line in exceeded:
+            typer.echo(f"gate: {line}", err=True)
+        if exceeded:
+            raise typer.Exit(3)
+        typer.echo("gate: passed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -85,3 +86,46 @@ def test_a_misspelt_key_of_the_import_names_the_nearest(imported):
         "import", str(imported / "recipe.toml"), "--data", str(imported / "arrays.npz"), "--out", str(imported / "b.h5")
     )
     assert code == 2 and "unknown key 'import.observables.wave.latx'. Did you mean 'latex'" in message
+
+
+TRAINING = """
+[training]
+name = "wave"
+validation_points = 50
+test_points = 50
+
+[training.networks.all]
+preset = "talk"
+outputs = ["wave", "level"]
+epochs = 4
+batch_size = 32
+
+[gate.wave]
+absolute_q95 = {limit}
+"""
+
+
+# TensorFlow and Keras warn about their own dependencies when they are imported.
+@pytest.mark.filterwarnings("default")
+def test_train_and_validate(imported):
+    recipe, data, out = (imported / name for name in ("more.toml", "clean.h5", "wave.h5"))
+    recipe.write_text(RECIPE + TRAINING.format(limit=100))
+    assert command("clean", str(recipe), "--data", str(imported / "set.h5"), "--out", str(data))[0] == 0
+    arguments = ["train", str(recipe), "--data", str(data), "--out", str(out)]
+    if find_spec("tensorboard") is None:
+        code, _, message = command(*arguments, "--logs", str(imported / "logs"))
+        assert code == 2 and "astroemu-inference[tensorboard]" in message
+    code, said, _ = command(*arguments)
+    assert code == 0 and "all: epoch 4 of 4" in said
+    assert sorted(path.name for path in imported.glob("wave*")) == ["wave.h5"]
+    folder = imported / "validation"
+    arguments = ["validate", str(out), "--data", str(data), "--gate", str(recipe)]
+    code, said, _ = command(*arguments, "--out", str(folder))
+    assert code == 0 and "gate: passed" in said and "of its stated error" in said
+    found = json.loads((folder / "validation.json").read_text())
+    assert len(found["observables"]["wave"]["worst"]) == 10
+    pictures = {"errors.png", "calibration.png", "history.png", "wave.png", "level.png"}
+    assert {path.name for path in folder.iterdir()} == pictures | {"validation.json"}
+    recipe.write_text(RECIPE + TRAINING.format(limit=1e-9))
+    code, _, message = command(*arguments)
+    assert code == 3 and "gate: wave absolute_q95" in message and "exceeds 1e-09" in message

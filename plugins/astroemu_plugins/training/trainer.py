@@ -12,13 +12,14 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.errors import ConfigurationError, DataError, closest, listing, located
+from astroemu.errors import ConfigurationError, DataError, PluginError, closest, listing, located
 from astroemu.namespace import NUMPY
 from astroemu.options import check
 from astroemu.training_set import TrainingSet
@@ -72,7 +73,11 @@ def train(
         For a setting that does not fit the data.
     DataError
         For data that cannot be trained on.
+    PluginError
+        If logs are asked for and TensorBoard is not installed.
     """
+    if logs is not None and find_spec("tensorboard") is None:
+        raise PluginError("logs of the training need TensorBoard: pip install 'astroemu-inference[tensorboard]'")
     chosen: Settings = check(Settings, dict(settings), "[training]")
     _compare(chosen, data)
     task = _Task(data, chosen, _inputs(data, chosen), Split.drawn(len(data), chosen, seed), seed, log, folder, logs)
