@@ -89,7 +89,14 @@ class Simulation:
         return simulator
 
 
-def simulate(task: Simulation, path: str | Path, *, workers: int = 1, report: Report = silent) -> Path:
+def simulate(
+    task: Simulation,
+    path: str | Path,
+    *,
+    points: Array | None = None,
+    workers: int = 1,
+    report: Report = silent,
+) -> Path:
     """Run a simulation and write its training set.
 
     Parameters
@@ -97,6 +104,8 @@ def simulate(task: Simulation, path: str | Path, *, workers: int = 1, report: Re
     task : Simulation
     path : str or Path
         The training set. If it exists it is left alone.
+    points : (n, d) array, optional
+        In the order of the prior's parameters; instead of the design.
     workers : int
         Processes; they are spawned, never forked.
     report : callable
@@ -122,8 +131,13 @@ def simulate(task: Simulation, path: str | Path, *, workers: int = 1, report: Re
     simulator = task.build()
     names = tuple(p.name for p in simulator.parameters)
     columns = [task.prior.names.index(name) for name in names]
-    points = design(task.kind, task.prior, task.n, task.seed, task.core)[:, columns]
     metadata = _metadata(task, simulator)
+    if points is None:
+        points = design(task.kind, task.prior, task.n, task.seed, task.core)
+    else:
+        digest = hashlib.sha256(np.ascontiguousarray(points).tobytes()).hexdigest()
+        metadata["design"] = {"kind": "given", "n": len(points), "sha256": digest}
+    points = points[:, columns]
     folder = path.with_name(path.name + ".parts")
     blocks = list(_blocks(len(points), simulator.batch))
     missing: list[int] = []

@@ -69,6 +69,28 @@ class TrainingSet:
             self.metadata if metadata is None else metadata,
         )
 
+    def joined(self, more: TrainingSet) -> TrainingSet:
+        """Return the points of both; the metadata of ``more`` go under ``added``.
+
+        Raises
+        ------
+        DataError
+            If parameters, grids, or the simulator, its version or its settings differ.
+        """
+        if more.names != self.names or dict(more.observables) != dict(self.observables):
+            raise DataError("training sets of other parameters or observables cannot be joined")
+        for key in ("simulator", "version", "options", "settings"):
+            ours, theirs = self.metadata.get(key), more.metadata.get(key)
+            if ours != theirs:
+                raise DataError(f"training sets with another {key} cannot be joined: {ours!r} and {theirs!r}")
+        return TrainingSet(
+            self.names,
+            np.concatenate([self.theta, more.theta]),
+            self.observables,
+            {name: np.concatenate([values, more.values[name]]) for name, values in self.values.items()},
+            {**self.metadata, "added": [*self.metadata.get("added", []), dict(more.metadata)]},
+        )
+
     def save(self, path: str | Path) -> None:
         """Write the file whole or not at all."""
 
@@ -76,7 +98,7 @@ class TrainingSet:
             with h5py.File(temporary, "w") as file:
                 file.attrs["format"] = FORMAT
                 file.attrs["names"] = json.dumps(self.names)
-                file.attrs["metadata"] = json.dumps(self.metadata, sort_keys=True)
+                file["metadata"] = json.dumps(self.metadata, sort_keys=True)  # may be longer than an attribute
                 file["theta"] = self.theta
                 group = file.create_group("observables")
                 for name, observable in self.observables.items():
@@ -106,14 +128,18 @@ class TrainingSet:
                 theta=file["theta"][()],
                 observables={name: observable_from_json(json.loads(group[name].attrs["observable"])) for name in group},
                 values={name: group[name][()] for name in group},
-                metadata=json.loads(file.attrs["metadata"]),
+                metadata=_metadata(file),
             )
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """Return the metadata of a training set without its arrays."""
     with open_hdf5(path, "a whole training set") as file:
-        return dict(json.loads(file.attrs["metadata"]))
+        return _metadata(file)
+
+
+def _metadata(file: h5py.File) -> dict[str, Any]:
+    return dict(json.loads(file["metadata"].asstr()[()]))
 
 
 def observable_to_json(observable: Observable) -> dict[str, Any]:

@@ -18,9 +18,8 @@ from astroemu.errors import ConfigurationError, DataError, listing
 from astroemu.model import Model
 from astroemu.namespace import NUMPY
 from astroemu.panel import Panel
-from astroemu.provider import Provider
-from astroemu.selection import Selection
 from astroemu.simulations import Recorded, Simulations
+from astroemu.substitution import substituted
 
 Array = NDArray[np.float64]
 LEVELS = {"median": 0.5, "q68": 0.6827, "q95": 0.95, "max": 1.0}
@@ -140,7 +139,10 @@ def probes(emulator: Emulator, simulations: Simulations, model: Model) -> dict[s
         ``data_sigma``, quantiles of the difference of the two predictions at the data points of the
         probe's pictures, in units of their errors (of a limit: of the limit).
     """
-    ours, true = (_replaced(model, emulator, new) for new in (emulator, Recorded(emulator, simulations)))
+    ours, true = (
+        substituted(model, emulator.provides, new, emulator_error=False)
+        for new in (emulator, Recorded(emulator, simulations))
+    )
     theta = _columns(model, emulator, simulations)
     with_emulator, with_truth = (m.log_likelihood_by_probe(theta) for m in (ours, true))
     found: dict[str, Any] = {}
@@ -163,18 +165,6 @@ def probes(emulator: Emulator, simulations: Simulations, model: Model) -> dict[s
 
 def _count(log_likelihood: Array) -> int:
     return int(np.sum(~np.isfinite(log_likelihood)))
-
-
-def _replaced(model: Model, emulator: Emulator, new: Provider) -> Model:
-    """The model with ``new`` wherever it uses an emulator of the same observables."""
-    providers: dict[str, Provider] = {}
-    for key, provider in model.providers.items():
-        inner = provider.provider if isinstance(provider, Selection) else provider
-        if isinstance(inner, Emulator) and set(provider.provides) <= set(emulator.provides):
-            providers[key] = Selection(new, [name for name in provider.provides if name in new.provides])
-        else:
-            providers[key] = provider
-    return Model(model.prior, providers, model.probes, emulator_error=False, name=model.name)
 
 
 def _columns(model: Model, emulator: Emulator, simulations: Simulations) -> Array:

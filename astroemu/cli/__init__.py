@@ -11,7 +11,7 @@ import traceback
 
 import typer
 
-from astroemu.cli import bench, clean, fit, importing, inspect, listing, report, simulate, train, validate
+from astroemu.cli import bench, clean, fit, importing, inspect, listing, refine, report, simulate, train, validate
 from astroemu.errors import AstroemuError, ProbeError
 from astroemu.parallel import launched, world
 
@@ -45,6 +45,7 @@ app.command("inspect")(inspect.inspect)
 app.command("clean")(clean.clean)
 app.command("train")(train.train)
 app.command("validate")(validate.validate)
+app.command("refine")(refine.refine)
 app.command("bench")(bench.bench)
 
 
