@@ -133,6 +133,10 @@ class Emulator(Provider):
             )
         return cls.read(group, json.loads(group["provenance"].asstr()[()]))
 
+    def view(self, data: TrainingSet) -> TrainingSet:
+        """Return a training set as this emulator sees it: what it takes in ``theta``, what it gives in ``values``."""
+        return data
+
     def inside(self, theta: Array) -> NDArray[np.bool_]:
         """Which of the points ``(n, d)`` lie in the training box: ``(n,)``."""
         low, high = np.array([self.bounds[name] for name in self.parameters]).T

@@ -49,7 +49,7 @@ def load_simulations(emulator: Emulator, path: str | Path) -> Simulations:
     try:
         with h5py.File(path, "r") as file:
             if "observables" in file:
-                data = TrainingSet.load(path)
+                data = emulator.view(TrainingSet.load(path))
                 for name, observable in emulator.provides.items():
                     if name in data.observables and not observable.same_grid(data.observables[name]):
                         raise DataError(f"{path}: {name!r} has another grid or unit than the emulator's")

@@ -19,12 +19,13 @@ _LEVELS = ((0.5, "-"), (0.6827, "--"), (0.95, ":"))
 
 
 def draw_validation(emulator: Emulator, simulations: Simulations, folder: Path) -> None:
-    """Draw ``errors.png``, ``calibration.png``, ``history.png`` and an error by parameter for each observable."""
+    """Draw the error along each axis and against each parameter, agreement, calibration and history."""
     found = compared(emulator, simulations)
     residuals = {name: _residual(truth, value) for name, (truth, value, _) in found.items()}
     _draw_errors(emulator, residuals, folder / "errors.png")
     for name, (residual, kind) in residuals.items():
         _draw_by_parameter(emulator, simulations.theta, name, residual, kind, folder / f"{name}.png")
+    _draw_agreement(emulator, found, folder / "agreement.png")
     stated = {
         name: in_stated_errors(np.abs(value - truth), error)
         for name, (truth, value, error) in found.items()
@@ -47,7 +48,9 @@ def _residual(truth: Array, value: Array) -> tuple[Array, str]:
 
 def _draw_errors(emulator: Emulator, residuals: dict[str, tuple[Array, str]], path: Path) -> None:
     """Quantiles of the error along the first axis of each observable, over all points and other axes."""
-    names = [name for name in residuals if emulator.provides[name].axes] or list(residuals)
+    names = [name for name in residuals if emulator.provides[name].axes]
+    if not names:
+        return
     with style() as pyplot:
         figure, axes = _grid(pyplot, len(names))
         for axis, name in zip(axes, names, strict=False):
@@ -56,7 +59,7 @@ def _draw_errors(emulator: Emulator, residuals: dict[str, tuple[Array, str]], pa
             x, rows = _along_first_axis(observable, residual)
             for level, line in _LEVELS:
                 axis.plot(x, np.nanquantile(rows, level, axis=1), line, color=COLOUR, lw=1.2, label=f"{level:.0%}")
-            axis.set(title=name, xlabel=observable.axes[0].name if observable.axes else "", yscale="log")
+            axis.set(title=name, xlabel=observable.axes[0].name, yscale="log")
             axis.set_ylabel(kind if kind.startswith("f") or not observable.unit else f"{kind} [{observable.unit}]")
         axes[0].legend(fontsize=8)
         figure.tight_layout()
@@ -66,8 +69,6 @@ def _draw_errors(emulator: Emulator, residuals: dict[str, tuple[Array, str]], pa
 
 def _along_first_axis(observable: Observable, residual: Array) -> tuple[Array, Array]:
     """Coordinate ``(m,)`` and errors ``(m, everything else)``."""
-    if not observable.axes:
-        return np.zeros(1), residual.T
     m = len(observable.axes[0].values)
     return observable.axes[0].values, np.moveaxis(residual.reshape(len(residual), m, -1), 1, 0).reshape(m, -1)
 
@@ -82,6 +83,25 @@ def _draw_by_parameter(emulator: Emulator, theta: Array, name: str, residual: Ar
             axis.set(xlabel=parameter, ylabel=kind, yscale="log")
         axes[0].legend(fontsize=8)
         figure.suptitle(f"{name}: error of each point", fontsize=10)
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _draw_agreement(emulator: Emulator, found: Any, path: Path) -> None:
+    """Prediction against truth, for observables that are one number."""
+    names = [name for name in found if not emulator.provides[name].axes]
+    if not names:
+        return
+    with style() as pyplot:
+        figure, axes = _grid(pyplot, len(names))
+        for axis, name in zip(axes, names, strict=False):
+            truth, value, stated = found[name]
+            truth, value, error = truth[:, 0], value[:, 0], None if stated is None else stated[:, 0]
+            axis.errorbar(truth, value, error, fmt="o", ms=2, lw=0.4, alpha=0.5, color=COLOUR)
+            axis.axline((float(np.nanmean(truth)),) * 2, slope=1.0, color=ACCENT, lw=1)
+            label = f"${emulator.provides[name].latex}$" if emulator.provides[name].latex else name
+            axis.set(xlabel=f"{label}, truth", ylabel=f"{label}, found")
         figure.tight_layout()
         figure.savefig(path)
         pyplot.close(figure)

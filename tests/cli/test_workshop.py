@@ -124,7 +124,7 @@ def test_train_and_validate(imported):
     assert code == 0 and "gate: passed" in said and "of its stated error" in said
     found = json.loads((folder / "validation.json").read_text())
     assert len(found["observables"]["wave"]["worst"]) == 10
-    pictures = {"errors.png", "calibration.png", "history.png", "wave.png", "level.png"}
+    pictures = {"errors.png", "calibration.png", "history.png", "agreement.png", "wave.png", "level.png"}
     assert {path.name for path in folder.iterdir()} == pictures | {"validation.json"}
     recipe.write_text(RECIPE + TRAINING.format(limit=1e-9))
     code, _, message = command(*arguments)

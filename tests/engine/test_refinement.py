@@ -96,7 +96,9 @@ def test_points_are_added_where_the_posterior_is_and_it_goes_on(folder):
     assert "effective share of the samples under the true simulator, after" in said and "556 in all" in said
     found = json.loads((folder / "refined" / "refinement.json").read_text())
     assert set(found["parameters"]) == {"a", "b"} and found["points"] == {"added": 300, "all": 556}
-    assert 0.5 < found["efficiency"]["after"] <= 1 and found["efficiency"]["after"] > found["efficiency"]["before"] - 0.05
+    assert (
+        0.5 < found["efficiency"]["after"] <= 1 and found["efficiency"]["after"] > found["efficiency"]["before"] - 0.05
+    )
     tau = TrainingSet.load(folder / "refined" / "added.h5").values["tau_e"]
     assert np.mean(np.abs(tau - 0.055) < 0.025) > 0.8  # of the design: a third
     whole = TrainingSet.load(folder / "refined" / "set.h5")

@@ -1,0 +1,211 @@
+"""The inverse model: a network from the summaries to the parameters.
+
+The talk's "interpreter". It is the training of this package with the two sides of the training set
+exchanged: transformed summaries are the inputs, parameters the outputs. Trained on the squared error
+with the data's noise added to the summaries, its answer is the mean of the posterior under the
+prior of the design (Jaynes 2003, sect. 13.9), and its stated error a typical width; it is a
+look at what summaries can tell, not a likelihood.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from astroemu.emulator import Emulator
+from astroemu.errors import ConfigurationError, DataError, closest, listing, located
+from astroemu.observable import Observable
+from astroemu.options import check
+from astroemu.provider import Evaluate
+from astroemu.training_set import TrainingSet, observable_from_json, observable_to_json
+from astroemu.transform import Transform, transform_from
+from astroemu_plugins.emulators.neural import NeuralEmulator
+
+Array = NDArray[np.float64]
+
+
+class Settings(BaseModel):
+    """``[training]`` of an inverse model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = "inverse"
+    summaries: list[str] = Field(min_length=1)
+    transforms: dict[str, dict[str, Any]] = {}
+    noise: dict[str, float] = {}
+    copies: int = Field(default=1, ge=1)
+    parameters: list[str] = []
+    validation_points: int = Field(default=8192, ge=1)
+    test_points: int = Field(default=8192, ge=1)
+    network: dict[str, Any] = {}
+
+
+class InverseModel(Emulator):
+    """A network from summaries to parameters.
+
+    As an emulator it "takes" the transformed summaries, ``x_hi[0]``, ``x_hi[1]``, ..., and
+    "provides" the parameters; :meth:`infer` takes summaries as they are.
+
+    Parameters
+    ----------
+    summaries : mapping of str to Observable
+    transforms : mapping of str to Transform
+    network : NeuralEmulator
+    provenance : mapping
+    """
+
+    kind = "inverse"
+
+    def __init__(
+        self,
+        summaries: Mapping[str, Observable],
+        transforms: Mapping[str, Transform],
+        network: NeuralEmulator,
+        provenance: Mapping[str, Any],
+    ) -> None:
+        self.summaries, self.transforms, self.network = dict(summaries), dict(transforms), network
+        self.provenance = dict(provenance)
+        self.parameters = _names(self.summaries)
+        if self.parameters != network.parameters:
+            raise DataError("the network of the inverse model takes other summaries than the file states")
+
+    @property
+    def provides(self) -> Mapping[str, Observable]:
+        return self.network.provides
+
+    @property
+    def bounds(self) -> Mapping[str, tuple[float, float]]:
+        # Noise takes data out of the range of the simulations' own summaries.
+        return dict.fromkeys(self.parameters, (-np.inf, np.inf))
+
+    def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
+        return self.network.evaluator(rows)
+
+    def infer(self, summaries: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the parameters ``(n,)`` by name, from summaries ``(n, ...)`` by name.
+
+        Raises
+        ------
+        DataError
+            If a summary is missing, of another shape, or not finite.
+        """
+        return self.predict(_columns(self.summaries, self.transforms, summaries))
+
+    def view(self, data: TrainingSet) -> TrainingSet:
+        return _exchanged(data, self.summaries, self.transforms, tuple(self.provides))
+
+    @classmethod
+    def train(
+        cls,
+        data: TrainingSet,
+        settings: Mapping[str, Any],
+        *,
+        seed: int,
+        log: Any = print,
+        reuse: Emulator | None = None,  # noqa: ARG003 - one network: all or nothing
+        folder: Path | None = None,
+        logs: Path | None = None,
+    ) -> Self:
+        chosen: Settings = check(Settings, dict(settings), "[training]")
+        wanted = tuple(chosen.parameters) or data.names
+        _known("parameters", wanted, data.names)
+        for key in ("summaries", "transforms", "noise"):
+            _known(key, getattr(chosen, key), data.observables)
+        summaries = {name: data.observables[name] for name in chosen.summaries}
+        transforms = {}
+        for name in summaries:
+            with located(f"[training] transforms.{name}"):
+                transforms[name] = transform_from(chosen.transforms.get(name, {"transform": "identity"}))
+        noisy = _with_noise(data, chosen, np.random.default_rng(seed))
+        exchanged = _exchanged(noisy, summaries, transforms, wanted)
+        network = NeuralEmulator.train(
+            exchanged,
+            {
+                "name": chosen.name,
+                "validation_points": chosen.validation_points,
+                "test_points": chosen.test_points,
+                "networks": {"parameters": {**chosen.network, "outputs": list(wanted)}},
+            },
+            seed=seed,
+            log=log,
+            folder=folder,
+            logs=logs,
+        )
+        provenance = {**network.provenance, "simulation": dict(data.metadata), "inverse": chosen.model_dump()}
+        return cls(summaries, transforms, network, provenance)
+
+    def write(self, group: h5py.Group) -> None:
+        group.attrs["summaries"] = json.dumps([observable_to_json(o) for o in self.summaries.values()])
+        group.attrs["transforms"] = json.dumps({name: t.to_json() for name, t in self.transforms.items()})
+        self.network.write_to(group.create_group("network"))
+
+    @classmethod
+    def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
+        summaries = [observable_from_json(spec) for spec in json.loads(group.attrs["summaries"])]
+        transforms = {name: transform_from(spec) for name, spec in json.loads(group.attrs["transforms"]).items()}
+        network = NeuralEmulator.read_from(group["network"])
+        return cls({o.name: o for o in summaries}, transforms, network, provenance)
+
+
+def _known(key: str, names: Any, known: Any) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(
+                f"[training] {key}: no {name!r}.{closest(name, known)} The data have {listing(known)}"
+            )
+
+
+def _names(summaries: Mapping[str, Observable]) -> tuple[str, ...]:
+    return tuple(f"{name}[{i}]" for name, observable in summaries.items() for i in range(observable.size))
+
+
+def _columns(
+    summaries: Mapping[str, Observable], transforms: Mapping[str, Transform], values: Mapping[str, Any]
+) -> Array:
+    """Transformed summaries side by side ``(n, columns)``."""
+    columns = []
+    for name, observable in summaries.items():
+        if name not in values:
+            raise DataError(f"the summary {name!r} is missing; {listing(summaries)} are needed")
+        y = np.asarray(values[name], dtype=float)
+        if y.shape[1:] != observable.shape:
+            raise DataError(f"the summary {name!r} has the shape {y.shape}; (n, *{observable.shape}) is needed")
+        if not np.all(np.isfinite(y)):
+            raise DataError(f"the summary {name!r} is not finite everywhere; clean the data or leave it out")
+        with located(f"summary {name!r}"):
+            columns.append(transforms[name].forward(y.reshape(len(y), -1)))
+    return np.concatenate(columns, axis=1)
+
+
+def _exchanged(
+    data: TrainingSet,
+    summaries: Mapping[str, Observable],
+    transforms: Mapping[str, Transform],
+    parameters: tuple[str, ...],
+) -> TrainingSet:
+    """The training set with its two sides exchanged."""
+    box = data.metadata.get("parameters", {})
+    observables = {
+        name: Observable(name, unit=box.get(name, {}).get("unit", ""), latex=box.get(name, {}).get("latex", ""))
+        for name in parameters
+    }
+    values = {name: data.theta[:, data.names.index(name)] for name in parameters}
+    return TrainingSet(_names(summaries), _columns(summaries, transforms, data.values), observables, values)
+
+
+def _with_noise(data: TrainingSet, settings: Settings, rng: np.random.Generator) -> TrainingSet:
+    """Every point ``copies`` times, with its own noise each time."""
+    rows = np.tile(np.arange(len(data)), settings.copies)
+    values = {}
+    for name in settings.summaries:
+        y = np.asarray(data.values[name], dtype=float)[rows]
+        values[name] = y + settings.noise[name] * rng.normal(size=y.shape) if settings.noise.get(name) else y
+    observables = {name: data.observables[name] for name in settings.summaries}
+    return TrainingSet(data.names, data.theta[rows], observables, values, data.metadata)
