@@ -1,0 +1,284 @@
+"""21cmFAST itself: a small lightcone for every point.
+
+Mesinger et al. 2011 (MNRAS 411, 955), Murray et al. 2020 (JOSS 5, 2582), version 4. Atomic-cooling
+galaxies of Park et al. (2019), inhomogeneous recombinations, spin temperature. One run gives the
+neutral fraction, the brightness temperature, the optical depth, the luminosity functions, and the
+power spectrum of cubes cut out of the lightcone, in redshift space.
+
+Needs the extra ``21cmfast``, which is compiled at installation (Debian: gcc, libgsl-dev,
+libfftw3-dev). The answers depend on box, resolution, seed and thread count: all are settings.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+import zlib
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.distribution import Uniform
+from astroemu.errors import ConfigurationError, PluginError
+from astroemu.observable import Axis, Observable
+from astroemu.parameter import Parameter
+from astroemu.simulator import Simulator
+
+Array = NDArray[np.float64]
+
+_PARAMETERS = (
+    Parameter("log10_f_star10", Uniform(-3.0, 0.0), r"\log_{10} f_{*,10}"),
+    Parameter("alpha_star", Uniform(-0.5, 1.0), r"\alpha_*"),
+    Parameter("log10_f_esc10", Uniform(-3.0, 0.0), r"\log_{10} f_{{\rm esc},10}"),
+    Parameter("alpha_esc", Uniform(-1.0, 0.5), r"\alpha_{\rm esc}"),
+    Parameter("log10_m_turn", Uniform(8.0, 10.0), r"\log_{10} M_{\rm turn}", "log10 Msun"),
+    Parameter("t_star", Uniform(0.01, 1.0), r"t_*", "Hubble time"),
+    Parameter("log10_l_x", Uniform(38.0, 42.0), r"\log_{10} L_X", "log10 erg s^-1 Msun^-1 yr"),
+    Parameter("e_0_keV", Uniform(0.1, 1.5), r"E_0", "keV"),
+    Parameter("alpha_x", Uniform(-1.0, 3.0), r"\alpha_X"),
+)
+#: Their names in 21cmFAST, in the same order.
+_THEIRS = (
+    "F_STAR10",
+    "ALPHA_STAR",
+    "F_ESC10",
+    "ALPHA_ESC",
+    "M_TURN",
+    "t_STAR",
+    "L_X",
+    "NU_X_THRESH",
+    "X_RAY_SPEC_INDEX",
+)
+_E_0 = _THEIRS.index("NU_X_THRESH")
+_COSMOLOGY = {"hlittle": 0.6774, "OMm": 0.3075, "OMb": 0.0486, "SIGMA_8": 0.82, "POWER_INDEX": 0.97}
+_Z_LF = np.array([6.0, 7.0, 8.0, 10.0])
+_M_UV = np.linspace(-22.0, -10.0, 25)
+_LOWEST_PHI = -30.0  # log10; where no halo shines at that magnitude
+_K_BINS = 10
+
+
+class Fast21cm(Simulator):
+    """21cmFAST version 4.
+
+    Parameters
+    ----------
+    box : float
+        Side of the box in Mpc.
+    cells : int
+        Cells along a side.
+    z_min, z_max : float
+        The lightcone reaches down to ``z_min``; the evolution starts at ``z_max``.
+    z_step : float
+        Ratio of 1 + z between snapshots.
+    seed : int
+        Of the initial conditions.
+    vary_seed : bool
+        Whether every point has initial conditions of its own, from ``seed`` and the point; else all
+        share one realisation, and a network learns that.
+    threads : int
+
+    Raises
+    ------
+    ConfigurationError
+        For an option without meaning.
+    PluginError
+        If the extra is not installed.
+    """
+
+    parameters = _PARAMETERS
+    batch = 1
+
+    def __init__(
+        self,
+        box: float = 150.0,
+        cells: int = 48,
+        z_min: float = 5.0,
+        z_max: float = 35.0,
+        z_step: float = 1.1,
+        seed: int = 1,
+        vary_seed: bool = True,
+        threads: int = 1,
+    ) -> None:
+        try:
+            self.version = version("21cmFAST")
+        except PackageNotFoundError:
+            raise PluginError(
+                "the simulator '21cmfast' needs 21cmFAST: apt-get install gcc libgsl-dev libfftw3-dev, "
+                "then pip install 'astroemu-inference[21cmfast]'"
+            ) from None
+        if box <= 0 or cells < 8 or not 0 < z_min < z_max or z_step <= 1 or threads < 1 or seed < 0:
+            raise ConfigurationError(
+                f"21cmfast: box = {box} and z_min = {z_min} must be above 0, cells = {cells} at least 8, "
+                f"z_max = {z_max} above z_min, z_step = {z_step} above 1, threads = {threads} at least 1, "
+                f"seed = {seed} at least 0"
+            )
+        self._box, self._cells, self._z = box, cells, (z_min, z_max, z_step)
+        self._seed, self._vary_seed, self._threads = seed, vary_seed, threads
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "box_Mpc": self._box,
+            "cells": self._cells,
+            "z_min": self._z[0],
+            "z_max": self._z[1],
+            "z_step": self._z[2],
+            "seed": self._seed,
+            "vary_seed": self._vary_seed,
+            "threads": self._threads,
+            "template": "Park19",
+            "cosmology": {**_COSMOLOGY, "transfer_function": "Eisenstein & Hu"},
+            "space": "redshift",
+        }
+
+    @property
+    def licence(self) -> str:
+        return "MIT (21cmFAST)"
+
+    @property
+    def citation(self) -> str:
+        return (
+            "Mesinger et al. 2011, MNRAS 411, 955; Murray et al. 2020, JOSS 5, 2582; Park et al. 2019, MNRAS 484, 933"
+        )
+
+    @cached_property
+    def _inputs(self) -> Any:
+        import py21cmfast
+
+        given = py21cmfast.InputParameters.from_template("Park19", random_seed=1).evolve_input_structs(
+            HII_DIM=self._cells,
+            BOX_LEN=self._box,
+            HIRES_TO_LOWRES_FACTOR=2,
+            N_THREADS=self._threads,
+            ZPRIME_STEP_FACTOR=self._z[2],
+            Z_HEAT_MAX=self._z[1],
+            R_BUBBLE_MAX=min(50.0, 0.333 * self._box),  # a third of the box at most
+            POWER_SPECTRUM="EH",
+            **_COSMOLOGY,
+        )
+        return given.with_logspaced_redshifts(zmin=self._z[0])
+
+    @cached_property
+    def _nodes(self) -> Array:
+        """Redshifts of the snapshots, increasing."""
+        return np.sort(np.asarray(self._inputs.node_redshifts, dtype=float))
+
+    @cached_property
+    def _lightconer(self) -> Any:
+        import py21cmfast
+        from astropy import units
+
+        return py21cmfast.RectilinearLightconer.between_redshifts(
+            # Velocities move gas in from beyond: the ends of the evolution are kept out.
+            min_redshift=self._nodes[0] + 0.02 * (1 + self._nodes[0]),
+            max_redshift=self._nodes[-3],
+            resolution=self._box / self._cells * units.Mpc,
+            cosmo=self._inputs.cosmo_params.cosmo,
+            quantities=("brightness_temp", "velocity_z"),
+        )
+
+    @cached_property
+    def _slabs(self) -> dict[float, slice]:
+        """For each snapshot that is far enough from the lightcone's ends, the cube around it."""
+        from astropy import units
+
+        distances = self._lightconer.lc_distances.to_value(units.Mpc)
+        cosmology, half = self._inputs.cosmo_params.cosmo, self._cells // 2
+        found = {}
+        for z in self._nodes:
+            centre = int(np.argmin(np.abs(distances - cosmology.comoving_distance(z).to_value(units.Mpc))))
+            if half <= centre <= len(distances) - half:
+                found[float(z)] = slice(centre - half, centre - half + self._cells)
+        return found
+
+    @cached_property
+    def _bins(self) -> tuple[NDArray[np.intp], Array, Array]:
+        """Bin of every mode, its weight (a mode and its conjugate are stored once), and the mean k."""
+        n, box = self._cells, self._box
+        side, last = 2 * np.pi * np.fft.fftfreq(n, box / n), 2 * np.pi * np.fft.rfftfreq(n, box / n)
+        k = np.sqrt(side[:, None, None] ** 2 + side[None, :, None] ** 2 + last**2).ravel()
+        weight = np.full((n, n, len(last)), 2.0)
+        weight[..., 0] = 1.0
+        if n % 2 == 0:
+            weight[..., -1] = 1.0
+        edges = np.geomspace(2 * np.pi / box * 0.99, np.pi * n / box, _K_BINS + 1)
+        number = np.digitize(k, edges)
+        return number, weight.ravel(), self._binned(number, weight.ravel(), k)
+
+    @staticmethod
+    def _binned(number: NDArray[np.intp], weight: Array, values: Array) -> Array:
+        total, count = (np.bincount(number, w, _K_BINS + 2)[1:-1] for w in (weight * values, weight))
+        return np.asarray(total / count)
+
+    @cached_property
+    def provides(self) -> Mapping[str, Observable]:
+        z = Axis("z", self._nodes)
+        power = (Axis("z", np.array(list(self._slabs))), Axis("k", self._bins[2], "1/Mpc"))
+        lf = (Axis("z", _Z_LF), Axis("m_uv", _M_UV, "mag"))
+        made = (
+            Observable(
+                "delta21_sq", power, "mK^2", "Dimensionless 21-cm power spectrum in redshift space", r"\Delta^2_{21}"
+            ),
+            Observable("x_hi", (z,), "", "Volume-averaged neutral hydrogen fraction", r"\bar{x}_{\rm HI}"),
+            Observable("t_b", (z,), "mK", "Global 21-cm brightness temperature", r"\bar{T}_{21}"),
+            Observable("tau_e", (), "", "Thomson optical depth, ionised below the last snapshot", r"\tau_e"),
+            Observable(
+                "log10_uv_lf", lf, "log10(Mpc^-3 mag^-1)", "log10 of the UV luminosity function", r"\log_{10} \phi"
+            ),
+        )
+        return {observable.name: observable for observable in made}
+
+    def simulate(self, theta: Array) -> Mapping[str, Array]:
+        runs = [self._run(point) for point in np.asarray(theta, dtype=float)]
+        return {name: np.stack([run[name] for run in runs]) for name in self.provides}
+
+    def _run(self, point: Array) -> dict[str, Array]:
+        import py21cmfast
+
+        values = np.where(np.arange(len(point)) == _E_0, point * 1000.0, point)  # keV to eV
+        inputs = self._inputs.evolve_input_structs(**dict(zip(_THEIRS, values.tolist(), strict=True)))
+        seed = self._seed + (zlib.crc32(point.tobytes()) % 1_000_000_007 if self._vary_seed else 0)
+        inputs = inputs.clone(random_seed=seed)
+        with tempfile.TemporaryDirectory(prefix="astroemu-21cmfast-") as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the small box; it is a setting
+            lightcone = py21cmfast.run_lightcone(
+                lightconer=self._lightconer,
+                inputs=inputs,
+                apply_rsds=True,
+                write=False,
+                cache=py21cmfast.OutputCache(folder),
+            )
+        order = np.argsort(lightcone.inputs.node_redshifts)
+        x_hi = np.asarray(lightcone.global_quantities["neutral_fraction"], dtype=float)[order]
+        t_b = np.asarray(lightcone.global_quantities["brightness_temp"], dtype=float)[order]
+        cube = np.asarray(lightcone.lightcones["brightness_temp_with_rsds"], dtype=float)
+        return {
+            "x_hi": x_hi,
+            "t_b": t_b,
+            "delta21_sq": np.stack([self._power(cube[..., slab]) for slab in self._slabs.values()]),
+            "tau_e": np.asarray(py21cmfast.compute_tau(redshifts=self._nodes, global_xHI=x_hi, inputs=inputs)),
+            "log10_uv_lf": self._luminosity_function(inputs),
+        }
+
+    def _power(self, cube: Array) -> Array:
+        """k^3 P(k) / 2 pi^2 in mK^2."""
+        number, weight, k = self._bins
+        modes = np.abs(np.fft.rfftn(cube - cube.mean())) ** 2 * self._box**3 / cube.size**2
+        return k**3 * self._binned(number, weight, modes.ravel()) / (2 * np.pi**2)
+
+    def _luminosity_function(self, inputs: Any) -> Array:
+        import py21cmfast
+
+        m_uv, _, log10_phi = py21cmfast.compute_luminosity_function(redshifts=_Z_LF.tolist(), inputs=inputs, nbins=200)
+        rows = []
+        for magnitude, phi in zip(np.asarray(m_uv, dtype=float), np.asarray(log10_phi, dtype=float), strict=True):
+            known = np.isfinite(magnitude) & np.isfinite(phi) & (phi > _LOWEST_PHI)
+            order = np.argsort(magnitude[known])
+            rows.append(
+                np.interp(_M_UV, magnitude[known][order], phi[known][order], left=_LOWEST_PHI, right=_LOWEST_PHI)
+            )
+        return np.array(rows)
