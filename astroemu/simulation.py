@@ -75,12 +75,12 @@ class Simulation:
         """
         simulator = _simulator(self.simulator, json.dumps(dict(self.options)))
         known = {p.name: p for p in simulator.parameters}
-        names = self.prior.names
+        names = [p.name for p in self.prior.parameters]
         if set(names) != set(known):
             raise ConfigurationError(
                 f"the simulator {self.simulator!r} takes {listing(known)}; the design has {listing(names)}"
             )
-        for p in self.prior.free:
+        for p in self.prior.parameters:
             ours, widest = p.prior.support, known[p.name].prior.support
             if ours[0] < widest[0] or ours[1] > widest[1]:
                 raise ConfigurationError(
@@ -129,15 +129,14 @@ def simulate(
     ranks = world()
     path = Path(path)
     simulator = task.build()
-    names = tuple(p.name for p in simulator.parameters)
-    columns = [task.prior.names.index(name) for name in names]
     metadata = _metadata(task, simulator)
     if points is None:
         points = design(task.kind, task.prior, task.n, task.seed, task.core)
     else:
         digest = hashlib.sha256(np.ascontiguousarray(points).tobytes()).hexdigest()
         metadata["design"] = {"kind": "given", "n": len(points), "sha256": digest}
-    points = points[:, columns]
+    columns = {**dict(zip(task.prior.names, points.T, strict=True)), **task.prior.fixed}
+    points = np.stack([np.broadcast_to(columns[p.name], len(points)) for p in simulator.parameters], axis=1)
     folder = path.with_name(path.name + ".parts")
     blocks = list(_blocks(len(points), simulator.batch))
     missing: list[int] = []
@@ -153,7 +152,8 @@ def simulate(
         report(progress(done))
     ranks.wait()
     if ranks.first:
-        _join(folder, len(blocks), names, simulator, metadata).save(path)
+        names = tuple(p.name for p in simulator.parameters if p.name in task.prior.names)
+        _join(folder, len(blocks), names, metadata).save(path)
         shutil.rmtree(folder)
     ranks.wait()
     return path
@@ -194,6 +194,7 @@ def _metadata(task: Simulation, simulator: Simulator) -> dict[str, Any]:
         "citation": simulator.citation,
         "design": {"kind": task.kind, "n": task.n, "seed": task.seed, "core": _described(task.core)},
         "parameters": box,
+        "fixed": task.prior.fixed,
     }
 
 
@@ -276,12 +277,12 @@ def _simulator(name: str, options: str) -> Simulator:
     return simulator
 
 
-def _join(
-    folder: Path, n: int, names: tuple[str, ...], simulator: Simulator, metadata: Mapping[str, Any]
-) -> TrainingSet:
+def _join(folder: Path, n: int, names: tuple[str, ...], metadata: Mapping[str, Any]) -> TrainingSet:
+    """All blocks as one training set of the parameters that vary, without the points that failed."""
     parts = [TrainingSet.load(_part(folder, i)) for i in range(n)]
     theta = np.concatenate([part.theta for part in parts])
-    values = {name: np.concatenate([part.values[name] for part in parts]) for name in simulator.provides}
+    observables = parts[0].observables
+    values = {name: np.concatenate([part.values[name] for part in parts]) for name in observables}
     starts = np.cumsum([0, *(len(part) for part in parts)])
     failed = [
         {"row": int(start) + int(row), "theta": part.theta[int(row)].tolist(), "error": error}
@@ -291,5 +292,6 @@ def _join(
     if len(failed) == len(theta):
         raise DataError(f"every point failed; the first with {failed[0]['error']}. The blocks stay in {folder}")
     stamp = {**metadata, "sha256_of_theta": hashlib.sha256(theta.tobytes()).hexdigest(), "failed": failed}
-    whole = TrainingSet(names, theta, simulator.provides, values, stamp)
+    free = [parts[0].names.index(name) for name in names]
+    whole = TrainingSet(names, theta[:, free], observables, values, stamp)
     return whole.subset(np.setdiff1d(np.arange(len(theta)), [point["row"] for point in failed]).astype(int))

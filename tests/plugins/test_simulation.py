@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from astroemu import registry
-from astroemu.distribution import TruncatedNormal, Uniform
+from astroemu.distribution import Fixed, TruncatedNormal, Uniform
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.parameter import Parameter
 from astroemu.prior import Prior
@@ -106,6 +106,16 @@ def test_half_of_the_points_gather_at_the_core(line, tmp_path):
     assert np.mean(np.abs(data.theta[:, 0] - 0.25) < 0.004) == pytest.approx(0.5, abs=0.1)
     described = {"a": {"distribution": "truncated_normal", "mean": 0.25, "std": 0.001}}
     assert data.metadata["design"]["core"] == described
+
+
+def test_a_fixed_parameter_is_simulated_but_is_no_column(line, tmp_path):
+    prior = Prior((Parameter("b", Uniform(-1, 1)), Parameter("a", Fixed(0.5))))
+    data = TrainingSet.load(simulate(Simulation("line", {}, prior, "sobol", 18, 7), tmp_path / "set.h5"))
+    assert data.names == ("b",) and data.metadata["fixed"] == {"a": 0.5} and set(data.metadata["parameters"]) == {"b"}
+    np.testing.assert_allclose(data.values["y"][:, 2], 1.0 + data.theta[:, 0], rtol=1e-6)
+    outside = Prior((Parameter("b", Uniform(-1, 1)), Parameter("a", Fixed(1.5))))
+    with pytest.raises(ConfigurationError, match="'a' covers"):
+        simulate(Simulation("line", {}, outside, "sobol", 18, 7), tmp_path / "other.h5")
 
 
 def test_nothing_is_overwritten_and_nothing_leaves_the_box(line, tmp_path):
