@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from astroemu.errors import ConfigurationError, listing
 from astroemu.model import Model
+from astroemu.prior import Prior
 from astroemu.provider import Provider
 from astroemu.selection import Selection
 
@@ -17,7 +18,8 @@ def substituted(model: Model, names: Collection[str], new: Provider, *, emulator
     ----------
     model : Model
     names : collection of str
-        Observables; a provider whose own are all among them is replaced.
+        Observables; every provider of any of them is replaced. What else it gave is lost, and
+        fixed parameters that nothing else takes go with it.
     new : Provider
     emulator_error : bool
         See :class:`astroemu.model.Model`.
@@ -29,15 +31,17 @@ def substituted(model: Model, names: Collection[str], new: Provider, *, emulator
     ResolutionError
         If ``new`` lacks what the probes need.
     """
-    kept = {key: provider for key, provider in model.providers.items() if not set(provider.provides) <= set(names)}
-    replaced = [name for key in model.providers.keys() - kept.keys() for name in model.providers[key].provides]
+    kept = {key: provider for key, provider in model.providers.items() if not set(provider.provides) & set(names)}
+    replaced = {name for key in model.providers.keys() - kept.keys() for name in model.providers[key].provides}
     if not replaced:
         raise ConfigurationError(
-            f"no provider of {model.name!r} gives only observables of {listing(names)}, so none can be replaced"
+            f"no provider of {model.name!r} gives any of {listing(names)}, so none can be replaced"
         )
     selection = Selection(new, [name for name in new.provides if name in replaced])
+    takers = (selection, *kept.values(), *model.probes.values())
+    used = {getattr(name, "name", name) for taker in takers for name in taker.parameters}
     return Model(
-        model.prior,
+        Prior(tuple(p for p in model.prior.parameters if not p.is_fixed or p.name in used)),
         {"substitute": selection, **kept},
         model.probes,
         emulator_error=emulator_error,
