@@ -38,8 +38,8 @@ def substituted(model: Model, names: Collection[str], new: Provider, *, emulator
             f"no provider of {model.name!r} gives any of {listing(names)}, so none can be replaced"
         )
     selection = Selection(new, [name for name in new.provides if name in replaced])
-    takers = (selection, *kept.values(), *model.probes.values())
-    used = {getattr(name, "name", name) for taker in takers for name in taker.parameters}
+    used = {name for provider in (selection, *kept.values()) for name in provider.parameters}
+    used |= {p.name for probe in model.probes.values() for p in probe.parameters}
     return Model(
         Prior(tuple(p for p in model.prior.parameters if not p.is_fixed or p.name in used)),
         {"substitute": selection, **kept},
