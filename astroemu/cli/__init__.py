@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from astroemu.cli import bench, fit, listing, report, simulate, train, validate
+from astroemu.cli import bench, compare, fit, listing, report, simulate, train, validate
 from astroemu.errors import AstroemuError, ProbeError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def _common(
 
 app.command("fit")(fit.fit)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("list")(listing.listing)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
