@@ -44,7 +44,7 @@ test-all: lint
 bench: install
 	$(BIN)/astroemu bench
 
-# The shipped emulator, made again from nothing (about an hour on two cores; needs PyTorch).
+# The shipped emulator, made again from nothing (an hour and a quarter on two cores; needs PyTorch).
 emulator: install
 	$(PIP) install --quiet -c constraints.txt -e '.[21cmemu]'
 	$(BIN)/astroemu simulate docs/examples/train_acg.toml --out training/acg_set.h5 --workers 2

@@ -120,9 +120,10 @@ class Samples:
         return self.theta[np.argmax(self.log_likelihood + self.log_prior)]
 
     def table(self) -> dict[str, dict[str, float]]:
-        """Mean, standard deviation and quantiles by parameter name."""
+        """Mean, standard deviation, quantiles and shortest 68 % interval by parameter name."""
         columns = {"mean": self.mean(), "std": self.std()}
         columns |= {key: self.quantile(q) for key, q in QUANTILES.items()}
+        columns["hpd68_low"], columns["hpd68_high"] = np.transpose([self.highest_density(n) for n in self.names])
         return {name: {key: float(values[j]) for key, values in columns.items()} for j, name in enumerate(self.names)}
 
     def save(self, path: str | Path) -> None:

@@ -11,7 +11,7 @@ import traceback
 
 import typer
 
-from astroemu.cli import bench, clean, fit, importing, inspect, listing, refine, report, simulate, train, validate
+from astroemu.cli import bench, clean, compare, fit, importing, inspect, listing, refine, report, simulate, train, validate
 from astroemu.errors import AstroemuError, ProbeError
 from astroemu.parallel import launched, world
 
@@ -38,6 +38,7 @@ def _common(
 
 app.command("fit")(fit.fit)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("list")(listing.listing)
 app.command("simulate")(simulate.simulate)
 app.command("import")(importing.importing)

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from astroemu.samples import Samples
+
+_INTERVALS = (("q16", "q84"), ("hpd68_low", "hpd68_high"), ("q025", "q975"))
+
 
 def text_table(summary: Mapping[str, Any]) -> str:
     """Return the result as text: parameters, evidence, convergence, cost."""
     lines = [summary["title"] or "Run", ""]
     width = max(len(name) for name in summary["parameters"])
-    lines.append(
-        f"{'parameter':<{width}}  {'mean':>9} {'std':>8}   {'median':>9}  {'68 % interval':>19}  {'95 % interval':>19}"
-    )
+    heads = "  ".join(f"{head:>19}" for head in ("68 % interval", "shortest 68 %", "95 % interval"))
+    lines.append(f"{'parameter':<{width}}  {'mean':>9} {'std':>8}   {'median':>9}  {heads}")
     for name, p in summary["parameters"].items():
         lines.append(
             f"{name:<{width}}  {p['mean']:9.4f} {p['std']:8.4f}   {p['median']:9.4f}  "
-            f"[{p['q16']:8.4f}, {p['q84']:8.4f}]  [{p['q025']:8.4f}, {p['q975']:8.4f}]"
+            + "  ".join(f"[{p[a]:8.4f}, {p[b]:8.4f}]" for a, b in _INTERVALS)
         )
     lines.append("")
     lines.append(
@@ -37,3 +40,37 @@ def text_table(summary: Mapping[str, Any]) -> str:
             f"{outside['not_finite']} had no finite likelihood"
         )
     return "\n".join(lines) + "\n"
+
+
+def comparison_table(runs: Mapping[str, tuple[Samples, Mapping[str, Any]]]) -> str:
+    """Return the posteriors of several runs, samples and summary, side by side by parameter.
+
+    The last column of each run but the first is the difference of its mean from the first's, in
+    units of the first's standard deviation.
+    """
+    tables = {label: samples.table() for label, (samples, _) in runs.items()}
+    names = list(dict.fromkeys(name for table in tables.values() for name in table))
+    first = next(iter(tables.values()))
+    width = max(len(name) for name in names)
+    lines = []
+    for name in names:
+        for i, (label, table) in enumerate(tables.items()):
+            start = f"{'' if i else name:<{width}}  {label:<20}"
+            p = table.get(name)
+            if p is None:
+                lines.append(f"{start}  not a parameter")
+                continue
+            shift = f"{(p['mean'] - first[name]['mean']) / first[name]['std']:+.2f} std" if i and name in first else ""
+            lines.append(
+                f"{start}  {p['mean']:9.4f} +- {p['std']:.4f}   shortest 68 % "
+                f"[{p['hpd68_low']:8.4f}, {p['hpd68_high']:8.4f}]  {shift}".rstrip()
+            )
+    for label, (_, run) in runs.items():
+        evidence = run["log_evidence"]
+        lines.append(
+            f"{label}: {run['sampler']}, seed {run['seed']}, {run['n_likelihood']:,} likelihoods in "
+            f"{run['wall_seconds']:.1f} s, {run['ess']:.0f} effective samples, "
+            f"{'converged' if run['converged'] else 'NOT converged'}"
+            + ("" if evidence is None else f", ln Z = {evidence:.2f} +- {run['log_evidence_err']:.2f}")
+        )
+    return "\n".join(lines)

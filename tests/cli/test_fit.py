@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -78,7 +79,8 @@ def test_the_summary_is_that_of_the_samples(fitted):
     summary, samples = json.loads((folder / "summary.json").read_text()), Samples.load(folder / "samples.h5")
     assert list(summary["parameters"]) == list(samples.names) and len(samples.names) == 9
     for j, numbers in enumerate(summary["parameters"].values()):
-        assert list(numbers) == ["mean", "std", "q025", "q16", "median", "q84", "q975"]
+        interval = ["hpd68_low", "hpd68_high"]
+        assert list(numbers) == ["mean", "std", "q025", "q16", "median", "q84", "q975", *interval]
         assert numbers["mean"] == pytest.approx(samples.theta[:, j].mean())
         assert numbers["std"] == pytest.approx(samples.theta[:, j].std())
         quantiles = [numbers[key] for key in ("q025", "q16", "median", "q84", "q975")]
@@ -127,6 +129,25 @@ def test_report_makes_the_pictures_again(fitted, tmp_path):
     assert set(hashes(copy)) == set(hashes(folder))
     same = ("samples.h5", "summary.json", "table.txt")
     assert {name: hashes(copy)[name] for name in same} == {name: hashes(folder)[name] for name in same}
+
+
+def test_runs_are_compared_by_parameter(fitted, tmp_path):
+    folder, _ = fitted
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("summary.json", "resolved.json", "configuration.toml"):
+        (other / name).write_bytes((folder / name).read_bytes())
+    samples = Samples.load(folder / "samples.h5")
+    column = samples.names.index("alpha_x")
+    moved = samples.theta + 0.5 * samples.std() * (np.arange(9) == column)
+    replace(samples, theta=moved).save(other / "samples.h5")
+    code, said, _ = command("compare", str(folder), str(other))
+    rows = [line for line in said.splitlines() if str(other) in line]
+    assert code == 0 and len(rows) == 10
+    assert rows[column].endswith("+0.50 std") and rows[0].endswith("+0.00 std")
+    assert "NOT converged" in rows[-1]
+    code, _, message = command("compare", str(folder), str(tmp_path / "absent"))
+    assert code == 2 and "absent" in message
 
 
 @pytest.fixture(scope="module")

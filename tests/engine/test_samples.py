@@ -140,7 +140,8 @@ def test_quantiles_of_the_table_are_those_of_a_gaussian():
     table = few(x, np.ones(n)).table()["x"]
     expected = {"q025": -1.95996, "q16": -0.99446, "median": 0.0, "q84": 0.99446, "q975": 1.95996}
     assert {key: table[key] for key in expected} == pytest.approx(expected, abs=1e-3)
-    assert set(table) == {"mean", "std", *expected}
+    assert (table["hpd68_low"], table["hpd68_high"]) == pytest.approx((-0.99446, 0.99446), abs=0.02)
+    assert set(table) == {"mean", "std", *expected, "hpd68_low", "hpd68_high"}
 
 
 def test_the_highest_density_region_of_an_exponential_begins_at_its_peak():
