@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Kind = Literal["sobol", "sobol_edges", "latin_hypercube"]
 
 
-def design(kind: Kind, prior: Prior, n: int, seed: int, core: Prior | None = None) -> Array:
+def design(kind: Kind, prior: Prior, n: int, seed: int, core: Prior | None = None, core_share: float = 0.5) -> Array:
     """Return ``(n, d)`` points that fill the prior.
 
     Parameters
@@ -28,9 +28,11 @@ def design(kind: Kind, prior: Prior, n: int, seed: int, core: Prior | None = Non
     prior : Prior
     n, seed : int
     core : Prior, optional
-        Where the data are expected to lead: in half of the points, drawn at random, these
+        Where the data are expected to lead: in a share of the points, drawn at random, these
         parameters follow these densities, cut at the edges of the prior. The box is then still
-        covered, but most points, and most of a network's capacity, go where fits spend their time.
+        covered, but many points, and much of a network's capacity, go where fits spend their time.
+    core_share : float
+        That share, between 0 and 1.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def design(kind: Kind, prior: Prior, n: int, seed: int, core: Prior | None = Non
         )
     if core is not None:
         core = core.truncated({p.name: p.prior.support for p in prior.free})
-        in_core = u[:, -1] < 0.5
+        in_core = u[:, -1] < core_share
         for name, column in _core(core, prior):
             points[in_core, column] = core[name].prior.transform(u[in_core, column])
     return points

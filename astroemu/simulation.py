@@ -54,7 +54,8 @@ class Simulation:
     kind : {"sobol", "sobol_edges", "latin_hypercube"}
     n, seed : int
     core : Prior, optional
-        Where half of the points gather; see :func:`astroemu.design.design`.
+        Where a share of the points gathers; see :func:`astroemu.design.design`.
+    core_share : float
     """
 
     simulator: str
@@ -64,6 +65,7 @@ class Simulation:
     n: int
     seed: int
     core: Prior | None = None
+    core_share: float = 0.5
 
     def build(self) -> Simulator:
         """Construct the simulator and compare its parameters with the prior's.
@@ -131,7 +133,7 @@ def simulate(
     simulator = task.build()
     metadata = _metadata(task, simulator)
     if points is None:
-        points = design(task.kind, task.prior, task.n, task.seed, task.core)
+        points = design(task.kind, task.prior, task.n, task.seed, task.core, task.core_share)
     else:
         digest = hashlib.sha256(np.ascontiguousarray(points).tobytes()).hexdigest()
         metadata["design"] = {"kind": "given", "n": len(points), "sha256": digest}
@@ -192,17 +194,21 @@ def _metadata(task: Simulation, simulator: Simulator) -> dict[str, Any]:
         "settings": dict(simulator.settings),
         "licence": simulator.licence,
         "citation": simulator.citation,
-        "design": {"kind": task.kind, "n": task.n, "seed": task.seed, "core": _described(task.core)},
+        "design": {"kind": task.kind, "n": task.n, "seed": task.seed, **_described(task)},
         "parameters": box,
         "fixed": task.prior.fixed,
     }
 
 
-def _described(core: Prior | None) -> dict[str, dict[str, Any]]:
-    return {
+def _described(task: Simulation) -> dict[str, Any]:
+    """The core of the design, if it has one."""
+    if task.core is None:
+        return {}
+    core = {
         p.name: {"distribution": p.prior.kind, **{k: v for k, v in asdict(p.prior).items() if math.isfinite(v)}}
-        for p in (core.free if core else ())
+        for p in task.core.free
     }
+    return {"core": core, "core_share": task.core_share}
 
 
 def _claim(folder: Path, metadata: Mapping[str, Any]) -> None:

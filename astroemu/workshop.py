@@ -37,6 +37,7 @@ class SimulationTable(BaseModel):
     options: dict[str, Any] = {}
     design: Kind = "sobol"
     core: dict[str, dict[str, Any]] = {}
+    core_share: float = Field(default=0.5, gt=0, le=1)
     n: int = Field(ge=1)
     seed: int = Field(default=1, ge=0)
 
@@ -95,7 +96,9 @@ class Workshop:
         """Return what to simulate."""
         table = self._table("simulation", self.recipe.simulation)
         core = self._prior("simulation.core", table.core) if table.core else None
-        return Simulation(table.simulator, table.options, self.prior(), table.design, table.n, table.seed, core)
+        return Simulation(
+            table.simulator, table.options, self.prior(), table.design, table.n, table.seed, core, table.core_share
+        )
 
     def simulate(self, path: str | Path, *, workers: int = 1, report: Report = silent) -> Path:
         """Simulate the design into a training set; see :func:`astroemu.simulation.simulate`."""

@@ -11,7 +11,20 @@ import traceback
 
 import typer
 
-from astroemu.cli import bench, clean, compare, fit, importing, inspect, listing, refine, report, simulate, train, validate
+from astroemu.cli import (
+    bench,
+    clean,
+    compare,
+    fit,
+    importing,
+    inspect,
+    listing,
+    refine,
+    report,
+    simulate,
+    train,
+    validate,
+)
 from astroemu.errors import AstroemuError, ProbeError
 from astroemu.parallel import launched, world
 

@@ -95,6 +95,12 @@ def test_half_of_the_points_follow_the_core_and_the_rest_of_them_the_prior(kind)
     np.testing.assert_allclose(points[near][:, [0, 2]].mean(axis=0), 0.5, atol=0.02)
 
 
+def test_the_share_of_the_core_can_be_stated():
+    points = design("sobol", CUBE, 4096, seed=7, core=CORE, core_share=0.8)
+    near = np.abs(points[:, 1] - 0.3) < 0.06
+    assert near.mean() == pytest.approx(0.8 * 0.9973 + 0.2 * 0.12, abs=0.01)
+
+
 def _arcsine(u: float) -> float:
     return float(2 / np.pi * np.arcsin(np.sqrt(u)))
 

@@ -75,7 +75,7 @@ def test_parameters_are_matched_by_name(line, tmp_path):
     assert data.names == ("a", "b") and len(data) == 18 and line.calls == [4, 4, 4, 4, 2]
     assert data.theta[:, 0].min() >= 0
     np.testing.assert_allclose(data.values["y"][:, 2], 2 * data.theta[:, 0] + data.theta[:, 1], rtol=1e-6)
-    assert data.metadata["design"] == {"kind": "sobol", "n": 18, "seed": 7, "core": {}}
+    assert data.metadata["design"] == {"kind": "sobol", "n": 18, "seed": 7}
     assert [path.name for path in tmp_path.iterdir() if "parts" in path.name] == []
 
 
@@ -105,7 +105,7 @@ def test_half_of_the_points_gather_at_the_core(line, tmp_path):
     data = TrainingSet.load(simulate(task(n=64, core=CORE), tmp_path / "set.h5"))
     assert np.mean(np.abs(data.theta[:, 0] - 0.25) < 0.004) == pytest.approx(0.5, abs=0.1)
     described = {"a": {"distribution": "truncated_normal", "mean": 0.25, "std": 0.001}}
-    assert data.metadata["design"]["core"] == described
+    assert data.metadata["design"]["core"] == described and data.metadata["design"]["core_share"] == 0.5
 
 
 def test_a_fixed_parameter_is_simulated_but_is_no_column(line, tmp_path):

@@ -120,6 +120,16 @@ def test_losses_by_hand():
     assert _loss("chi2", which, both, raw) == pytest.approx(np.mean((residual * factor) ** 2), rel=1e-5)
 
 
+def test_a_common_scale_is_the_mean_of_those_of_the_outputs():
+    points = data(50)
+    each, common = (
+        Targets(points, ["x", "power"], [Fraction(), Log10()], np.arange(50), s) for s in ("each", "common")
+    )
+    np.testing.assert_allclose(common.std[8:], np.sqrt(np.mean(each.std[8:] ** 2)))
+    np.testing.assert_array_equal(common.std[:8], 1.0)
+    np.testing.assert_allclose(common.values * common.std, each.values * each.std, atol=1e-5)
+
+
 def test_msle_is_of_the_outputs_before_standardisation():
     points = data(50)
     which = Targets(points, ["power"], [Identity()], np.arange(50))

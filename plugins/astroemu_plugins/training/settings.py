@@ -65,6 +65,7 @@ class NetworkSettings(BaseModel):
     initialiser: Literal["he", "glorot"] = "he"
     first_layer_scale: float = Field(default=2.0, gt=0)
 
+    scaling: Literal["each", "common"] = "each"
     loss: Literal["mse", "mae", "msle", "chi2"] = "mse"
     data_errors: dict[str, DataError] = {}
     optimiser: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ class Split:
 class Targets:
     """Outputs of one network in the space of their transforms, standardised.
 
+    Each output is divided by its own standard deviation, or all of one observable by their mean one.
+
     Attributes
     ----------
     values : (n, m) float32 array
@@ -48,7 +51,14 @@ class Targets:
         :class:`astroemu.transform.Fraction`.
     """
 
-    def __init__(self, data: TrainingSet, names: list[str], transforms: list[Transform], rows: Rows) -> None:
+    def __init__(
+        self,
+        data: TrainingSet,
+        names: list[str],
+        transforms: list[Transform],
+        rows: Rows,
+        scaling: Literal["each", "common"] = "each",
+    ) -> None:
         columns, mean, std, fractions = [], [], [], []
         for name, transform in zip(names, transforms, strict=True):
             raw = np.asarray(data.values[name]).reshape(len(data), -1)
@@ -56,7 +66,8 @@ class Targets:
             t = transform.forward(raw)
             is_fraction, n = isinstance(transform, Fraction), t.shape[1]
             mean.append(np.zeros(n) if is_fraction else np.nanmean(t[rows], axis=0, dtype=float))
-            std.append(np.ones(n) if is_fraction else np.nanstd(t[rows], axis=0, dtype=float))
+            spread = np.ones(n) if is_fraction else np.nanstd(t[rows], axis=0, dtype=float)
+            std.append(np.full(n, np.sqrt(np.mean(spread**2))) if scaling == "common" else spread)
             fractions.append(np.full(n, is_fraction))
             columns.append(np.asarray(t, dtype=np.float32))
         self.mean, self.std = np.concatenate(mean), np.concatenate(std)

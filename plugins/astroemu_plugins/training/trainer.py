@@ -123,7 +123,7 @@ class _Task:
         keras = _keras(seed)
         data, rows = self.data, self.split.train
         transforms = {name: transform(self.settings, name) for name in wanted.outputs}
-        targets = Targets(data, wanted.outputs, list(transforms.values()), rows)
+        targets = Targets(data, wanted.outputs, list(transforms.values()), rows, wanted.scaling)
         y = targets.values
         if wanted.loss == "chi2":
             y = np.concatenate([y, in_data_errors(data, targets, transforms, wanted.data_errors)], axis=1)
