@@ -113,25 +113,32 @@ class Asinh(Transform):
 
 @dataclass(frozen=True)
 class Fraction(Transform):
-    """A fraction in [0, 1] through the logistic function, for a loss in the fraction itself.
+    """A fraction in [0, 1] through the logistic function, for a loss in a root of the fraction.
 
-    ``forward`` leaves the fraction as it is: the network's output passes through the logistic
-    function inside the loss, so that exact zeros and ones are fine. The inverse is therefore the
-    logistic function of the network's raw output and never leaves [0, 1].
+    ``forward`` takes the root, ``y^(1 / power)``, and no more: the network's output passes through
+    the logistic function inside the loss, so that exact zeros and ones are fine. The inverse is
+    therefore ``logistic(t)^power`` of the network's raw output and never leaves [0, 1]. A power above
+    one resolves small fractions: what is left of the neutral gas at the end of reionization decides
+    the 21-cm power there.
     """
 
+    power: float = 1.0
     kind: ClassVar[str] = "fraction"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.power) and self.power >= 1):
+            raise DataError(f"fraction needs a finite power of at least 1, not {self.power}")
 
     def forward(self, y: Array) -> Array:
         if np.nanmin(y) < 0 or np.nanmax(y) > 1:
             raise DataError(f"a fraction lies in [0, 1], not [{np.nanmin(y):g}, {np.nanmax(y):g}]")
-        return np.asarray(y)
+        return np.asarray(y) ** (1.0 / self.power)
 
     def inverse(self, t: Any, xp: Namespace) -> Any:
-        return xp.sigmoid(t)
+        return xp.sigmoid(t) ** self.power
 
     def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
-        return y * (1.0 - y)
+        return self.power * y * (1.0 - xp.sigmoid(t))
 
     def feature(self, t: Any, xp: Namespace) -> Any:
         return xp.sigmoid(t)

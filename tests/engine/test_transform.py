@@ -85,6 +85,26 @@ def test_a_fraction_is_trained_on_as_it_is_and_comes_back_through_the_logistic_f
     np.testing.assert_allclose(x, 0.5 * (1 + np.tanh(0.5 * t)), atol=1e-15)
 
 
+@pytest.mark.parametrize("power", [1.0, 2.0, 3.5])
+def test_a_root_of_a_fraction_resolves_small_ones(power):
+    transform = Fraction(power)
+    s = transform.forward(np.array([0.0, 1e-4, 0.25, 1.0]))
+    np.testing.assert_allclose(s, [0.0, 1e-4 ** (1 / power), 0.25 ** (1 / power), 1.0])
+    t = np.linspace(-6, 6, 25)
+    y = transform.inverse(t, NUMPY)
+    np.testing.assert_allclose(y, transform.feature(t, NUMPY) ** power, rtol=1e-12)
+    step = 1e-6
+    difference = (transform.inverse(t + step, NUMPY) - transform.inverse(t - step, NUMPY)) / (2 * step)
+    np.testing.assert_allclose(transform.slope(t, y, NUMPY), difference, rtol=1e-6)
+    assert transform_from(transform.to_json()) == transform
+
+
+@pytest.mark.parametrize("power", [0.5, np.inf, np.nan])
+def test_a_power_without_meaning_is_refused(power):
+    with pytest.raises(DataError, match="power of at least 1"):
+        Fraction(power)
+
+
 @pytest.mark.parametrize("transform", [case[0] for case in CASES])
 def test_a_network_takes_an_unbounded_output_as_it_is(transform):
     t = np.linspace(-1, 1, 5)

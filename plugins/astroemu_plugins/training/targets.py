@@ -100,7 +100,10 @@ def in_data_errors(
         if not np.all(sigma[np.isfinite(y)] > 0):
             raise DataError(f"data_errors of {name!r} vanish where its value does; give an absolute part")
         t = transform.forward(y)
-        slope = 1.0 if isinstance(transform, Fraction) else transform.slope(t, y, NUMPY)
+        if isinstance(transform, Fraction):  # its target is a root of the fraction
+            slope = transform.power * t ** (transform.power - 1)
+        else:
+            slope = transform.slope(t, y, NUMPY)
         blocks.append(np.broadcast_to(slope / sigma, y.shape))
     factor = np.concatenate(blocks, axis=1) * targets.std
     return np.where(np.isfinite(factor), factor, 0.0).astype(np.float32)
