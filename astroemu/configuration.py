@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -55,7 +55,7 @@ class Document(_Table):
     title: str = ""
     sampler: str = "emcee"
     seed: int = Field(default=1, ge=0)
-    emulator_error: bool = True
+    emulator_error: bool | Annotated[float, Field(ge=0, allow_inf_nan=False)] = True
     truncate_prior: bool = False
     parameters: dict[str, dict[str, Any]]
     emulators: dict[str, EmulatorTable] = {}

@@ -60,8 +60,8 @@ class Model:
     providers : mapping of str to Provider
         Emulators and derived quantities, by a name for messages.
     probes : mapping of str to Probe
-    emulator_error : bool
-        Whether the emulators' own error enters the likelihoods.
+    emulator_error : bool or float
+        Whether the emulators' own error enters the likelihoods, or what it is multiplied by.
     truncate_prior : bool
         Whether a prior that is wider than a provider's range is cut to it. If not, such a prior
         is refused.
@@ -69,6 +69,8 @@ class Model:
 
     Raises
     ------
+    ConfigurationError
+        If the factor of the emulators' error is negative or not finite.
     ResolutionError
         If an observable is not provided or provided twice, if a parameter is missing, unused or
         given twice, or if a prior is wider than a provider's range.
@@ -80,22 +82,26 @@ class Model:
         providers: Mapping[str, Provider],
         probes: Mapping[str, Probe],
         *,
-        emulator_error: bool = True,
+        emulator_error: bool | float = True,
         truncate_prior: bool = False,
         name: str = "model",
     ) -> None:
+        if not 0 <= emulator_error < np.inf:
+            raise ConfigurationError(f"emulator_error = {emulator_error} must be true, false or a number of at least 0")
         if not probes:
             raise ResolutionError("a model needs at least one probe")
         self.name = name
         self.providers = dict(providers)
         self.probes = dict(probes)
-        self.emulator_error = emulator_error
+        self.emulator_error = float(emulator_error)
         self.prior = self._fitted(self._with_nuisance(prior), truncate_prior)
         self.counts = Counts()
         self._source = self._providers_by_observable()
         self._check_parameters()
         self._warn_double_counting()
-        self._pipeline = Pipeline(self, {key: probe.requires for key, probe in self.probes.items()}, emulator_error)
+        self._pipeline = Pipeline(
+            self, {key: probe.requires for key, probe in self.probes.items()}, self.emulator_error
+        )
 
     # --- construction -------------------------------------------------------------------------
 
@@ -279,7 +285,7 @@ class Model:
             If a point lies outside a provider's range.
         """
         theta = self._checked(theta)
-        pipeline = Pipeline(self, {"predict": requirements}, False)
+        pipeline = Pipeline(self, {"predict": requirements}, 0.0)
         self._refuse_outside(theta, pipeline)
         found = pipeline.predictions(theta, "predict")
         return {name: np.asarray(prediction.value) for name, prediction in found.items()}

@@ -48,9 +48,9 @@ class _Step:
 class Pipeline:
     """The resolved graph for one set of requirements."""
 
-    def __init__(self, model: Model, wanted: Mapping[str, Mapping[str, Requirement]], with_error: bool) -> None:
+    def __init__(self, model: Model, wanted: Mapping[str, Mapping[str, Requirement]], error_scale: float) -> None:
         self.model = model
-        self.with_error = with_error
+        self.error_scale = error_scale
         chain = self._ordered(model, wanted)
         # A probe and a provider may have one name: users are told apart by their side.
         everything = [(("probe", user), key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
@@ -135,14 +135,14 @@ class Pipeline:
 
     def _apply(self, term: _Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
         whole = found[term.observable]
-        value, error = whole.value, whole.error if self.with_error else None
+        value, error = whole.value, whole.error if self.error_scale else None
         if term.rows is not None:
             value, error = value[:, term.rows], None if error is None else error[:, term.rows]
         if term.matrix is not None:
             value = xp.matmul(value, term.matrix)
             # Errors are taken as fully correlated, as the grid points of one emulator nearly are.
             error = None if error is None else xp.abs(xp.matmul(error, term.matrix))
-        return Prediction(value, error)
+        return Prediction(value, error if error is None or self.error_scale == 1 else self.error_scale * error)
 
     def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> dict[str, Prediction]:
         """What one user asked for."""

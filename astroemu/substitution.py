@@ -11,7 +11,7 @@ from astroemu.provider import Provider
 from astroemu.selection import Selection
 
 
-def substituted(model: Model, names: Collection[str], new: Provider, *, emulator_error: bool) -> Model:
+def substituted(model: Model, names: Collection[str], new: Provider, *, emulator_error: bool | float) -> Model:
     """Return a model in which ``new`` provides what a provider of the stated observables did.
 
     Parameters
@@ -21,7 +21,7 @@ def substituted(model: Model, names: Collection[str], new: Provider, *, emulator
         Observables; every provider of any of them is replaced. What else it gave is lost, and
         fixed parameters that nothing else takes go with it.
     new : Provider
-    emulator_error : bool
+    emulator_error : bool or float
         See :class:`astroemu.model.Model`.
 
     Raises

@@ -104,8 +104,8 @@ def test_the_likelihood_is_the_sum_and_asks_for_the_needed_rows_only():
     assert model.log_likelihood(np.zeros((0, 2))).shape == (0,)
 
 
-def test_the_error_is_carried_as_fully_correlated_and_can_be_switched_off():
-    for on, expected in ((True, 0.1), (False, None)):
+def test_the_error_is_carried_as_fully_correlated_and_can_be_scaled_or_switched_off():
+    for on, expected in ((True, 0.1), (2.5, 0.25), (False, None), (0.0, None)):
         probe = At(at=2.5)
         model = Model(prior(), {"line": Line()}, {"a": probe}, emulator_error=on)
         model.log_likelihood(np.zeros((3, 2)))
@@ -113,6 +113,8 @@ def test_the_error_is_carried_as_fully_correlated_and_can_be_switched_off():
             np.testing.assert_allclose(probe.seen.error, expected)
         else:
             assert probe.seen.error is None
+    with pytest.raises(ConfigurationError, match="emulator_error = -1"):
+        Model(prior(), {"line": Line()}, {"a": At(at=2.5)}, emulator_error=-1)
 
 
 def test_a_provider_can_build_on_another_even_under_a_probes_name():
