@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.errors import DataError, closest, listing
+from astroemu.errors import DataError, closest, listing, located
 from astroemu.files import new_file, open_hdf5, sha256, strict_json, write_atomically
 from astroemu.namespace import NUMPY
 from astroemu.provider import Provider
@@ -58,13 +58,11 @@ class Emulator(Provider):
         seed: int,
         log: Any = print,
         reuse: Emulator | None = None,
-        folder: Path | None = None,
     ) -> Self:
         """Train on a training set; the same data, settings and seed give the same emulator.
 
         ``reuse`` is an earlier result whose parts are taken over where nothing that they depend on
-        (data, settings, seed) has changed. ``folder`` is where an unfinished training is kept, so
-        that one that was killed goes on.
+        (data, settings, seed) has changed.
         """
 
     @abstractmethod
@@ -118,7 +116,7 @@ class Emulator(Provider):
             If it is not such a file, is damaged, or is of a newer format.
         """
         path = Path(path)
-        with open_hdf5(path, f"a whole {cls.kind} emulator") as file:
+        with located(str(path)), open_hdf5(path, f"a whole {cls.kind} emulator") as file:
             emulator = cls.read_from(file)
         emulator.file_hash = sha256(path)
         return emulator

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import h5py
@@ -193,7 +192,6 @@ class NeuralEmulator(Emulator):
         seed: int,
         log: Any = print,
         reuse: Emulator | None = None,
-        folder: Path | None = None,  # noqa: ARG003
     ) -> Self:
         from astroemu_plugins.emulators.neural_training import train
 

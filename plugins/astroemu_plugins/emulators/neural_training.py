@@ -368,7 +368,7 @@ def _initial(keras: Any, number: int, settings: NetworkSettings) -> dict[str, An
     """He initialisation, with a first layer wide enough to resolve the sharp transitions.
 
     Glorot's would start the few inputs at a tenth of the activation's width, where the network is
-    linear: measured on this problem, it takes twice as long to the same error.
+    linear.
     """
     scale = settings.first_layer_scale if number == 0 else 1.0
     return {
