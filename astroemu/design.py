@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from astroemu.errors import ConfigurationError, closest, listing
+from astroemu.errors import ConfigurationError, closest, listing, located
+from astroemu.parameter import Parameter
 from astroemu.prior import Prior
 
 Array = NDArray[np.float64]
@@ -37,7 +38,8 @@ def design(kind: Kind, prior: Prior, n: int, seed: int, core: Prior | None = Non
     Raises
     ------
     ConfigurationError
-        For an unknown kind, or a core parameter that the prior lacks.
+        For an unknown kind, or a core parameter that the prior lacks, that is fixed, or whose
+        density has nothing in common with the prior.
     """
     d = len(prior.names)
     # One more coordinate for each choice between two densities.
@@ -56,19 +58,24 @@ def design(kind: Kind, prior: Prior, n: int, seed: int, core: Prior | None = Non
             f"design {kind!r} is not one of {listing(get_args(Kind))}.{closest(kind, get_args(Kind))}"
         )
     if core is not None:
-        core = core.truncated({p.name: p.prior.support for p in prior.free})
         in_core = u[:, -1] < core_share
-        for name, column in _core(core, prior):
-            points[in_core, column] = core[name].prior.transform(u[in_core, column])
+        for p in core.parameters:
+            column = _column(p, prior)
+            with located(f"the core of the design, {p.name!r}"):
+                density = p.prior.truncated(*prior[p.name].prior.support)
+            points[in_core, column] = density.transform(u[in_core, column])
     return points
 
 
-def _core(core: Prior, prior: Prior) -> list[tuple[str, int]]:
-    for p in core.parameters:
-        if p.name not in prior.names:
-            hint = closest(p.name, prior.names)
-            raise ConfigurationError(f"the core of the design has {p.name!r}, not a parameter of its box.{hint}")
-    return [(name, prior.names.index(name)) for name in core.names]
+def _column(p: Parameter, prior: Prior) -> int:
+    if p.name not in prior.names:
+        raise ConfigurationError(
+            f"the core of the design has {p.name!r}, not a parameter of its box.{closest(p.name, prior.names)} "
+            f"The box has {listing(prior.names)}"
+        )
+    if p.is_fixed:
+        raise ConfigurationError(f"the core of the design fixes {p.name!r}; give it a density, or leave it out")
+    return prior.names.index(p.name)
 
 
 def _sobol(d: int, n: int, seed: int) -> Array:

@@ -147,7 +147,7 @@ class Pipeline:
     def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> dict[str, Prediction]:
         """What one user asked for."""
         found = self._provided(self._extended(theta), xp)
-        return {key: self._apply(term, found, xp) for key, term in self.terms["probe", user].items()}
+        return {key: self._apply(term, found, xp) for key, term in self.terms.get(("probe", user), {}).items()}
 
     def log_likelihoods(self, theta: Array, xp: Namespace = NUMPY) -> dict[str, Array]:
         """Log-likelihood ``(n,)`` of each probe, as the probe returns it."""

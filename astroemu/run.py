@@ -19,12 +19,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from astroemu.configuration import Configuration, configuration_from
 from astroemu.errors import RunFolderError
 from astroemu.files import sha256, strict_json, write_atomically
 from astroemu.model import Model
-from astroemu.samples import Samples
+from astroemu.requirement import Requirement
+from astroemu.samples import Samples, statistics
 
+#: Samples behind the derived numbers and the bands of the pictures.
+POSTERIOR_DRAWS = 1000
 _PACKAGES = ("astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest")
 
 
@@ -134,6 +139,7 @@ def summarise(
         "sampler": samples.sampler,
         "seed": seed,
         "parameters": samples.table(),
+        "derived": derived(samples, model, seed),
         "log_evidence": samples.log_evidence,
         "log_evidence_err": samples.log_evidence_err,
         "n_likelihood": samples.n_likelihood,
@@ -153,6 +159,17 @@ def summarise(
         "inputs": inputs(model, configuration),
         "citations": citations(model),
     }
+
+
+def derived(samples: Samples, model: Model, seed: int) -> dict[str, dict[str, float]]:
+    """Statistics of every observable that is one number, such as ``tau_e``, over the posterior.
+
+    From :data:`POSTERIOR_DRAWS` equally weighted samples; the keys are those of the parameters.
+    """
+    numbers = {name: observable for name, observable in model.observables.items() if not observable.axes}
+    theta = samples.equal_weight(POSTERIOR_DRAWS, np.random.default_rng(seed))
+    found = model.predict_for({name: Requirement(name, {}, o.unit) for name, o in numbers.items()}, theta)
+    return {name: statistics(values[:, 0], np.ones(len(theta))) for name, values in found.items()}
 
 
 def inputs(model: Model, configuration: Configuration) -> dict[str, str]:

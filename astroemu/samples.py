@@ -100,13 +100,7 @@ class Samples:
 
         For a posterior of one mode that is its highest-density region.
         """
-        order = np.argsort(self[name])
-        x, above = self[name][order], np.cumsum(self.weight[order])
-        below = above - self.weight[order]
-        last = np.searchsorted(above, np.minimum(below + mass, above[-1]) * (1 - 1e-12))
-        width = np.where(above[-1] - below >= mass * (1 - 1e-9), x[np.minimum(last, len(x) - 1)] - x, np.inf)
-        first = int(np.argmin(width))
-        return float(x[first]), float(x[min(last[first], len(x) - 1)])
+        return shortest_interval(self[name], self.weight, mass)
 
     def equal_weight(self, n: int, rng: np.random.Generator) -> Array:
         """Draw ``(n, d)`` equally weighted points by systematic resampling."""
@@ -120,11 +114,8 @@ class Samples:
         return self.theta[np.argmax(self.log_likelihood + self.log_prior)]
 
     def table(self) -> dict[str, dict[str, float]]:
-        """Mean, standard deviation, quantiles and shortest 68 % interval by parameter name."""
-        columns = {"mean": self.mean(), "std": self.std()}
-        columns |= {key: self.quantile(q) for key, q in QUANTILES.items()}
-        columns["hpd68_low"], columns["hpd68_high"] = np.transpose([self.highest_density(n) for n in self.names])
-        return {name: {key: float(values[j]) for key, values in columns.items()} for j, name in enumerate(self.names)}
+        """The :func:`statistics` of each parameter, by name."""
+        return {name: statistics(self[name], self.weight) for name in self.names}
 
     def save(self, path: str | Path) -> None:
         """Write one HDF5 file, whole or not at all."""
@@ -168,6 +159,32 @@ class Samples:
             scalars["names"] = tuple(scalars["names"])
             arrays = {name: file[name][()] for name in ("theta", "log_likelihood", "log_prior", "log_weight")}
             return cls(**scalars, **arrays)
+
+
+def statistics(x: Array, weight: Array) -> dict[str, float]:
+    """Mean, standard deviation, quantiles and shortest 68 % interval of weighted values ``(n,)``."""
+    mean = float(weight @ x / weight.sum())
+    low, high = shortest_interval(x, weight, 0.68)
+    return {
+        "mean": mean,
+        "std": float(np.sqrt(weight @ (x - mean) ** 2 / weight.sum())),
+        **{key: weighted_quantile(x, weight, q) for key, q in QUANTILES.items()},
+        "hpd68_low": low,
+        "hpd68_high": high,
+    }
+
+
+def shortest_interval(x: Array, weight: Array, mass: float) -> tuple[float, float]:
+    """Shortest interval that holds a share ``mass`` of weighted values ``(n,)``."""
+    order = np.argsort(x)
+    x, weight = x[order], weight[order]
+    above = np.cumsum(weight)
+    below = above - weight
+    last = np.searchsorted(above, np.minimum(below + mass * above[-1], above[-1]) * (1 - 1e-12))
+    holds = above[-1] - below >= mass * above[-1] * (1 - 1e-9)
+    width = np.where(holds, x[np.minimum(last, len(x) - 1)] - x, np.inf)
+    first = int(np.argmin(width))
+    return float(x[first]), float(x[min(last[first], len(x) - 1)])
 
 
 def weighted_quantile(x: Array, weight: Array, q: float) -> float:

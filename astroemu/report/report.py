@@ -10,10 +10,7 @@ from astroemu.model import Model
 from astroemu.report.corner import draw_corner
 from astroemu.report.predictive import draw_predictive
 from astroemu.report.table import text_table
-from astroemu.run import RunFolder
-
-#: Posterior samples behind the predictive bands.
-_CURVES = 1000
+from astroemu.run import POSTERIOR_DRAWS, RunFolder
 
 
 def write_report(folder: RunFolder, model: Model) -> list[Path]:
@@ -29,7 +26,7 @@ def write_report(folder: RunFolder, model: Model) -> list[Path]:
     table.write_text(text_table(summary))
     corner = folder.path / "corner.png"
     draw_corner(samples, model.prior, corner)
-    theta = samples.equal_weight(_CURVES, np.random.default_rng(summary["seed"]))
+    theta = samples.equal_weight(POSTERIOR_DRAWS, np.random.default_rng(summary["seed"]))
     written = [table, corner]
     for probe in model.probes:
         path = folder.path / f"predictive_{probe}.png"

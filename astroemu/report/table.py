@@ -11,12 +11,13 @@ _INTERVALS = (("q16", "q84"), ("hpd68_low", "hpd68_high"), ("q025", "q975"))
 
 
 def text_table(summary: Mapping[str, Any]) -> str:
-    """Return the result as text: parameters, evidence, convergence, cost."""
+    """Return the result as text: parameters, derived numbers in brackets, evidence, convergence, cost."""
     lines = [summary["title"] or "Run", ""]
-    width = max(len(name) for name in summary["parameters"])
+    rows = {**summary["parameters"], **{f"({name})": p for name, p in summary.get("derived", {}).items()}}
+    width = max(len(name) for name in rows)
     heads = "  ".join(f"{head:>19}" for head in ("68 % interval", "shortest 68 %", "95 % interval"))
     lines.append(f"{'parameter':<{width}}  {'mean':>9} {'std':>8}   {'median':>9}  {heads}")
-    for name, p in summary["parameters"].items():
+    for name, p in rows.items():
         lines.append(
             f"{name:<{width}}  {p['mean']:9.4f} {p['std']:8.4f}   {p['median']:9.4f}  "
             + "  ".join(f"[{p[a]:8.4f}, {p[b]:8.4f}]" for a, b in _INTERVALS)
@@ -48,7 +49,7 @@ def comparison_table(runs: Mapping[str, tuple[Samples, Mapping[str, Any]]]) -> s
     The last column of each run but the first is the difference of its mean from the first's, in
     units of the first's standard deviation.
     """
-    tables = {label: samples.table() for label, (samples, _) in runs.items()}
+    tables = {label: samples.table() | dict(run.get("derived", {})) for label, (samples, run) in runs.items()}
     names = list(dict.fromkeys(name for table in tables.values() for name in table))
     first = next(iter(tables.values()))
     width = max(len(name) for name in names)
@@ -58,7 +59,7 @@ def comparison_table(runs: Mapping[str, tuple[Samples, Mapping[str, Any]]]) -> s
             start = f"{'' if i else name:<{width}}  {label:<20}"
             p = table.get(name)
             if p is None:
-                lines.append(f"{start}  not a parameter")
+                lines.append(f"{start}  not there")
                 continue
             shift = f"{(p['mean'] - first[name]['mean']) / first[name]['std']:+.2f} std" if i and name in first else ""
             lines.append(

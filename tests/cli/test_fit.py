@@ -89,6 +89,17 @@ def test_the_summary_is_that_of_the_samples(fitted):
         np.testing.assert_allclose(quantiles, expected, atol=0.05 * numbers["std"])
 
 
+def test_the_optical_depth_is_derived_from_the_samples(fitted):
+    folder, _ = fitted
+    run = RunFolder.open(folder)
+    derived, samples = run.summary()["derived"], run.samples()
+    assert set(derived) == {"tau_e"} and "(tau_e)" in (folder / "table.txt").read_text()
+    tau = run.configuration().model().predict(samples.theta)["tau_e"]
+    assert derived["tau_e"]["mean"] == pytest.approx(np.mean(tau), abs=0.15 * np.std(tau))  # of 1000 draws
+    assert derived["tau_e"]["std"] == pytest.approx(np.std(tau), rel=0.15)
+    assert derived["tau_e"]["q16"] < derived["tau_e"]["median"] < derived["tau_e"]["q84"]
+
+
 def test_the_samples_lie_in_the_prior(fitted):
     folder, _ = fitted
     model = RunFolder.open(folder).configuration().model()
@@ -143,7 +154,7 @@ def test_runs_are_compared_by_parameter(fitted, tmp_path):
     replace(samples, theta=moved).save(other / "samples.h5")
     code, said, _ = command("compare", str(folder), str(other))
     rows = [line for line in said.splitlines() if str(other) in line]
-    assert code == 0 and len(rows) == 10
+    assert code == 0 and len(rows) == 11  # nine parameters, tau_e, and how the run went
     assert rows[column].endswith("+0.50 std") and rows[0].endswith("+0.00 std")
     assert "NOT converged" in rows[-1]
     code, _, message = command("compare", str(folder), str(tmp_path / "absent"))

@@ -111,6 +111,14 @@ def test_a_core_stays_inside_the_box():
     assert np.all((points >= 0) & (points <= 1))
 
 
+def test_a_core_that_fixes_a_parameter_or_lies_outside_the_box_is_refused():
+    fixed = Prior((Parameter("a", Uniform(0, 1)), Parameter("b", Fixed(0.5))))
+    with pytest.raises(ConfigurationError, match="fixes 'b'"):
+        design("sobol", CUBE, 8, seed=1, core=fixed)
+    with pytest.raises(ConfigurationError, match=r"core of the design, 'a'.*nothing in common"):
+        design("sobol", CUBE, 8, seed=1, core=Prior((Parameter("a", Uniform(2, 3)),)))
+
+
 def test_a_core_that_names_no_parameter_is_refused():
     with pytest.raises(ConfigurationError, match=r"core of the design has 'bb'.*Did you mean 'b'"):
         design("sobol", CUBE, 8, seed=1, core=Prior((Parameter("bb", Uniform(0, 1)),)))

@@ -117,6 +117,10 @@ def test_the_error_is_carried_as_fully_correlated_and_can_be_scaled_or_switched_
         Model(prior(), {"line": Line()}, {"a": At(at=2.5)}, emulator_error=-1)
 
 
+def test_nothing_asked_for_is_nothing_predicted():
+    assert Model(prior(), {"line": Line()}, {"a": At(at=2.5)}).predict_for({}, np.zeros((3, 2))) == {}
+
+
 def test_a_provider_can_build_on_another_even_under_a_probes_name():
     model = Model(prior(), {"double": Double(), "line": Line()}, {"double": At("z", datum=1.0)})
     theta = np.array([[0.4, 1.0]])

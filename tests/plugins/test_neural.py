@@ -141,7 +141,7 @@ def test_a_damaged_file_is_refused(damage, tmp_path):
     made().save(tmp_path / "e.h5")
     with h5py.File(tmp_path / "e.h5", "r+") as file:
         damage(file)
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"e\.h5"):
         NeuralEmulator.load(tmp_path / "e.h5")
 
 

@@ -2,13 +2,13 @@
 
 The walkers move in the space of the prior's normal scores, ``theta = transform(Phi(z))`` with the
 prior density of a standard normal in ``z``: a flat prior has no walls there, and a correlated or
-logarithmic one no scale, so proposals are not wasted on points outside the prior. On the default
-joint fit the autocorrelation time falls to a quarter. (As for every sampler that works on the unit
-cube, a posterior beyond 8 standard deviations of a prior's upper tail is out of reach.)
+logarithmic one no scale, so proposals are not wasted on points outside the prior. (As for every
+sampler that works on the unit cube, a posterior beyond 8 standard deviations of a prior's upper tail
+is out of reach.)
 
 The whole ensemble is evaluated in one call of the vectorised likelihood. Proposals are
 differential evolution (``DEMove``). The snooker variant of emcee 3.1.6 is not offered: it samples
-too narrow a distribution (widths 0.79 of the truth in nine dimensions).
+too narrow a distribution.
 
 The first quarter of the chain is always dropped, so that the approach to the posterior does not
 enter the estimate of the autocorrelation time. The run goes on until that quarter is ``burn_in``

@@ -140,7 +140,7 @@ def _initial(keras: Any, number: int, settings: NetworkSettings | None) -> dict[
     """He initialisation, with a first layer wide enough to resolve the sharp transitions.
 
     Glorot's would start the few inputs at a tenth of the activation's width, where the network is
-    linear: measured on the 21-cm power spectrum, it takes twice as long to the same error.
+    linear.
     """
     if settings is None or settings.initialiser == "glorot":
         return {}
