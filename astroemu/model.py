@@ -154,7 +154,9 @@ class Model:
         known = {p.name for p in self.prior.parameters}
         users: dict[str, str] = {}
         for key, provider in self.providers.items():
-            users |= dict.fromkeys(provider.parameters, key)
+            self._refuse_double(key, known)
+            derived = {requirement.observable for requirement in self.derived_inputs(key)}
+            users |= dict.fromkeys([name for name in provider.parameters if name not in derived], key)
         for key, probe in self.probes.items():
             users |= {p.name: key for p in probe.parameters}
         for name, key in users.items():
@@ -167,6 +169,29 @@ class Model:
         if unused:
             hint = closest(next(iter(unused)), set(users) - known)
             raise ResolutionError(f"nothing uses the parameter(s) {listing(unused)}; remove them.{hint}")
+
+    def _refuse_double(self, key: str, known: set[str]) -> None:
+        """Refuse a parameter that has a prior and is computed as well."""
+        for requirement in self.derived_inputs(key):
+            name = requirement.observable
+            if name in known:
+                source, _ = self._source[name]
+                raise ResolutionError(
+                    f"{name!r}, which {key!r} takes, has a prior and is computed by {source!r} too. Remove "
+                    f"[parameters.{name}] to use what is computed, or leave {name!r} out of the `provides` list of "
+                    f"{source!r} to sample it"
+                )
+
+    def derived_inputs(self, key: str) -> tuple[Requirement, ...]:
+        """Parameters of a provider that another provider computes, as what is required of that one.
+
+        A single number that is provided under the name of a parameter is that parameter.
+        """
+        return tuple(
+            Requirement(name, unit=self._source[name][1].unit)
+            for name in self.providers[key].parameters
+            if name in self._source and self._source[name][0] != key and not self._source[name][1].axes
+        )
 
     def _warn_double_counting(self) -> None:
         probes = list(self.probes.items())
@@ -250,10 +275,15 @@ class Model:
         points = theta if whole else theta[inside]
         if not len(points):
             return parts
-        found = self._pipeline.log_likelihoods(points)
+        found, within = self._pipeline.log_likelihoods(points)
         finite = np.all([np.isfinite(values) for values in found.values()], axis=0)
-        all_finite = bool(finite.all())
-        self.counts.not_finite += 0 if all_finite else int(len(points) - finite.sum())
+        if within is not None:
+            self.counts.outside += int(len(points) - within.sum())
+            found = {key: np.where(within, values, -np.inf) for key, values in found.items()}
+        else:
+            within = True
+        all_finite = bool(np.all(finite & within))
+        self.counts.not_finite += 0 if all_finite else int(np.sum(~finite & within))
         for key, values in found.items():
             clean = values if all_finite else np.where(np.isfinite(values), values, -np.inf)
             if whole:
@@ -287,7 +317,8 @@ class Model:
         theta = self._checked(theta)
         pipeline = Pipeline(self, {"predict": requirements}, 0.0)
         self._refuse_outside(theta, pipeline)
-        found = pipeline.predictions(theta, "predict")
+        found, within = pipeline.predictions(theta, "predict")
+        self._refuse(theta, within)
         return {name: np.asarray(prediction.value) for name, prediction in found.items()}
 
     def sample(self, sampler: str | Any = "emcee", *, seed: int = 1, **options: Any) -> Any:
@@ -330,7 +361,10 @@ class Model:
         return theta
 
     def _refuse_outside(self, theta: Array, pipeline: Pipeline) -> None:
-        outside = np.flatnonzero(~pipeline.inside(theta))
+        self._refuse(theta, pipeline.inside(theta))
+
+    def _refuse(self, theta: Array, inside: NDArray[np.bool_] | None) -> None:
+        outside = np.flatnonzero(~inside) if inside is not None else np.array([])
         if outside.size:
             point = dict(zip(self.names, theta[outside[0]].tolist(), strict=True))
             raise ConfigurationError(

@@ -19,6 +19,7 @@ Namespace = Any
 #: The NumPy namespace.
 NUMPY: Namespace = SimpleNamespace(
     abs=np.abs,
+    all=np.all,
     arcsinh=np.arcsinh,
     concatenate=np.concatenate,
     cosh=np.cosh,
@@ -35,6 +36,7 @@ NUMPY: Namespace = SimpleNamespace(
     matmul=np.matmul,
     maximum=np.maximum,
     minimum=np.minimum,
+    ones_like=np.ones_like,
     reshape=np.reshape,
     sigmoid=special.expit,
     sinh=np.sinh,
