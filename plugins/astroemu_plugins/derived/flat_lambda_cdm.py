@@ -45,7 +45,7 @@ class FlatLambdaCDM(Provider):
         }
 
     def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
-        def evaluate(theta: Any, observables: Mapping[str, Prediction], xp: Namespace) -> dict[str, Prediction]:
+        def evaluate(theta: Any, observables: Mapping[str, Prediction], xp: Namespace) -> dict[str, Prediction]:  # noqa: ARG001
             baryons, cold, h = theta[:, 0:1], theta[:, 1:2], theta[:, 2:3]
             found = {"omega_m": (baryons + cold + self._neutrinos) / h**2, "omega_b": baryons / h**2}
             return {name: Prediction(found[name]) for name in rows}
