@@ -44,6 +44,7 @@ NUMPY: Namespace = SimpleNamespace(
     sqrt=np.sqrt,
     stack=np.stack,
     sum=np.sum,
+    take=lambda x, columns: x[:, columns],
     tanh=np.tanh,
     transpose=np.transpose,
     where=np.where,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from astroemu.catalog import Catalog, load_catalog
 from astroemu.errors import ConfigurationError, DataError, listing
 from astroemu.namespace import Namespace
-from astroemu.panel import Panel
+from astroemu.panel import MEASUREMENT, Panel
 from astroemu.probe import Probe
 from astroemu.provider import Prediction
 from astroemu.requirement import Requirement
@@ -58,12 +58,11 @@ class Band:
 
     def keep(self, rows: NDArray[np.bool_]) -> Band:
         """Keep some bandpowers, and of the multipoles those that they need."""
-        window, ell = self.window[rows], self.ell
-        if rows.any() and not rows.all():
-            weight = np.abs(window) / np.abs(window).sum(axis=1, keepdims=True)
-            beyond = np.flatnonzero(np.cumsum(weight[:, ::-1], axis=1)[:, ::-1].max(axis=0) > _LEAKAGE)
-            window, ell = window[:, : beyond[-1] + 1], ell[: beyond[-1] + 1]
-        return Band(self.data[rows], self.ell_eff[rows], ell, window)
+        window = np.abs(self.window[rows])
+        beyond = np.cumsum((window / window.sum(axis=1, keepdims=True))[:, ::-1], axis=1)[:, ::-1].max(axis=0)
+        # Tails are dropped with the bandpowers that are cut; of a whole spectrum, zeros only.
+        reach = 1 + np.flatnonzero(beyond > (0.0 if rows.all() else _LEAKAGE))[-1]
+        return Band(self.data[rows], self.ell_eff[rows], self.ell[:reach], self.window[rows, :reach])
 
 
 class Bandpowers(Probe):
@@ -188,7 +187,7 @@ class Bandpowers(Probe):
             y=band.data / band.scale,
             error_low=error,
             error_high=error,
-            kind=("measurement",) * len(band.data),
+            kind=(MEASUREMENT,) * len(band.data),
             curve=Requirement(f"d_ell_{name.lower()}", at={"ell": ell}, unit=UNIT, rule={"ell": "spline"}),
             curve_x=ell,
         )

@@ -22,7 +22,7 @@ from astroemu.catalog import load_catalog
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.files import FileName
 from astroemu.namespace import Namespace
-from astroemu.panel import Panel
+from astroemu.panel import MEASUREMENT, Panel
 from astroemu.probe import Probe
 from astroemu.provider import Prediction
 from astroemu.requirement import Requirement
@@ -124,7 +124,7 @@ class CmbForecast(Probe):
         return -0.5 * xp.sum(self._modes * terms, axis=1)
 
     def _one(self, theory: Mapping[str, Any], xp: Namespace) -> Any:
-        (name,) = self._names
+        name = self._names[0]
         ratio = self.data[name] / theory[name]
         return ratio - xp.log(ratio) - 1.0
 
@@ -139,7 +139,7 @@ class CmbForecast(Probe):
         return tuple(self._panel(name) for name in self._names)
 
     def _panel(self, name: str) -> Panel:
-        first, second = name
+        first, second = name[0], name[1]
         auto = {field: self.data.get(field * 2, np.zeros_like(self.ell)) for field in (first, second)}
         cross = self.data[name]
         variance = (auto[first] * auto[second] + cross**2) / self._modes
@@ -154,7 +154,7 @@ class CmbForecast(Probe):
             y=value,
             error_low=weight**-0.5,
             error_high=weight**-0.5,
-            kind=("measurement",) * len(edges),
+            kind=(MEASUREMENT,) * len(edges),
             curve=Requirement(f"d_ell_{name.lower()}", at={"ell": self.ell[::5]}, unit=UNIT, rule={"ell": "spline"}),
             curve_x=self.ell[::5],
         )

@@ -17,7 +17,7 @@ from astroemu.catalog import load_catalog
 from astroemu.errors import ConfigurationError, DataError, listing
 from astroemu.files import FileName
 from astroemu.namespace import Namespace
-from astroemu.panel import Panel
+from astroemu.panel import MEASUREMENT, Panel
 from astroemu.probe import Probe
 from astroemu.provider import Prediction
 from astroemu.requirement import Requirement
@@ -99,7 +99,7 @@ class PlanckLowEll(Probe):
             y=middle,
             error_low=middle - (np.exp(mu - sigma) + loc),
             error_high=np.exp(mu + sigma) + loc - middle,
-            kind=("measurement",) * len(mu),
+            kind=(MEASUREMENT,) * len(mu),
             curve=Requirement(f"d_ell_{name.lower()}", at={"ell": ell}, unit="uK^2", rule={"ell": "spline"}),
             curve_x=ell,
         )
