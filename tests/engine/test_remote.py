@@ -73,7 +73,7 @@ def test_a_wrong_file_is_refused_and_not_kept(tmp_path, source, address):
 
 
 def test_no_network_says_what_to_do(tmp_path):
-    with pytest.raises(DataError, match="cannot download .*--from FOLDER"):
+    with pytest.raises(DataError, match=r"cannot download .*--from FOLDER"):
         catalog(tmp_path).fetch()
 
 
