@@ -22,6 +22,7 @@ from astroemu.prior import Prior
 from astroemu.probe import Probe
 from astroemu.provider import Provider
 from astroemu.requirement import Requirement
+from astroemu.sampled import Sampled
 
 Array = NDArray[np.float64]
 
@@ -96,6 +97,7 @@ class Model:
         self.emulator_error = float(emulator_error)
         self.prior = self._fitted(self._with_nuisance(prior), truncate_prior)
         self.counts = Counts()
+        self.providers |= self._measured_parameters()
         self._source = self._providers_by_observable()
         self._check_parameters()
         self._warn_double_counting()
@@ -137,6 +139,14 @@ class Model:
             return prior.truncated(box) if truncate else prior
         except ConfigurationError as error:
             raise ResolutionError(f"cannot truncate the prior: {error}") from None
+
+    def _measured_parameters(self) -> dict[str, Provider]:
+        """Providers of parameters that are required as observables and that no one else provides."""
+        provided = {name for provider in self.providers.values() for name in provider.provides}
+        requirements = [r for probe in self.probes.values() for r in probe.requires.values()]
+        requirements += [r for provider in self.providers.values() for r in provider.requires]
+        wanted = {r.observable for r in requirements if not r.at} - provided
+        return {p.name: Sampled(p) for p in self.prior.parameters if p.name in wanted}
 
     def _providers_by_observable(self) -> dict[str, tuple[str, Observable]]:
         found: dict[str, tuple[str, Observable]] = {}
@@ -190,7 +200,10 @@ class Model:
         return tuple(
             Requirement(name, unit=self._source[name][1].unit)
             for name in self.providers[key].parameters
-            if name in self._source and self._source[name][0] != key and not self._source[name][1].axes
+            if name in self._source
+            and self._source[name][0] != key
+            and not self._source[name][1].axes
+            and not isinstance(self.providers[self._source[name][0]], Sampled)
         )
 
     def _warn_double_counting(self) -> None:
@@ -232,7 +245,7 @@ class Model:
     @property
     def observables(self) -> dict[str, Observable]:
         """Everything that is provided, by name."""
-        return {name: observable for name, (_, observable) in self._source.items()}
+        return {name: observable for name, (_, observable) in self._source.items() if name not in self.names}
 
     def prior_transform(self, u: Array) -> Array:
         """Map points of the unit cube ``(n, d)`` to parameters ``(n, d)``."""

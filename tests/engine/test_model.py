@@ -243,3 +243,10 @@ def test_a_parameter_that_is_sampled_and_computed_is_refused():
     message = r"'offset', which 'line' takes, has a prior and is computed by 'triple' too. Remove \[parameters.offset\]"
     with pytest.raises(ResolutionError, match=message):
         Model(prior(), {"line": line, "triple": triple}, {"a": At()})
+
+
+def test_a_parameter_can_be_measured_directly():
+    model = Model(prior(), {"line": Line()}, {"a": At(at=2.5), "b": At("offset", datum=1.0)})
+    theta = np.array([[0.2, 1.5], [-0.4, 0.0]])
+    np.testing.assert_allclose(model.log_likelihood_by_probe(theta)["b"], -0.5 * (theta[:, 1] - 1) ** 2)
+    assert set(model.observables) == {"y"}
