@@ -42,6 +42,11 @@ class Catalog:
     arxiv: tuple[str, ...] = ()
     licence: str = ""
 
+    @property
+    def remedy(self) -> str:
+        """What a user can do when the file is missing."""
+        return ""
+
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the file.
@@ -52,7 +57,7 @@ class Catalog:
             If there is no file, or it is not the expected one.
         """
         if not self.path.is_file():
-            raise DataError(f"catalog {self.name!r}: there is no file {self.path}")
+            raise DataError(f"catalog {self.name!r}: there is no file {self.path}. {self.remedy}".rstrip())
         found = sha256(self.path)
         if self.checksum is not None and found != self.checksum:
             raise DataError(

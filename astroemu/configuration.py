@@ -7,7 +7,7 @@ missing files and mismatched parameters are errors that name the file, the key a
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from astroemu.parameter import Parameter
 from astroemu.prior import Prior
 from astroemu.probe import Probe
 from astroemu.provider import Provider
-from astroemu.registry import CONFIGURATIONS, PROBES, SAMPLERS, SIMULATORS, locate
+from astroemu.registry import CONFIGURATIONS, DERIVED, PROBES, SAMPLERS, SIMULATORS, Group, locate
 from astroemu.sampler import Sampler
 from astroemu.selection import Selection
 from astroemu.trained import load_emulator
@@ -49,6 +49,10 @@ class SimulatorTable(_Table):
     provides: list[str] | None = None
 
 
+class DerivedTable(SimulatorTable):
+    """``[derived.NAME]``: a quantity that follows from others."""
+
+
 class Document(_Table):
     """The whole file. Plugin tables stay open here; each plugin checks its own options."""
 
@@ -60,6 +64,7 @@ class Document(_Table):
     parameters: dict[str, dict[str, Any]]
     emulators: dict[str, EmulatorTable] = {}
     simulators: dict[str, SimulatorTable] = {}
+    derived: dict[str, DerivedTable] = {}
     probes: dict[str, dict[str, Any]]
     samplers: dict[str, dict[str, Any]] = {}
 
@@ -127,15 +132,35 @@ class Configuration:
 
     def simulators(self) -> dict[str, Provider]:
         """Construct the simulators of ``[simulators]``."""
-        made: dict[str, Provider] = {}
-        for name, table in self.document.simulators.items():
-            where = self.where("simulators", name)
-            with located(where):
-                direct = Direct(build(SIMULATORS.load(table.plugin or name), table.options, where, self.path.parent))
-                made[name] = direct if table.provides is None else Selection(direct, table.provides)
-                if name in self.document.emulators:
-                    raise ConfigurationError("an emulator has this name too; choose another, and say `plugin`")
-        return made
+        tables = self.document.simulators
+        return {
+            name: self._plugged("simulators", SIMULATORS, name, table, Direct, self.document.emulators)
+            for name, table in tables.items()
+        }
+
+    def derived(self) -> dict[str, Provider]:
+        """Construct the derived quantities of ``[derived]``."""
+        taken = {*self.document.emulators, *self.document.simulators}
+        return {
+            name: self._plugged("derived", DERIVED, name, table, lambda provider: provider, taken)
+            for name, table in self.document.derived.items()
+        }
+
+    def _plugged(
+        self,
+        key: str,
+        group: Group,
+        name: str,
+        table: SimulatorTable,
+        provider: Callable[[Any], Provider],
+        taken: Collection[str],
+    ) -> Provider:
+        where = self.where(key, name)
+        with located(where):
+            if name in taken:
+                raise ConfigurationError("another provider has this name too; choose another, and say `plugin`")
+            made = provider(build(group.load(table.plugin or name), table.options, where, self.path.parent))
+            return made if table.provides is None else Selection(made, table.provides)
 
     def probes(self) -> dict[str, Probe]:
         """Construct the probes of ``[probes]``."""
@@ -156,7 +181,7 @@ class Configuration:
         with located(str(self.path)):
             return Model(
                 self.prior(),
-                {**self.emulators(), **self.simulators()},
+                {**self.emulators(), **self.simulators(), **self.derived()},
                 self.probes(),
                 emulator_error=document.emulator_error,
                 truncate_prior=document.truncate_prior,

@@ -22,6 +22,7 @@ from astroemu.prior import Prior
 from astroemu.probe import Probe
 from astroemu.provider import Provider
 from astroemu.requirement import Requirement
+from astroemu.sampled import Sampled
 
 Array = NDArray[np.float64]
 
@@ -96,6 +97,7 @@ class Model:
         self.emulator_error = float(emulator_error)
         self.prior = self._fitted(self._with_nuisance(prior), truncate_prior)
         self.counts = Counts()
+        self.providers |= self._measured_parameters()
         self._source = self._providers_by_observable()
         self._check_parameters()
         self._warn_double_counting()
@@ -138,6 +140,14 @@ class Model:
         except ConfigurationError as error:
             raise ResolutionError(f"cannot truncate the prior: {error}") from None
 
+    def _measured_parameters(self) -> dict[str, Provider]:
+        """Providers of parameters that are required as observables and that no one else provides."""
+        provided = {name for provider in self.providers.values() for name in provider.provides}
+        requirements = [r for probe in self.probes.values() for r in probe.requires.values()]
+        requirements += [r for provider in self.providers.values() for r in provider.requires]
+        wanted = {r.observable for r in requirements if not r.at} - provided
+        return {p.name: Sampled(p) for p in self.prior.parameters if p.name in wanted}
+
     def _providers_by_observable(self) -> dict[str, tuple[str, Observable]]:
         found: dict[str, tuple[str, Observable]] = {}
         for key, provider in self.providers.items():
@@ -154,7 +164,9 @@ class Model:
         known = {p.name for p in self.prior.parameters}
         users: dict[str, str] = {}
         for key, provider in self.providers.items():
-            users |= dict.fromkeys(provider.parameters, key)
+            self._refuse_double(key, known)
+            derived = {requirement.observable for requirement in self.derived_inputs(key)}
+            users |= dict.fromkeys([name for name in provider.parameters if name not in derived], key)
         for key, probe in self.probes.items():
             users |= {p.name: key for p in probe.parameters}
         for name, key in users.items():
@@ -167,6 +179,32 @@ class Model:
         if unused:
             hint = closest(next(iter(unused)), set(users) - known)
             raise ResolutionError(f"nothing uses the parameter(s) {listing(unused)}; remove them.{hint}")
+
+    def _refuse_double(self, key: str, known: set[str]) -> None:
+        """Refuse a parameter that has a prior and is computed as well."""
+        for requirement in self.derived_inputs(key):
+            name = requirement.observable
+            if name in known:
+                source, _ = self._source[name]
+                raise ResolutionError(
+                    f"{name!r}, which {key!r} takes, has a prior and is computed by {source!r} too. Remove "
+                    f"[parameters.{name}] to use what is computed, or leave {name!r} out of the `provides` list of "
+                    f"{source!r} to sample it"
+                )
+
+    def derived_inputs(self, key: str) -> tuple[Requirement, ...]:
+        """Parameters of a provider that another provider computes, as what is required of that one.
+
+        A single number that is provided under the name of a parameter is that parameter.
+        """
+        return tuple(
+            Requirement(name, unit=self._source[name][1].unit)
+            for name in self.providers[key].parameters
+            if name in self._source
+            and self._source[name][0] != key
+            and not self._source[name][1].axes
+            and not isinstance(self.providers[self._source[name][0]], Sampled)
+        )
 
     def _warn_double_counting(self) -> None:
         probes = list(self.probes.items())
@@ -207,7 +245,7 @@ class Model:
     @property
     def observables(self) -> dict[str, Observable]:
         """Everything that is provided, by name."""
-        return {name: observable for name, (_, observable) in self._source.items()}
+        return {name: observable for name, (_, observable) in self._source.items() if name not in self.names}
 
     def prior_transform(self, u: Array) -> Array:
         """Map points of the unit cube ``(n, d)`` to parameters ``(n, d)``."""
@@ -250,10 +288,15 @@ class Model:
         points = theta if whole else theta[inside]
         if not len(points):
             return parts
-        found = self._pipeline.log_likelihoods(points)
+        found, within = self._pipeline.log_likelihoods(points)
         finite = np.all([np.isfinite(values) for values in found.values()], axis=0)
-        all_finite = bool(finite.all())
-        self.counts.not_finite += 0 if all_finite else int(len(points) - finite.sum())
+        if within is not None:
+            self.counts.outside += int(len(points) - within.sum())
+            found = {key: np.where(within, values, -np.inf) for key, values in found.items()}
+        else:
+            within = True
+        all_finite = bool(np.all(finite & within))
+        self.counts.not_finite += 0 if all_finite else int(np.sum(~finite & within))
         for key, values in found.items():
             clean = values if all_finite else np.where(np.isfinite(values), values, -np.inf)
             if whole:
@@ -287,7 +330,8 @@ class Model:
         theta = self._checked(theta)
         pipeline = Pipeline(self, {"predict": requirements}, 0.0)
         self._refuse_outside(theta, pipeline)
-        found = pipeline.predictions(theta, "predict")
+        found, within = pipeline.predictions(theta, "predict")
+        self._refuse(theta, within)
         return {name: np.asarray(prediction.value) for name, prediction in found.items()}
 
     def sample(self, sampler: str | Any = "emcee", *, seed: int = 1, **options: Any) -> Any:
@@ -330,7 +374,10 @@ class Model:
         return theta
 
     def _refuse_outside(self, theta: Array, pipeline: Pipeline) -> None:
-        outside = np.flatnonzero(~pipeline.inside(theta))
+        self._refuse(theta, pipeline.inside(theta))
+
+    def _refuse(self, theta: Array, inside: NDArray[np.bool_] | None) -> None:
+        outside = np.flatnonzero(~inside) if inside is not None else np.array([])
         if outside.size:
             point = dict(zip(self.names, theta[outside[0]].tolist(), strict=True))
             raise ConfigurationError(

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 #: ``measurement`` with error bars; ``upper`` or ``lower`` limit with an arrow.
 Kind = Literal["measurement", "upper", "lower"]
+MEASUREMENT: Kind = "measurement"
 
 
 @dataclass(frozen=True, eq=False)

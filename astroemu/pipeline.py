@@ -43,6 +43,22 @@ class _Step:
     evaluate: Evaluate
     sizes: Mapping[str, int]
     columns: NDArray[np.intp] | None  # None if it takes them all in order
+    derived: tuple[_DerivedColumn, ...]  # by increasing position
+
+
+@dataclass(frozen=True)
+class _DerivedColumn:
+    """A parameter of a provider that another provider computes."""
+
+    name: str
+    position: int  # among the provider's parameters
+    low: float
+    high: float
+
+    @property
+    def stand_in(self) -> float:
+        """A value that the provider takes, for a point that is rejected."""
+        return 0.5 * (self.low + self.high) if np.isfinite(self.low) and np.isfinite(self.high) else 0.0
 
 
 class Pipeline:
@@ -55,6 +71,7 @@ class Pipeline:
         # A probe and a provider may have one name: users are told apart by their side.
         everything = [(("probe", user), key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
         everything += [(("provider", p), r.observable, r) for p in chain for r in model.providers[p].requires]
+        everything += [(("parameter", p), r.observable, r) for p in chain for r in model.derived_inputs(p)]
         matrices = {(user, key): _matrix(req, model.source(req, user[1])[1], user[1]) for user, key, req in everything}
         used: dict[str, NDArray[np.intp]] = {}
         for user, key, req in everything:
@@ -68,14 +85,20 @@ class Pipeline:
             provider = model.providers[key]
             rows = {name: used[name] for name in provider.provides if name in used}
             sizes = {name: len(wanted_rows) for name, wanted_rows in rows.items()}
-            self.steps.append(_Step(key, provider.evaluator(rows), sizes, self._columns(provider.parameters)))
+            derived = self._derived(key)
+            computed = {column.name for column in derived}
+            given = tuple(name for name in provider.parameters if name not in computed)
+            self.steps.append(_Step(key, provider.evaluator(rows), sizes, self._columns(given), derived))
         self.nuisance = {
             key: tuple(p.name for p in probe.parameters) for key, probe in model.probes.items() if key in wanted
         }
         self.low, self.high = self._box()
 
     def inside(self, theta: Array) -> NDArray[np.bool_]:
-        """Which points lie in the range of every provider that is used: ``(n,)``."""
+        """Which points lie in the range of every provider that is used: ``(n,)``.
+
+        Parameters that a provider computes are checked on the way.
+        """
         return np.asarray(np.all((theta >= self.low) & (theta <= self.high), axis=1))
 
     @staticmethod
@@ -88,7 +111,7 @@ class Pipeline:
             if key in above:
                 raise ResolutionError(f"providers go in a circle: {' -> '.join((*above, key))}")
             if key not in order:
-                for inner in model.providers[key].requires:
+                for inner in (*model.providers[key].requires, *model.derived_inputs(key)):
                     visit(inner, key, (*above, key))
                 order.append(key)
 
@@ -96,6 +119,15 @@ class Pipeline:
             for requirement in requirements.values():
                 visit(requirement, user, ())
         return order
+
+    def _derived(self, key: str) -> tuple[_DerivedColumn, ...]:
+        provider = self.model.providers[key]
+        names = [requirement.observable for requirement in self.model.derived_inputs(key)]
+        return tuple(
+            _DerivedColumn(name, position, *provider.bounds.get(name, (-np.inf, np.inf)))
+            for position, name in enumerate(provider.parameters)
+            if name in names
+        )
 
     def _columns(self, parameters: tuple[str, ...]) -> NDArray[np.intp] | None:
         """Columns of the extended theta (sampled, then fixed); None if they are all in order."""
@@ -119,19 +151,41 @@ class Pipeline:
             return theta
         return np.concatenate([theta, np.broadcast_to(list(fixed.values()), (len(theta), len(fixed)))], axis=1)
 
-    def _provided(self, theta: Array, xp: Namespace) -> dict[str, Prediction]:
-        """Run the providers: rows asked of them, by observable."""
+    def _provided(self, theta: Array, xp: Namespace) -> tuple[dict[str, Prediction], Any]:
+        """Run the providers: rows asked of them, by observable.
+
+        With them, where some parameters are computed, which points kept to the ranges ``(n,)``; else None.
+        """
         found: dict[str, Prediction] = {}
+        inside = None
         for step in self.steps:
             terms = self.terms.get(("provider", step.key), {})
             inner = {name: self._apply(term, found, xp) for name, term in terms.items()}
             points = theta if step.columns is None else theta[:, step.columns]
+            if step.derived:
+                points, within = self._completed(step, points, found, xp)
+                inside = within if inside is None else inside & within
             answer = self._guarded(
                 self.model.providers[step.key], step.key, theta, lambda s=step, p=points, i=inner: s.evaluate(p, i, xp)
             )
             _check_answer(step, answer, len(theta))
             found |= answer
-        return found
+        return found, inside
+
+    def _completed(self, step: _Step, points: Array, found: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
+        """Insert the computed parameters of a provider, and say which points lie in its range.
+
+        The others get a value in the range instead, since a provider may fail beyond it; what it
+        answers there is thrown away.
+        """
+        terms = self.terms["parameter", step.key]
+        values = {column: self._apply(terms[column.name], found, xp).value for column in step.derived}
+        within = [(value >= column.low) & (value <= column.high) for column, value in values.items()]
+        inside = xp.all(xp.concatenate(within, axis=1), axis=1)
+        columns = [points[:, j : j + 1] for j in range(points.shape[1])]
+        for column, value in values.items():
+            columns.insert(column.position, xp.where(inside[:, None], value, column.stand_in))
+        return xp.concatenate(columns, axis=1), inside
 
     def _apply(self, term: _Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
         whole = found[term.observable]
@@ -144,20 +198,29 @@ class Pipeline:
             error = None if error is None else xp.abs(xp.matmul(error, term.matrix))
         return Prediction(value, error if error is None or self.error_scale == 1 else self.error_scale * error)
 
-    def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> dict[str, Prediction]:
-        """What one user asked for."""
-        found = self._provided(self._extended(theta), xp)
-        return {key: self._apply(term, found, xp) for key, term in self.terms.get(("probe", user), {}).items()}
+    def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> tuple[dict[str, Prediction], Any]:
+        """What one user asked for, and what :meth:`log_likelihoods` says about ranges."""
+        found, inside = self._provided(self._extended(theta), xp)
+        terms = self.terms.get(("probe", user), {})
+        return {key: self._apply(term, found, xp) for key, term in terms.items()}, inside
 
-    def log_likelihoods(self, theta: Array, xp: Namespace = NUMPY) -> dict[str, Array]:
-        """Log-likelihood ``(n,)`` of each probe, as the probe returns it."""
+    def log_likelihoods(self, theta: Array, xp: Namespace = NUMPY) -> tuple[dict[str, Array], Any]:
+        """Log-likelihood ``(n,)`` of each probe, as the probe returns it.
+
+        Returns
+        -------
+        dict of str to (n,) array
+        (n,) bool array or None
+            Which points kept to the range of every provider in the parameters that other providers
+            compute; None if there are no such parameters. Elsewhere the likelihoods mean nothing.
+        """
         # What overflows becomes infinite, which the model counts: no warning is needed.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return self._log_likelihoods(theta, xp)
 
-    def _log_likelihoods(self, theta: Array, xp: Namespace) -> dict[str, Array]:
+    def _log_likelihoods(self, theta: Array, xp: Namespace) -> tuple[dict[str, Array], Any]:
         extended = self._extended(theta)
-        found = self._provided(extended, xp)
+        found, inside = self._provided(extended, xp)
         names = (*self.model.names, *self.model.prior.fixed)
         result = {}
         for key, probe in self.model.probes.items():
@@ -175,7 +238,7 @@ class Pipeline:
                     f"for {len(theta)} point(s); ({len(theta)},) is needed"
                 )
             result[key] = values
-        return result
+        return result, inside
 
     def _guarded(self, plugin: Any, key: str, theta: Array, call: Any) -> Any:
         try:

@@ -105,12 +105,13 @@ PROBES = Group("astroemu.probes", "probe", "astroemu.probe.Probe")
 EMULATORS = Group("astroemu.emulators", "kind of emulator", "astroemu.emulator.Emulator")
 SAMPLERS = Group("astroemu.samplers", "sampler", "astroemu.sampler.Sampler")
 SIMULATORS = Group("astroemu.simulators", "simulator", "astroemu.simulator.Simulator")
+DERIVED = Group("astroemu.derived", "derived quantity", "astroemu.provider.Provider")
 CATALOGS = Group("astroemu.catalogs", "catalog", "astroemu.catalog.Catalog", is_class=False)
 #: Trained emulator files and ready configurations, each a path.
 TRAINED = Group("astroemu.trained", "trained emulator", "pathlib.Path", is_class=False)
 CONFIGURATIONS = Group("astroemu.configurations", "configuration", "pathlib.Path", is_class=False)
 
-GROUPS: tuple[Group, ...] = (PROBES, TRAINED, EMULATORS, SAMPLERS, SIMULATORS, CATALOGS, CONFIGURATIONS)
+GROUPS: tuple[Group, ...] = (PROBES, TRAINED, EMULATORS, SAMPLERS, SIMULATORS, DERIVED, CATALOGS, CONFIGURATIONS)
 
 
 def locate(group: Group, name_or_path: str | Path) -> Path:

@@ -13,6 +13,7 @@ import typer
 
 from astroemu.cli import (
     bench,
+    catalogs,
     clean,
     compare,
     fit,
@@ -53,6 +54,7 @@ app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("list")(listing.listing)
+app.add_typer(catalogs.app, name="catalogs")
 app.command("simulate")(simulate.simulate)
 app.command("import")(importing.importing)
 app.command("inspect")(inspect.inspect)

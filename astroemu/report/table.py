@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,9 +19,10 @@ def text_table(summary: Mapping[str, Any]) -> str:
     heads = "  ".join(f"{head:>19}" for head in ("68 % interval", "shortest 68 %", "95 % interval"))
     lines.append(f"{'parameter':<{width}}  {'mean':>9} {'std':>8}   {'median':>9}  {heads}")
     for name, p in rows.items():
+        d = _decimals(p["std"])
         lines.append(
-            f"{name:<{width}}  {p['mean']:9.4f} {p['std']:8.4f}   {p['median']:9.4f}  "
-            + "  ".join(f"[{p[a]:8.4f}, {p[b]:8.4f}]" for a, b in _INTERVALS)
+            f"{name:<{width}}  {p['mean']:9.{d}f} {p['std']:8.{d}f}   {p['median']:9.{d}f}  "
+            + "  ".join(f"[{p[a]:8.{d}f}, {p[b]:8.{d}f}]" for a, b in _INTERVALS)
         )
     lines.append("")
     lines.append(
@@ -43,6 +45,11 @@ def text_table(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _decimals(std: float) -> int:
+    """Places after the point that give two digits of a standard deviation; four at least."""
+    return min(max(4, 1 - math.floor(math.log10(std))), 12) if 0 < std < math.inf else 4
+
+
 def comparison_table(runs: Mapping[str, tuple[Samples, Mapping[str, Any]]]) -> str:
     """Return the posteriors of several runs, samples and summary, side by side by parameter.
 
@@ -61,10 +68,11 @@ def comparison_table(runs: Mapping[str, tuple[Samples, Mapping[str, Any]]]) -> s
             if p is None:
                 lines.append(f"{start}  not there")
                 continue
+            d = _decimals(p["std"])
             shift = f"{(p['mean'] - first[name]['mean']) / first[name]['std']:+.2f} std" if i and name in first else ""
             lines.append(
-                f"{start}  {p['mean']:9.4f} +- {p['std']:.4f}   shortest 68 % "
-                f"[{p['hpd68_low']:8.4f}, {p['hpd68_high']:8.4f}]  {shift}".rstrip()
+                f"{start}  {p['mean']:9.{d}f} +- {p['std']:.{d}f}   shortest 68 % "
+                f"[{p['hpd68_low']:8.{d}f}, {p['hpd68_high']:8.{d}f}]  {shift}".rstrip()
             )
     for label, (_, run) in runs.items():
         evidence = run["log_evidence"]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from astroemu.catalog import Catalog
+from astroemu.remote import RemoteCatalog, cache_folder
+from astroemu_catalogs import plik_lite
 
 _DATA = Path(__file__).parent / "data"
 _PUBLISHED = "plain numbers of published papers; cite the papers"
@@ -60,4 +62,54 @@ OPTICAL_DEPTH = Catalog(
     reference="Planck 2018 VI; Pagano+20; Qin+20; Paoletti+20; de Belsunce+21",
     arxiv=("1807.06209", "1908.09856", "2006.16828", "2005.12222", "2103.14378"),
     licence=_PUBLISHED,
+)
+
+ACT_DR6_LITE = Catalog(
+    name="act_dr6_lite",
+    path=_DATA / "act_dr6_lite.h5",
+    checksum="11ebe8b97c08a832979508912b5e82d0acd952558fda6e376f4344ee901b8044",
+    reference="Naess et al. 2025; Louis et al. 2025; Calabrese et al. 2025",
+    arxiv=("2503.14451", "2503.14452", "2503.14454"),
+    licence="MIT (values carried by candl-like 1.8.2); data of the ACT Collaboration",
+)
+
+SPT3G_2018_LITE = Catalog(
+    name="spt3g_2018_lite",
+    path=_DATA / "spt3g_2018_lite.h5",
+    checksum="2c492269f5a7efcd15983bca76702e621e59e37574814ea30e1b7eb3e19494be",
+    reference="Balkenhol et al. 2023, PRD 108, 023510; Balkenhol 2024 (compression)",
+    arxiv=("2212.05642", "2412.00826"),
+    licence="MIT (values carried by candl-like 1.8.2); data of the SPT-3G Collaboration",
+)
+
+PLANCK2018_PLIK_LITE = RemoteCatalog(
+    name="planck2018_plik_lite",
+    path=cache_folder() / "planck2018_plik_lite.h5",
+    reference="Planck Collaboration 2020, A&A 641, A5; Prince & Dunkley 2019, PRD 100, 083502",
+    arxiv=("1907.12875", "1909.05869"),
+    licence="none stated; data of the Planck Collaboration (Planck Legacy Archive)",
+    address=(
+        "https://raw.githubusercontent.com/heatherprince/planck-lite-py/"
+        "2c0d0f67e59ce781654cf62dd7fb10757b0e60be/data/planck2018_plik_lite"
+    ),
+    files=plik_lite.FILES,
+    convert=plik_lite.convert,
+)
+
+PLANCK2018_LOW_ELL = Catalog(
+    name="planck2018_low_ell",
+    path=_DATA / "planck2018_low_ell.ecsv",
+    checksum="caf15af37972c7fe71c6615beec2d73019d596475b2b55c2b0773963b9490f8d",
+    reference="Prince & Dunkley 2022, PRD 105, 023518; Planck Collaboration 2020, A&A 641, A5",
+    arxiv=("2104.05715", "1907.12875"),
+    licence=_PUBLISHED,
+)
+
+PLANCK2018_BEST_FIT = Catalog(
+    name="planck2018_best_fit",
+    path=_DATA / "planck2018_best_fit.h5",
+    checksum="6ea73a6b63be86024eaf9b04bdc65ddfb15f856f5b3c3628f92b9d33736ec6e2",
+    reference="Planck Collaboration 2020, A&A 641, A6 (parameters of the best fit); CAMB 2.0.5",
+    arxiv=("1807.06209",),
+    licence="computed for astroemu; no restriction",
 )

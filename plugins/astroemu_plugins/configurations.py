@@ -7,9 +7,15 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _EXAMPLES = _HERE / "examples" if (_HERE / "examples").is_dir() else _HERE.parents[1] / "docs" / "examples"
 
+CMB = _EXAMPLES / "cmb.toml"
+CMB_ACT_PLANCK = _EXAMPLES / "cmb_act_planck.toml"
+CMB_PLANCK = _EXAMPLES / "cmb_planck.toml"
 GALAXIES = _EXAMPLES / "galaxies.toml"
 REIONIZATION = _EXAMPLES / "reionization.toml"
+REIONIZATION_CMB = _EXAMPLES / "reionization_cmb.toml"
 LIKE_21CMMC = _EXAMPLES / "like_21cmmc.toml"
 TRAIN_21CMFAST = _EXAMPLES / "train_21cmfast.toml"
 TRAIN_ACG = _EXAMPLES / "train_acg.toml"
+TRAIN_CMB = _EXAMPLES / "train_cmb.toml"
+TRAIN_CMB_BACKGROUND = _EXAMPLES / "train_cmb_background.toml"
 TRAIN_PARK19 = _EXAMPLES / "train_park19.toml"

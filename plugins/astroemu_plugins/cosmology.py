@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,22 @@ YEAR_S = 3.15576e7
 SIGMA_T = 6.6524587321e-25  # cm^2
 _G = 6.6743e-8  # cgs
 _M_P = 1.67262192e-24  # g
-_H100 = 1e7 / MPC_CM  # 100 km/s/Mpc in 1/s
+H100 = 1e7 / MPC_CM  # 100 km/s/Mpc in 1/s
+
+
+def radiation_density(h: Any, t_cmb: float = 2.7255) -> Any:
+    """Photons and three massless neutrinos over the critical density, for any array of ``h``."""
+    return 4.18343e-5 * (t_cmb / 2.7255) ** 4 / h**2
+
+
+def hydrogen_density(h: Any, omega_b: Any, y_he: float) -> Any:
+    """Comoving number density of hydrogen nuclei [1/cm^3], for any arrays of one shape."""
+    return omega_b * _critical(h) * (1.0 - y_he) / _M_P
+
+
+def _critical(h: Any) -> Any:
+    """Critical density today [g/cm^3]."""
+    return 3.0 * (h * H100) ** 2 / (8.0 * np.pi * _G)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +76,7 @@ class Cosmology:
     @cached_property
     def omega_r(self) -> Array:
         """Photons and three massless neutrinos over the critical density ``(n,)``."""
-        return 4.18343e-5 * (self.t_cmb / 2.7255) ** 4 / self.h**2
+        return np.asarray(radiation_density(self.h, self.t_cmb))
 
     @cached_property
     def omega_l(self) -> Array:
@@ -71,7 +87,7 @@ class Cosmology:
         """Expansion rate [1/s] at redshifts ``(m,)``: ``(n, m)``."""
         a = 1.0 + np.asarray(z)
         e2 = self.omega_m[:, None] * a**3 + self.omega_r[:, None] * a**4 + self.omega_l[:, None]
-        return self.h[:, None] * _H100 * np.sqrt(e2)
+        return self.h[:, None] * H100 * np.sqrt(e2)
 
     def growth(self, z: Array) -> Array:
         """Linear growth factor, one today: ``(n, m)``."""
@@ -83,12 +99,12 @@ class Cosmology:
     @cached_property
     def matter_density(self) -> Array:
         """Comoving matter density [Msun/Mpc^3]: ``(n,)``."""
-        return self.omega_m * self._critical * MPC_CM**3 / M_SUN_G
+        return np.asarray(self.omega_m * _critical(self.h) * MPC_CM**3 / M_SUN_G)
 
     @cached_property
     def hydrogen_density(self) -> Array:
         """Comoving number density of hydrogen nuclei [1/cm^3]: ``(n,)``."""
-        return self.omega_b * self._critical * (1.0 - self.y_he) / _M_P
+        return np.asarray(hydrogen_density(self.h, self.omega_b, self.y_he))
 
     @cached_property
     def helium_to_hydrogen(self) -> float:
@@ -109,10 +125,6 @@ class Cosmology:
         square, slope = _filters()
         variance = power @ square
         return np.sqrt(variance), -(power @ slope) / (6.0 * variance)
-
-    @property
-    def _critical(self) -> Array:
-        return 3.0 * (self.h * _H100) ** 2 / (8.0 * np.pi * _G)
 
     def _transfer(self) -> Array:
         """Matter transfer function without wiggles ``(n, k)``; no massive neutrinos."""

@@ -14,6 +14,7 @@ from astroemu.prior import Prior
 from astroemu.probe import Probe
 from astroemu.provider import Prediction, Provider
 from astroemu.requirement import Requirement
+from tests.helpers import Stub
 
 GRID = np.linspace(0.0, 9.0, 10)
 
@@ -204,3 +205,48 @@ def test_two_probes_of_one_topic_warn():
     first.contains = second.contains = frozenset({"the same galaxies"})
     with pytest.warns(DoubleCountingWarning, match="'a' and 'b'.*the same galaxies"):
         Model(prior(), {"line": Line()}, {"a": first, "b": second})
+
+
+def chain(**options):
+    """``double`` computes the offset that ``line`` takes: offset = 3 slope."""
+    triple = Stub(("slope",), {Observable("offset"): lambda t: 3 * t[:, 0]})
+    line = Stub(
+        ("offset", "slope"),
+        {Observable("y", (Axis("x", GRID),)): lambda t: t[:, 1:] * GRID + t[:, :1]},
+        bounds={"offset": (-1.5, 1.5)},
+    )
+    providers = {"line": line, "triple": triple}
+    return Model(prior(offset=None, **options), providers, {"a": At(at=2.5)}), line
+
+
+def test_a_parameter_can_be_what_another_provider_computes():
+    model, line = chain()
+    theta = np.array([[0.2], [-0.4]])
+    np.testing.assert_allclose(model.log_likelihood(theta), -0.5 * (theta[:, 0] * 5.5) ** 2)
+    np.testing.assert_allclose(line.calls[-1], np.hstack([3 * theta, theta]))
+    assert model.names == ("slope",)
+
+
+def test_a_computed_parameter_outside_the_range_is_rejected_and_counted():
+    model, line = chain()
+    values = model.log_likelihood(np.array([[0.2], [0.9], [-0.6]]))
+    assert np.isfinite(values).tolist() == [True, False, False] and values[1] == -np.inf
+    assert model.counts.outside == 2 and model.counts.not_finite == 0
+    # The provider never sees a value beyond its range.
+    assert np.abs(line.calls[-1][:, 0]).max() <= 1.5
+    with pytest.raises(ConfigurationError, match=r"1 point\(s\) lie outside"):
+        model.predict_for({"it": Requirement("y", {"x": np.array([1.0])})}, np.array([[0.9]]))
+
+
+def test_a_parameter_that_is_sampled_and_computed_is_refused():
+    line, triple = Line(), Stub(("slope",), {Observable("offset"): lambda t: 3 * t[:, 0]})
+    message = r"'offset', which 'line' takes, has a prior and is computed by 'triple' too. Remove \[parameters.offset\]"
+    with pytest.raises(ResolutionError, match=message):
+        Model(prior(), {"line": line, "triple": triple}, {"a": At()})
+
+
+def test_a_parameter_can_be_measured_directly():
+    model = Model(prior(), {"line": Line()}, {"a": At(at=2.5), "b": At("offset", datum=1.0)})
+    theta = np.array([[0.2, 1.5], [-0.4, 0.0]])
+    np.testing.assert_allclose(model.log_likelihood_by_probe(theta)["b"], -0.5 * (theta[:, 1] - 1) ** 2)
+    assert set(model.observables) == {"y"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
-from scipy.integrate import quad
 from scipy.interpolate import CubicSpline
 
 from astroemu.errors import ConfigurationError, DataError
@@ -119,20 +118,6 @@ def test_stars_are_never_more_than_the_baryons():
     lower = Park19().simulate(changed(log10_f_star10=0.0, alpha_star=0.0))["log10_uv_lf"][0]
     bright = M_UV < -22
     np.testing.assert_allclose(out[:, bright], lower[:, bright], atol=1e-9)
-
-
-def test_the_optical_depth_of_gas_that_is_always_ionised():
-    from astroemu_plugins.simulators.park19 import optical_depth
-
-    cosmology = Cosmology(*(np.array([value]) for value in PLANCK))
-    helium = cosmology.helium_to_hydrogen
-
-    def integrand(z):
-        return 2.99792458e10 * 6.6524587321e-25 * (1 + z) ** 2 / cosmology.hubble(np.array([z]))[0, 0]
-
-    low, high = quad(integrand, 0, 3)[0] * (1 + 2 * helium), quad(integrand, 3, Z[-1])[0] * (1 + helium)
-    found = optical_depth(cosmology, Z, np.ones((1, len(Z))), np.array([0]))
-    assert found[0] == pytest.approx(cosmology.hydrogen_density[0] * (low + high), rel=1e-3)
 
 
 def test_more_structure_means_more_galaxies_and_earlier_reionization():

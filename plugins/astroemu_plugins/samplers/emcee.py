@@ -32,8 +32,9 @@ from astroemu.sampler import Counted, Progress, Report, Sampler, Target, seeds, 
 from astroemu.samples import Samples, kish_ess
 
 Array = NDArray[np.float64]
-#: Prior draws among which the walkers' starting points are chosen.
+#: Draws among which the walkers' starting points are chosen, and rounds in a row that may bring no progress.
 _STARTING_DRAWS = 20_000
+_STARTING_PATIENCE = 3
 #: One part in so many of the chain is burn-in.
 _BURN_IN = 4
 
@@ -204,22 +205,45 @@ def _half_square(z: Array) -> Array:
 
 
 def _starting_points(target: Counted, walkers: int, rng: np.random.Generator) -> Array:
-    """Draw normal scores from the prior, weighted towards the posterior.
+    """Draw normal scores that are spread like the posterior.
 
-    Prior draws are resampled without replacement by a likelihood tempered so far that several
-    walkers' worth of draws carry weight: the ensemble starts spread out, but in no desert.
+    Population Monte Carlo (Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907): draws from the prior are
+    weighted by a likelihood tempered so far that several walkers' worth of them carry weight; a Gaussian of
+    their mean and twice their covariance gives the next draws, until no tempering is needed. A walker that
+    starts far out may stay there for the whole run: differences between the others are too short for it.
     """
-    z = rng.standard_normal((_STARTING_DRAWS, len(target.names)))
-    log_l = np.concatenate([target.log_likelihood(_theta(target, part)) for part in np.array_split(z, 20)])
-    usable = np.isfinite(log_l)
-    if usable.sum() < 2 * walkers:
+    n_dim = len(target.names)
+    z = rng.standard_normal((_STARTING_DRAWS, n_dim))
+    log_q = -_half_square(z)
+    chosen, best, idle = z[:walkers], -1.0, 0
+    while best < 1.0 and idle < _STARTING_PATIENCE:
+        log_l = np.concatenate([target.log_likelihood(_theta(target, part)) for part in np.array_split(z, 10)])
+        usable = np.isfinite(log_l)
+        if usable.sum() < 2 * walkers:
+            break
+        z, log_l, log_q = z[usable], log_l[usable], log_q[usable]
+        beta, log_w = _tempered(log_l, -_half_square(z) - log_q, 4 * walkers)
+        if beta > best:
+            # The top k of these are a resampling without replacement (Gumbel).
+            chosen, best, idle = z[np.argsort(log_w + rng.gumbel(size=len(log_w)))[::-1][:walkers]], beta, -1
+        idle += 1
+        weight = np.exp(log_w - log_w.max())
+        covariance = 2.0 * np.cov(z.T, aweights=weight).reshape(n_dim, n_dim) + 1e-8 * np.eye(n_dim)
+        centre, root = np.average(z, axis=0, weights=weight), np.linalg.cholesky(covariance)
+        unit = rng.standard_normal((_STARTING_DRAWS // 4, n_dim))
+        z = centre + unit @ root.T
+        log_q = -_half_square(unit) - np.sum(np.log(np.diag(root)))
+    if best < 0:
         raise SamplingError(
-            f"only {int(usable.sum())} of {_STARTING_DRAWS} prior draws have a finite likelihood; emcee needs "
+            f"only {int(usable.sum())} of {len(usable)} prior draws have a finite likelihood; emcee needs "
             f"{2 * walkers} to start. Narrow the prior or check the data"
         )
-    z, log_l = z[usable], log_l[usable]
+    return np.asarray(chosen)
+
+
+def _tempered(log_l: Array, log_ratio: Array, ess: float) -> tuple[float, Array]:
+    """Highest power (at most one) of the likelihood at which the weights are worth ``ess`` draws; the log weights."""
     beta = 1.0
-    while kish_ess(beta * log_l) < 4 * walkers and beta > 1e-6:
+    while kish_ess(beta * log_l + log_ratio) < ess and beta > 1e-6:
         beta *= 0.7
-    gumbel = beta * log_l + rng.gumbel(size=len(log_l))  # top-k of these: resampling without replacement
-    return np.asarray(z[np.argsort(gumbel)[::-1][:walkers]])
+    return beta, beta * log_l + log_ratio

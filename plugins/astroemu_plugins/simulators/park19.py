@@ -30,10 +30,12 @@ from numpy.typing import NDArray
 from astroemu.distribution import Uniform
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.interpolation import interpolation_matrix
+from astroemu.namespace import NUMPY
 from astroemu.observable import Axis, Observable
 from astroemu.parameter import Parameter
 from astroemu.simulator import Simulator
-from astroemu_plugins.cosmology import C_CM, LN_RADIUS, SIGMA_T, YEAR_S, Cosmology
+from astroemu_plugins.cosmology import LN_RADIUS, YEAR_S, Cosmology
+from astroemu_plugins.thomson import optical_depth
 
 Array = NDArray[np.float64]
 
@@ -149,7 +151,7 @@ class Park19(Simulator):
         return {
             "x_hi": 1.0 - ionised,
             "n_ion": n_ion,
-            "tau_e": optical_depth(cosmology, _Z, ionised, of_point),
+            "tau_e": optical_depth(values["h"], values["omega_m"], values["omega_b"], _Z, ionised, NUMPY),
             "log10_uv_lf": _luminosity_function(halos, values, of_point),
         }
 
@@ -269,21 +271,3 @@ def _at_mass(halos: _Halos, table: Array, ln_m: Array, of_point: NDArray[np.intp
     row, z = of_point[:, None, None], np.arange(table.shape[1])[None, :, None]
     below, here, above = (table[row, z, middle + i] for i in (-1, 0, 1))
     return np.asarray(here + 0.5 * t * (above - below) + 0.5 * t * t * (above - 2.0 * here + below))
-
-
-def optical_depth(cosmology: Cosmology, z: Array, ionised: Array, of_point: NDArray[np.intp]) -> Array:
-    """Thomson optical depth ``(n,)`` of ionised fractions ``(n, z)``.
-
-    ``tau = int c n_e sigma_T (1 + z)^2 / H dz``, with helium ionised once where hydrogen is and twice below
-    z = 3. The gas is taken as ionised below the first redshift.
-    """
-    low = np.linspace(0.0, z[0], 81)
-    helium = cosmology.helium_to_hydrogen
-
-    def integrand(at: Array) -> Array:
-        return np.asarray(C_CM * SIGMA_T * (1.0 + at) ** 2 / cosmology.hubble(at))
-
-    twice = np.where(low < 3.0, 2.0, 1.0)
-    below = np.asarray(np.trapezoid(integrand(low) * (1.0 + helium * twice), low, axis=1))
-    above = np.trapezoid(integrand(z)[of_point] * (1.0 + helium) * ionised, z, axis=1)
-    return np.asarray(cosmology.hydrogen_density[of_point] * (below[of_point] + above))

@@ -1,0 +1,1 @@
+"""Quantities that follow from others in closed form."""

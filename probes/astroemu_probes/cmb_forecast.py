@@ -1,0 +1,160 @@
+"""A survey of the CMB that is yet to be: cosmic variance and noise around a fiducial Universe.
+
+    -2 ln L = f_sky sum_l (2 l + 1) [ tr(C^ C^-1) - ln det(C^ C^-1) - n ],      C_l = C_l^theory + N_l
+
+the likelihood of Gaussian fields on the full sky (Hamimeche & Lewis 2008, arXiv:0801.0554, eq. 4), with a
+fraction ``f_sky`` of its modes and the noise of a beam (Knox 1995, astro-ph/9504054)
+
+    N_l = w^2 exp[ l (l + 1) theta^2 / (8 ln 2) ]
+
+taken for the data ``C^`` as well: the expectation over surveys, zero at the fiducial spectra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.catalog import load_catalog
+from astroemu.errors import ConfigurationError, DataError
+from astroemu.files import FileName
+from astroemu.namespace import Namespace
+from astroemu.panel import MEASUREMENT, Panel
+from astroemu.probe import Probe
+from astroemu.provider import Prediction
+from astroemu.requirement import Requirement
+from astroemu_probes.cmb_bandpowers import SPECTRA, UNIT, read_spectra
+
+Array = NDArray[np.float64]
+_ARCMIN = np.pi / 10800
+
+
+class CmbForecast(Probe):
+    """Forecast for a survey of CMB temperature and polarisation.
+
+    Parameters
+    ----------
+    catalog : str
+        Fiducial spectra: name of an installed catalog, or an HDF5 file with ``ell`` and ``D_ell``
+        (TT, TE, EE).
+    spectra : {"TTTEEE", "TT", "EE"}
+    f_sky : float
+    l_min, l_max : int
+    noise : float
+        White noise of temperature [uK arcmin]; that of polarisation is sqrt(2) larger.
+    beam : float
+        Full width at half maximum [arcmin].
+
+    Raises
+    ------
+    ConfigurationError
+        For an option without meaning.
+    DataError
+        If the fiducial spectra do not reach ``l_max``.
+    """
+
+    def __init__(
+        self,
+        catalog: FileName = "planck2018_best_fit",
+        spectra: Literal["TTTEEE", "TT", "EE"] = "TTTEEE",
+        f_sky: float = 0.4,
+        l_min: int = 30,
+        l_max: int = 3000,
+        noise: float = 6.0,
+        beam: float = 1.4,
+    ) -> None:
+        if not 0 < f_sky <= 1 or not 2 <= l_min < l_max or noise < 0 or beam < 0:
+            raise ConfigurationError(
+                f"f_sky = {f_sky} must be in (0, 1], l_min = {l_min} at least 2 and below l_max = {l_max}, "
+                f"noise = {noise} and beam = {beam} not negative"
+            )
+        source = load_catalog(catalog)
+        self.catalogs = (source,)
+        self._names = SPECTRA if spectra == "TTTEEE" else (spectra,)
+        self.ell = np.arange(l_min, l_max + 1.0)
+        ell, table = read_spectra(source)
+        if ell[0] > l_min or ell[-1] < l_max:
+            raise DataError(
+                f"catalog {source.name!r}: the spectra reach from {ell[0]:g} to {ell[-1]:g}, "
+                f"not from {l_min} to {l_max}"
+            )
+        #: Noise by spectrum, as D_ell [uK^2].
+        self.noise = self._noise(noise, beam)
+        data = {name: np.interp(self.ell, ell, table[name]) for name in self._names}
+        self.data = {name: data[name] + self.noise[name] for name in self._names}
+        self._modes = f_sky * (2 * self.ell + 1)
+        self._requires = {
+            name: Requirement(
+                f"d_ell_{name.lower()}",
+                at={"ell": self.ell},
+                unit=UNIT,
+                rule={"ell": "spline"},
+                remedy="Set l_max lower, or use an emulator that goes further",
+            )
+            for name in self._names
+        }
+
+    def _noise(self, noise: float, beam: float) -> dict[str, Array]:
+        square = self.ell * (self.ell + 1)
+        curve = (noise * _ARCMIN) ** 2 * np.exp(square * (beam * _ARCMIN) ** 2 / (8 * np.log(2)))
+        level = curve * square / (2 * np.pi)
+        return {"TT": level, "TE": np.zeros_like(level), "EE": 2 * level}
+
+    @property
+    def requires(self) -> Mapping[str, Requirement]:
+        return self._requires
+
+    def log_likelihood(
+        self,
+        predictions: Mapping[str, Prediction],
+        parameters: Mapping[str, Any],
+        xp: Namespace,
+    ) -> Any:
+        for name in self._names:
+            if predictions[name].error is not None:
+                raise ConfigurationError(
+                    f"the provider of d_ell_{name.lower()} states an error, which this likelihood of field "
+                    "amplitudes cannot take; set emulator_error = false"
+                )
+        theory = {name: predictions[name].value + self.noise[name] for name in self._names}
+        terms = self._one(theory, xp) if len(self._names) == 1 else self._both(theory, xp)
+        return -0.5 * xp.sum(self._modes * terms, axis=1)
+
+    def _one(self, theory: Mapping[str, Any], xp: Namespace) -> Any:
+        name = self._names[0]
+        ratio = self.data[name] / theory[name]
+        return ratio - xp.log(ratio) - 1.0
+
+    def _both(self, theory: Mapping[str, Any], xp: Namespace) -> Any:
+        tt, te, ee = (theory[name] for name in SPECTRA)
+        dtt, dte, dee = (self.data[name] for name in SPECTRA)
+        det, data_det = tt * ee - te * te, dtt * dee - dte * dte
+        return (dtt * ee + dee * tt - 2.0 * dte * te) / det + xp.log(det / data_det) - 2.0
+
+    def panels(self) -> tuple[Panel, ...]:
+        """One a spectrum, in bins of 50 multipoles."""
+        return tuple(self._panel(name) for name in self._names)
+
+    def _panel(self, name: str) -> Panel:
+        first, second = name[0], name[1]
+        auto = {field: self.data.get(field * 2, np.zeros_like(self.ell)) for field in (first, second)}
+        cross = self.data[name]
+        variance = (auto[first] * auto[second] + cross**2) / self._modes
+        edges = np.arange(0, len(self.ell), 50)
+        weight = np.add.reduceat(1.0 / variance, edges)
+        value = np.add.reduceat((cross - self.noise[name]) / variance, edges) / weight
+        return Panel(
+            title=f"{name}, forecast",
+            x_label=r"$\ell$",
+            y_label=rf"$D_\ell^{{{name}}}$ [$\mu$K$^2$]",
+            x=np.add.reduceat(self.ell / variance, edges) / weight,
+            y=value,
+            error_low=weight**-0.5,
+            error_high=weight**-0.5,
+            kind=(MEASUREMENT,) * len(edges),
+            curve=Requirement(f"d_ell_{name.lower()}", at={"ell": self.ell[::5]}, unit=UNIT, rule={"ell": "spline"}),
+            curve_x=self.ell[::5],
+        )

@@ -1,0 +1,73 @@
+"""Planck 2018 high multipoles: plik-lite (Planck Collaboration 2020, A&A 641, A5, section 3.2.4).
+
+TT of 30 <= l <= 2508, TE and EE of 30 <= l <= 1996, as binned C_l with foregrounds marginalised, in the
+form of Prince & Dunkley (2019, arXiv:1909.05869). The model is divided by ``a_planck^2``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.catalog import Catalog, load_catalog
+from astroemu.distribution import Normal
+from astroemu.files import FileName
+from astroemu.parameter import Parameter
+from astroemu_probes.cmb_bandpowers import SPECTRA, Band, Bandpowers, in_unit
+
+
+class PlanckPlikLite(Bandpowers):
+    """Bandpowers of Planck 2018.
+
+    Parameters
+    ----------
+    catalog : str
+        Name of an installed catalog, or an HDF5 file of its form.
+    spectra : tuple of str
+        Any of TT, TE, EE.
+    l_min, l_max : mapping of str to number
+        By spectrum, the range of effective multipoles to use; all by default. Beside ACT:
+        ``{TT = 1000, TE = 600, EE = 600}``.
+    """
+
+    parameters = (Parameter("a_planck", Normal(1.0, 0.0025), r"A_{\rm Planck}"),)
+
+    def __init__(
+        self,
+        catalog: FileName = "planck2018_plik_lite",
+        spectra: tuple[str, ...] = SPECTRA,
+        l_min: Mapping[str, float] | None = None,
+        l_max: Mapping[str, float] | None = None,
+    ) -> None:
+        source = load_catalog(catalog)
+        super().__init__(source, *_read(source), spectra, l_min or {}, l_max or {})
+
+    def calibration(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        return dict.fromkeys(SPECTRA, parameters["a_planck"] ** -2.0)
+
+
+def _read(source: Catalog) -> tuple[dict[str, Band], NDArray[np.float64]]:
+    with source.hdf5() as file:
+        data = in_unit(source, file, "bandpower", "uK2")
+        lower = in_unit(source, file, "covariance_lower", "uK4")
+        names = file["spectrum"][()].astype(str)
+        first, last = file["bin_ell_min"][()].astype(int), file["bin_ell_max"][()].astype(int)
+        weight, ell_eff = file["bin_weight"][()], file["ell_eff"][()]
+    covariance = np.zeros((len(data), len(data)))
+    covariance[np.tril_indices(len(data))] = lower
+    covariance += np.tril(covariance, -1).T
+    ell = np.arange(first[0], last[-1] + 1.0)
+    window = np.zeros((len(first), len(ell)))
+    for row, (low, high) in enumerate(zip(first - first[0], last - first[0], strict=True)):
+        window[row, low : high + 1] = weight[low : high + 1]
+    window *= 2 * np.pi / (ell * (ell + 1))  # the bandpowers are of C_ell
+    bands = {}
+    for name in SPECTRA:
+        rows = names == name
+        count = int(rows.sum())
+        reach = last[count - 1] - first[0] + 1
+        bands[name] = Band(data[rows], ell_eff[rows], ell[:reach], window[:count, :reach])
+    return bands, covariance

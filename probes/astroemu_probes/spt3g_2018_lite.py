@@ -1,0 +1,87 @@
+"""SPT-3G 2018: TT, TE and EE with foregrounds marginalised (Balkenhol et al. 2023, arXiv:2212.05642).
+
+The motion of the Solar System aberrates the small field of the survey: ``-a l dC_l/dl`` is added to the
+spectra (Jeong et al. 2014, arXiv:1309.2285, eq. 23), ``a`` from the catalog. The model is then divided by
+``t_cal_spt^2``, ``t_cal_spt e_cal_spt`` and ``e_cal_spt^2``, which have a joint Gaussian prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.catalog import Catalog, load_catalog
+from astroemu.distribution import Uniform
+from astroemu.files import FileName
+from astroemu.namespace import Namespace
+from astroemu.parameter import Parameter
+from astroemu_probes.cmb_bandpowers import SPECTRA, Band, Bandpowers, read_windows
+
+Array = NDArray[np.float64]
+
+
+class Spt3g2018Lite(Bandpowers):
+    """Bandpowers of SPT-3G 2018.
+
+    Parameters
+    ----------
+    catalog : str
+        Name of an installed catalog, or an HDF5 file of its form.
+    spectra : tuple of str
+        Any of TT, TE, EE.
+    l_min, l_max : mapping of str to number
+        By spectrum, the range of effective multipoles to use; all by default.
+    """
+
+    # Flat here: the prior is joint, and part of the likelihood.
+    parameters = (
+        Parameter("t_cal_spt", Uniform(0.95, 1.05), r"T_{\rm cal}^{\rm SPT}"),
+        Parameter("e_cal_spt", Uniform(0.9, 1.1), r"E_{\rm cal}^{\rm SPT}"),
+    )
+
+    def __init__(
+        self,
+        catalog: FileName = "spt3g_2018_lite",
+        spectra: tuple[str, ...] = SPECTRA,
+        l_min: Mapping[str, float] | None = None,
+        l_max: Mapping[str, float] | None = None,
+    ) -> None:
+        source = load_catalog(catalog)
+        bands, covariance = read_windows(source)
+        aberration, prior = _calibration(source)
+        self._precision = np.linalg.inv(prior)
+        bands = {name: _aberrated(band, aberration) for name, band in bands.items()}
+        super().__init__(source, bands, covariance, spectra, l_min or {}, l_max or {})
+
+    def calibration(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        t, e = 1.0 / parameters["t_cal_spt"], 1.0 / parameters["e_cal_spt"]
+        return {"TT": t * t, "TE": t * e, "EE": e * e}
+
+    def log_prior(self, parameters: Mapping[str, Any], xp: Namespace) -> Any:
+        x, y = parameters["t_cal_spt"] - 1.0, parameters["e_cal_spt"] - 1.0
+        (xx, xy), (_, yy) = self._precision
+        return -0.5 * (xx * x * x + 2.0 * xy * x * y + yy * y * y)
+
+
+def _calibration(source: Catalog) -> tuple[float, Array]:
+    with source.hdf5() as file:
+        return float(file.attrs["aberration_coefficient"]), file["calibration_covariance"][()].astype(float)
+
+
+def _aberrated(band: Band, coefficient: float) -> Band:
+    """Put the aberration into the windows; it is linear in the spectrum."""
+    factor = band.ell * (band.ell + 1) / (2 * np.pi)
+    # Rows of W diag(l f) G diag(1 / f), where G is the matrix of np.gradient.
+    weighted = band.window * (band.ell * factor)
+    derived = np.zeros_like(band.window)
+    derived[:, 2:] += 0.5 * weighted[:, 1:-1]
+    derived[:, :-2] -= 0.5 * weighted[:, 1:-1]
+    derived[:, 1] += weighted[:, 0]
+    derived[:, 0] -= weighted[:, 0]
+    derived[:, -1] += weighted[:, -1]
+    derived[:, -2] -= weighted[:, -1]
+    return replace(band, window=band.window - coefficient * derived / factor)
