@@ -14,6 +14,10 @@ from astropy.table import QTable
 from astroemu.catalog import Catalog, load_catalog
 from astroemu.errors import DataError, PluginError
 from astroemu.registry import CATALOGS
+from astroemu.remote import RemoteCatalog
+
+# One that is fetched may not be there; tests/engine/test_remote.py makes its own.
+SHIPPED = [name for name in CATALOGS.names if not isinstance(load_catalog(name), RemoteCatalog)]
 
 
 @pytest.fixture
@@ -132,7 +136,7 @@ def test_the_shipped_catalogs_are_installed():
     } <= set(CATALOGS.names)
 
 
-@pytest.mark.parametrize("name", CATALOGS.names)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_an_installed_catalog_is_whole_named_and_cited(name):
     catalog = load_catalog(name)
     assert catalog.name == name
@@ -140,7 +144,7 @@ def test_an_installed_catalog_is_whole_named_and_cited(name):
     assert catalog.reference and catalog.licence and catalog.arxiv
 
 
-@pytest.mark.parametrize("name", CATALOGS.names)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_an_installed_catalog_can_be_read_and_describes_itself(name):
     catalog = load_catalog(name)
     if catalog.path.suffix == ".h5":
@@ -152,7 +156,7 @@ def test_an_installed_catalog_can_be_read_and_describes_itself(name):
     assert all(column.info.description for column in table.itercols())
 
 
-@pytest.mark.parametrize("name", CATALOGS.names)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_damaged_copy_of_an_installed_catalog_is_refused(name, tmp_path):
     catalog = load_catalog(name)
     copy = tmp_path / catalog.path.name
