@@ -71,9 +71,11 @@ class KerasLayers(Layers):
     def forward(self, columns: NDArray[np.intp]) -> Forward:
         mean, std = self.mean[columns], self.std[columns]
 
-        def evaluate(x: Any, xp: Namespace) -> Any:  # noqa: ARG001
-            raw = self._model.predict_on_batch((x - self.centre) / self.width)
-            return raw[:, columns] * std + mean
+        def evaluate(x: Any, xp: Namespace) -> Any:
+            scaled = (x - self.centre) / self.width
+            # Called, not predicted, the model becomes part of a graph that is being traced.
+            raw = self._model.predict_on_batch(scaled) if isinstance(x, np.ndarray) else self._model(scaled, training=False)
+            return xp.take(raw, columns) * std + mean
 
         return evaluate
 

@@ -256,7 +256,7 @@ class _Part:
         self.forward = network.layers.forward(np.concatenate(chosen))
 
     def evaluate(self, scaled: Any, known: dict[str, Any], found: dict[str, Prediction], xp: Namespace) -> None:
-        x = scaled if self.inputs is None else scaled[:, self.inputs]
+        x = scaled if self.inputs is None else xp.take(scaled, self.inputs)
         if self.features:
             x = xp.concatenate([x, *(known[name] for name in self.features)], axis=1)
         raw = self.forward(x, xp)
@@ -264,7 +264,7 @@ class _Part:
             known[name] = transform.feature(raw[:, block], xp)
         raw = xp.astype(raw, "float64")
         for name, where, transform, error in self.pieces:
-            t = raw[:, where]
+            t = raw[:, where] if isinstance(where, slice) else xp.take(raw, where)
             y = transform.inverse(t, xp)
             found[name] = Prediction(y, transform.slope(t, y, xp) * error)
 
