@@ -249,9 +249,7 @@ class Pipeline:
 
     def asked_by(self, user: str, provided: Provided, xp: Namespace = NUMPY) -> dict[str, Prediction]:
         """What one probe asked for."""
-        return {
-            key: self._apply(term, provided.found, xp) for key, term in self.terms.get(("probe", user), {}).items()
-        }
+        return {key: self._apply(term, provided.found, xp) for key, term in self.terms.get(("probe", user), {}).items()}
 
     def log_likelihoods(self, theta: Array, xp: Namespace = NUMPY) -> tuple[dict[str, Array], Any]:
         """Log-likelihood ``(n,)`` of each probe, as the probe returns it.

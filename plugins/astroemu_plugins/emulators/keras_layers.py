@@ -69,13 +69,17 @@ class KerasLayers(Layers):
         return model
 
     def forward(self, columns: NDArray[np.intp]) -> Forward:
-        mean, std = self.mean[columns], self.std[columns]
+        mean, std = self.mean[columns].astype(float), self.std[columns].astype(float)
 
         def evaluate(x: Any, xp: Namespace) -> Any:
-            scaled = (x - self.centre) / self.width
+            scaled = xp.astype((x - self.centre) / self.width, "float32")
             # Called, not predicted, the model becomes part of a graph that is being traced.
-            raw = self._model.predict_on_batch(scaled) if isinstance(x, np.ndarray) else self._model(scaled, training=False)
-            return xp.take(raw, columns) * std + mean
+            raw = (
+                self._model.predict_on_batch(scaled)
+                if isinstance(x, np.ndarray)
+                else self._model(scaled, training=False)
+            )
+            return xp.astype(xp.take(raw, columns), "float64") * std + mean
 
         return evaluate
 

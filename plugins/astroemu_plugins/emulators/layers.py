@@ -5,10 +5,14 @@
     h_i = act(W_i h_{i-1} + b_i)     (plus h_{i-1} of the same width in a residual network)
     t = W_out h + b_out
 
-in float32, where ``act`` works on each unit, or takes the larger of two halves (maxout, Goodfellow
-et al. 2013). Weights are plain arrays, only the output columns that are asked for are evaluated,
-and SiLU is computed as ``u (1 + tanh u)`` with ``u = x / 2`` folded into the weights: two passes over
-memory and no overflow.
+where ``act`` works on each unit, or takes the larger of two halves (maxout, Goodfellow et al. 2013).
+Weights are plain float32 arrays and only the output columns that are asked for are evaluated. SiLU is
+computed as ``u (1 + tanh u)`` with ``u = x / 2`` folded into the weights: two passes over memory and no
+overflow. In NumPy, layers are computed in place, in blocks of points that stay in the processor's cache.
+
+Products between wide hidden layers are in float32. The first and the last are in float64: what is folded
+into their weights (the scaling of features, of outputs) makes large terms that cancel. So are narrow
+ones, which cost little. Thus float32 moves a log-likelihood of the default model by less than 1e-3.
 """
 
 from __future__ import annotations
@@ -24,8 +28,13 @@ from numpy.typing import NDArray
 from astroemu.errors import DataError, listing
 from astroemu.namespace import Namespace
 
+Array = NDArray[np.float64]
 Weights = NDArray[np.float32]
 Forward = Callable[[Any, Namespace], Any]
+#: Points evaluated together in NumPy.
+_BLOCK = 256
+#: Least width of both sides of a product in float32.
+_WIDE = 256
 
 
 class Layers(ABC):
@@ -46,7 +55,7 @@ class Layers(ABC):
 
     @abstractmethod
     def forward(self, columns: NDArray[np.intp]) -> Forward:
-        """Return a function from inputs ``(n, n_inputs)`` float32 to the stated output columns."""
+        """Return a function from inputs ``(n, n_inputs)`` float64 to the stated output columns, float64."""
 
     @abstractmethod
     def header(self) -> dict[str, Any]:
@@ -120,21 +129,45 @@ class DenseLayers(Layers):
     def forward(self, columns: NDArray[np.intp]) -> Forward:
         scale, activation = ACTIVATIONS[self.activation]
         shapes: tuple[Weights | None, ...] = self.shapes or (None,) * len(self.kernels[:-1])
-        hidden = [
-            (np.ascontiguousarray(kernel * np.float32(scale)), bias * np.float32(scale), shape)
-            for kernel, bias, shape in zip(self.kernels[:-1], self.biases[:-1], shapes, strict=True)
-        ]
-        last, shift = np.ascontiguousarray(self.kernels[-1][:, columns]), self.biases[-1][columns]
-        residual = self.residual
+        hidden = []
+        for i, (kernel, bias, shape) in enumerate(zip(self.kernels[:-1], self.biases[:-1], shapes, strict=True)):
+            dtype = "float32" if i and min(kernel.shape) >= _WIDE else "float64"
+            hidden.append((_scaled(kernel, scale, dtype), _scaled(bias, scale, dtype), dtype, shape))
+        last, shift = _scaled(self.kernels[-1][:, columns], 1.0, "float64"), self.biases[-1][columns].astype(float)
+        residual, in_place = self.residual, self.activation == "silu"
 
         def evaluate(x: Any, xp: Namespace) -> Any:
             h = x
-            for i, (kernel, bias, shape) in enumerate(hidden):
-                g = activation(xp.matmul(h, kernel) + bias, shape, xp)
+            for i, (kernel, bias, dtype, shape) in enumerate(hidden):
+                g = activation(xp.matmul(xp.astype(h, dtype), kernel) + bias, shape, xp)
                 h = h + g if residual and i and h.shape == g.shape else g
-            return xp.matmul(h, last) + shift
+            return xp.matmul(xp.astype(h, "float64"), last) + shift
 
-        return evaluate
+        def block(x: Array, xp: Namespace) -> Array:
+            """As ``evaluate`` in NumPy, for SiLU: no array that could be spared."""
+            h = x
+            for i, (kernel, bias, dtype, _) in enumerate(hidden):
+                u = xp.matmul(xp.astype(h, dtype), kernel)
+                u += bias
+                g = xp.tanh(u)
+                g += 1.0
+                g *= u
+                if residual and i and h.shape == g.shape:
+                    g += xp.astype(h, dtype)
+                h = g
+            t = xp.matmul(xp.astype(h, "float64"), last)
+            t += shift
+            return t
+
+        def in_blocks(x: Any, xp: Namespace) -> Any:
+            if not isinstance(x, np.ndarray):
+                return evaluate(x, xp)
+            one = block if in_place else evaluate
+            if len(x) <= _BLOCK:
+                return one(x, xp)
+            return np.concatenate([one(x[start : start + _BLOCK], xp) for start in range(0, len(x), _BLOCK)])
+
+        return in_blocks
 
     def header(self) -> dict[str, Any]:
         return {"activation": self.activation, "residual": self.residual, "layers": len(self.kernels)}
@@ -152,6 +185,10 @@ class DenseLayers(Layers):
         kernels, biases = (tuple(arrays[f"{what}{i}"] for i in range(n)) for what in ("kernel", "bias"))
         shapes = tuple(arrays[f"shape{i}"] for i in range(n - 1)) if header["activation"] == "alsing" else ()
         return cls(str(header["activation"]), bool(header["residual"]), kernels, biases, shapes)
+
+
+def _scaled(array: Weights, scale: float, dtype: str) -> NDArray[Any]:
+    return np.ascontiguousarray(array.astype(dtype) * np.dtype(dtype).type(scale))
 
 
 def _alsing(x: Any, shape: Any, xp: Namespace) -> Any:
