@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 #: Arrays of a trace that live at once, over all that it makes: a compiler keeps fewer. A gradient keeps all.
 _ALIVE, _ALIVE_GRADIENT = 1.0, 3.0
 _LARGEST = 2**20
+#: Batches up to this size are padded however much that adds: the call itself costs as much.
+_SMALL = 2**10
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,16 @@ class CompiledEngine(Engine):
         self, what: str, function: Callable[..., Any], theta: Array, packed: Any
     ) -> Iterator[tuple[int, int, int]]:
         """Start, stop and padded size of each piece."""
-        most, n = self._largest(what, function, theta, packed), len(theta)
-        for start in range(0, n, most):
-            stop = min(start + most, n)
-            yield start, stop, 1 << (stop - start - 1).bit_length()
+        most, start = self._largest(what, function, theta, packed), 0
+        while start < len(theta):
+            left = len(theta) - start
+            bucket = 1 << (left - 1).bit_length()  # the power of two at or above
+            if bucket > _SMALL and bucket - left > left // 8:
+                bucket //= 2  # a second call costs less than the padding
+            bucket = min(bucket, most)
+            stop = min(start + bucket, len(theta))
+            yield start, stop, bucket
+            start = stop
 
     def _largest(self, what: str, function: Callable[..., Any], theta: Array, packed: Any) -> int:
         """The largest power of two whose arrays fit into memory, from what one traced point makes."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.engine import ENGINES, Engine, EngineName, make_engine
+from astroemu.engine import Engine, EngineName, engine_name, make_engine
 from astroemu.errors import ConfigurationError, ResolutionError, closest, listing
 from astroemu.observable import Observable
 from astroemu.pipeline import Pipeline
@@ -110,9 +110,7 @@ class Model:
         self._pipeline = Pipeline(
             self, {key: probe.requires for key, probe in self.probes.items()}, self.emulator_error
         )
-        if engine not in ENGINES:
-            raise ConfigurationError(f"engine = {engine!r} is not one of {listing(ENGINES)}")
-        self._engine_name = engine
+        self._engine_name = engine_name(engine)
 
     # --- construction -------------------------------------------------------------------------
 
@@ -280,13 +278,18 @@ class Model:
         theta = self._checked(theta)
         inside = self.inside(theta)
         self.counts.evaluated += len(theta)
-        parts = {key: np.full(len(theta), -np.inf) for key in self.probes}
         whole = bool(inside.all())
+        if whole and len(theta):
+            found, within = self.engine.log_likelihoods(theta)
+            if within is None and np.isfinite(sum(found.values())).all():  # as nearly always: nothing to mend
+                return found
+        parts = {key: np.full(len(theta), -np.inf) for key in self.probes}
         self.counts.outside += 0 if whole else int(len(theta) - inside.sum())
         points = theta if whole else theta[inside]
         if not len(points):
             return parts
-        found, within = self.engine.log_likelihoods(points)
+        if not whole:
+            found, within = self.engine.log_likelihoods(points)
         finite = np.all([np.isfinite(values) for values in found.values()], axis=0)
         if within is not None:
             self.counts.outside += int(len(points) - within.sum())

@@ -125,7 +125,7 @@ class Pipeline:
 
         Parameters that a provider computes are checked on the way.
         """
-        return np.asarray(np.all((theta >= self.low) & (theta <= self.high), axis=1))
+        return np.asarray(np.logical_and.reduce((theta >= self.low) & (theta <= self.high), axis=1))
 
     @staticmethod
     def _ordered(model: Model, wanted: Mapping[str, Mapping[str, Requirement]]) -> list[str]:

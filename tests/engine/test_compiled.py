@@ -99,6 +99,16 @@ def test_what_does_not_fit_into_memory_goes_in_pieces(model, engine, monkeypatch
         np.testing.assert_allclose(pieces[key], values, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("n", "buckets"), [(1, [1]), (5, [8]), (1000, [1024]), (2000, [2048]), (3000, [2048, 1024]), (9000, [8192, 1024])]
+)
+def test_padding_is_bounded(model, engine, monkeypatch, n, buckets):
+    monkeypatch.setitem(engine._most, "log-likelihood", 2**20)
+    pieces = list(engine._pieces("log-likelihood", engine._joint, np.zeros((n, 9)), None))
+    assert [bucket for _, _, bucket in pieces] == buckets
+    assert [start for start, _, _ in pieces] == [0, *(stop for _, stop, _ in pieces[:-1])] and pieces[-1][1] == n
+
+
 def test_the_largest_piece_follows_from_the_memory(model, engine):
     engine.log_likelihoods(draws(model, 2))
     tally = Tally()

@@ -10,9 +10,9 @@ Weights are plain float32 arrays and only the output columns that are asked for 
 computed as ``u (1 + tanh u)`` with ``u = x / 2`` folded into the weights: two passes over memory and no
 overflow. In NumPy, layers are computed in place, in blocks of points that stay in the processor's cache.
 
-Products between wide hidden layers are in float32. The first and the last are in float64: what is folded
-into their weights (the scaling of features, of outputs) makes large terms that cancel. So are narrow
-ones, which cost little. Thus float32 moves a log-likelihood of the default model by less than 1e-3.
+Products of wide layers are in float32. Narrow ones, which cost little, are in float64; among them are most
+first and last layers, where the scaling of features and outputs that is folded into the weights makes large
+terms that cancel. Thus float32 moves a log-likelihood of the default model by less than 1e-3.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Weights = NDArray[np.float32]
 Forward = Callable[[Any, Namespace], Any]
 #: Points evaluated together in NumPy.
 _BLOCK = 256
-#: Least width of both sides of a product in float32.
+#: Least width of both sides of a kernel for a product in float32.
 _WIDE = 256
 
 
@@ -130,10 +130,11 @@ class DenseLayers(Layers):
         scale, activation = ACTIVATIONS[self.activation]
         shapes: tuple[Weights | None, ...] = self.shapes or (None,) * len(self.kernels[:-1])
         hidden = []
-        for i, (kernel, bias, shape) in enumerate(zip(self.kernels[:-1], self.biases[:-1], shapes, strict=True)):
-            dtype = "float32" if i and min(kernel.shape) >= _WIDE else "float64"
+        for kernel, bias, shape in zip(self.kernels[:-1], self.biases[:-1], shapes, strict=True):
+            dtype = _precision(kernel)
             hidden.append((_scaled(kernel, scale, dtype), _scaled(bias, scale, dtype), dtype, shape))
-        last, shift = _scaled(self.kernels[-1][:, columns], 1.0, "float64"), self.biases[-1][columns].astype(float)
+        final = _precision(self.kernels[-1][:, columns])
+        last, shift = _scaled(self.kernels[-1][:, columns], 1.0, final), self.biases[-1][columns].astype(float)
         residual, in_place = self.residual, self.activation == "silu"
 
         def evaluate(x: Any, xp: Namespace) -> Any:
@@ -141,23 +142,23 @@ class DenseLayers(Layers):
             for i, (kernel, bias, dtype, shape) in enumerate(hidden):
                 g = activation(xp.matmul(xp.astype(h, dtype), kernel) + bias, shape, xp)
                 h = h + g if residual and i and h.shape == g.shape else g
-            return xp.matmul(xp.astype(h, "float64"), last) + shift
+            return xp.astype(xp.matmul(xp.astype(h, final), last), "float64") + shift
 
         def block(x: Array, xp: Namespace) -> Array:
             """As ``evaluate`` in NumPy, for SiLU: no array that could be spared."""
             h = x
             for i, (kernel, bias, dtype, _) in enumerate(hidden):
-                u = xp.matmul(xp.astype(h, dtype), kernel)
-                u += bias
-                g = xp.tanh(u)
-                g += 1.0
-                g *= u
+                h = xp.astype(h, dtype)
+                u = xp.matmul(h, kernel)
+                np.add(u, bias, u)
+                g = np.tanh(u)
+                np.add(g, 1.0, g)  # u + u tanh u would round worse
+                np.multiply(g, u, g)
                 if residual and i and h.shape == g.shape:
-                    g += xp.astype(h, dtype)
+                    np.add(g, h, g)
                 h = g
-            t = xp.matmul(xp.astype(h, "float64"), last)
-            t += shift
-            return t
+            t = xp.astype(xp.matmul(xp.astype(h, final), last), "float64")
+            return np.add(t, shift, t)
 
         def in_blocks(x: Any, xp: Namespace) -> Any:
             if not isinstance(x, np.ndarray):
@@ -187,13 +188,18 @@ class DenseLayers(Layers):
         return cls(str(header["activation"]), bool(header["residual"]), kernels, biases, shapes)
 
 
+def _precision(kernel: Weights) -> str:
+    return "float32" if min(kernel.shape) >= _WIDE else "float64"
+
+
 def _scaled(array: Weights, scale: float, dtype: str) -> NDArray[Any]:
     return np.ascontiguousarray(array.astype(dtype) * np.dtype(dtype).type(scale))
 
 
 def _alsing(x: Any, shape: Any, xp: Namespace) -> Any:
     alpha, beta = shape
-    return x * (beta + (1.0 - beta) * xp.sigmoid(alpha * x))
+    # beta + (1 - beta) / (1 + exp(-alpha x)), which cannot overflow in this form
+    return x * (0.5 * (1.0 + beta) + 0.5 * (1.0 - beta) * xp.tanh(0.5 * alpha * x))
 
 
 def _maxout(x: Any, shape: Any, xp: Namespace) -> Any:  # noqa: ARG001
