@@ -66,6 +66,50 @@ def test_both_engines_agree_to_a_thousandth(model, engine):
     assert differences(model, engine, 500).max() < 1e-3
 
 
+@pytest.mark.filterwarnings("ignore::astroemu.model.DoubleCountingWarning")
+@pytest.mark.parametrize("name", ["cmb", "galaxies", "like_21cmmc", "reionization_cmb"])
+def test_installed_configurations_trace_and_agree(backend, name):
+    other = astroemu.load_model(name, ['engine="numpy"'])
+    theta = draws(other, 60)
+    pipeline = other._pipeline
+    (expected, inside), (found, within) = (
+        e.log_likelihoods(theta) for e in (pipeline, CompiledEngine(pipeline, backend))
+    )
+    inside = np.full(60, True) if inside is None else inside
+    np.testing.assert_array_equal(inside, np.full(60, True) if within is None else within)
+    for key, values in expected.items():
+        keep = inside & np.isfinite(values)
+        np.testing.assert_array_equal(np.isfinite(found[key])[inside], np.isfinite(values)[inside])
+        # Far out, where likelihoods are of 1e8, float64 itself ends.
+        np.testing.assert_allclose(found[key][keep], values[keep], atol=1e-3, rtol=1e-12)
+
+
+def test_layers_that_keras_evaluates_are_traced():
+    """In a process of its own: Keras keeps the backend that it was first imported with."""
+    code = """
+import numpy as np
+from astroemu.backends.backend import load_backend
+from astroemu.namespace import NUMPY
+from astroemu.observable import Axis, Observable
+from astroemu_plugins.emulators.keras_layers import KerasLayers
+from astroemu_plugins.training.architectures import build, specification
+from astroemu_plugins.training.settings import NetworkSettings
+ones, zeros, backend = np.ones, np.zeros, load_backend()
+x = np.random.default_rng(1).normal(size=(4, 3))
+curve = Observable("curve", (Axis("z", np.arange(12.0)),))
+for architecture in ("conv1d", "gru", "lstm"):
+    settings = NetworkSettings(architecture=architecture, outputs=["curve"], hidden=[8])
+    spec = specification(settings, [curve], 3)
+    weights = build(spec).get_weights()
+    layers = KerasLayers(spec, weights, zeros(3, "f4"), ones(3, "f4"), zeros(12, "f4"), ones(12, "f4"))
+    forward = layers.forward(np.array([0, 5, 11]))
+    found = backend.compile(lambda values: forward(values, backend.xp), (x,))(x)
+    print(np.abs(found - forward(x, NUMPY)).max() < 1e-5)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True"] * 3, done.stderr[-2000:]
+
+
 @pytest.mark.slow
 def test_both_engines_agree_to_a_thousandth_over_the_prior(model, engine):
     assert differences(model, engine, 10_000).max() < 1e-3
