@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import Stub, StubProbe, Z, uniform
+from helpers import Stub, StubProbe, Z, command, uniform
 
 import astroemu
 from astroemu.backends.backend import BACKENDS, load_backend
@@ -317,3 +318,24 @@ def test_one_process_with_jax_alone_imports_no_tensorflow():
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.stdout.strip() == "jax False", done.stderr
+
+
+def test_a_fit_with_the_engine_says_what_was_compiled(tmp_path, monkeypatch):
+    have("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    arguments = (
+        "--engine",
+        "keras",
+        "--set",
+        "samplers.emcee.max_steps=40",
+        "--no-report",
+        "--out",
+        str(tmp_path / "r"),
+    )
+    code, text, error = command("fit", *arguments)
+    assert code == 0, error
+    assert "engine keras: jax on" in text and "compiled log-likelihood for theta (" in text
+    resolved = json.loads((tmp_path / "r" / "resolved.json").read_text())
+    assert resolved["configuration"]["engine"] == "keras"
+    code, _, error = command("fit", "--engine", "abacus", "--out", str(tmp_path / "s"))
+    assert code == 2 and "engine" in error and not (tmp_path / "s").exists()
