@@ -85,7 +85,8 @@ def test_installed_configurations_trace_and_agree(backend, name):
         np.testing.assert_allclose(found[key][keep], values[keep], atol=1e-3, rtol=1e-12)
 
 
-def test_layers_that_keras_evaluates_are_traced():
+@pytest.mark.parametrize("name", list(BACKENDS))
+def test_layers_that_keras_evaluates_are_traced(name):
     """In a process of its own: Keras keeps the backend that it was first imported with."""
     code = """
 import numpy as np
@@ -107,7 +108,9 @@ for architecture in ("conv1d", "gru", "lstm"):
     found = backend.compile(lambda values: forward(values, backend.xp), (x,))(x)
     print(np.abs(found - forward(x, NUMPY)).max() < 1e-5)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    have(name)
+    environment = {**os.environ, "KERAS_BACKEND": name}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.stdout.split() == ["True"] * 3, done.stderr[-2000:]
 
 
