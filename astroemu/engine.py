@@ -20,8 +20,13 @@ Array = NDArray[np.float64]
 #: ``auto``: keras where its backend sees a GPU, numpy elsewhere.
 EngineName = Literal["auto", "numpy", "keras"]
 ENGINES = ("auto", "numpy", "keras")
-#: Fewest points for which a thread is worth its start, and most that are evaluated together.
-_PIECE, _LARGEST = 256, 1024
+#: Points of a piece, whose arrays stay in the cache of a core.
+_PIECE = 256
+#: From here on the linear algebra is held to one thread: two that share a product of this size wait for each
+#: other, on a busy machine for many times as long as the product takes.
+_HELD = 64
+#: From here on threads share the batch.
+_SHARED = 128
 
 
 class Engine(ABC):
@@ -45,29 +50,26 @@ class NumpyEngine(Engine):
     """NumPy, nothing compiled: it starts at once.
 
     Large batches are cut into pieces that threads evaluate side by side, each with one thread of the
-    linear algebra: so all of the work is shared, not the matrix products alone. A model with a part that
-    is declared ``host_only`` is evaluated in one piece, since such code may not bear threads.
+    linear algebra: so all of the work is shared, not the matrix products alone. The cuts depend on the batch
+    alone, so that machines with more or fewer cores round alike. A model with a part that is declared
+    ``host_only`` is evaluated in one piece, since such code may not bear threads.
     """
 
     name = "numpy"
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
-        whole = pipeline.host or any(pipeline.model.probes[key].host_only for key in pipeline.nuisance)
-        self.threads = 1 if whole else cores()
+        self.whole = bool(pipeline.host) or any(pipeline.model.probes[key].host_only for key in pipeline.nuisance)
+        self.threads = 1 if self.whole else cores()
 
     def log_likelihoods(self, theta: Array) -> tuple[dict[str, Array], Any]:
-        pieces = min(len(theta) // _PIECE, self.threads)
-        if pieces < 2:
+        n = len(theta)
+        if n < _HELD or self.whole:
             return self.pipeline.log_likelihoods(theta)
+        pieces = np.array_split(theta, 1 if n < _SHARED else max(2, -(-n // _PIECE)))
         with self._blas.limit(limits=1, user_api="blas"):
-            found = list(self._pool.map(self._in_turn, np.array_split(theta, pieces)))
-        return _joined(found)
-
-    def _in_turn(self, theta: Array) -> tuple[dict[str, Array], Any]:
-        """Evaluate in pieces that stay in the processor's cache."""
-        pieces = np.array_split(theta, -(-len(theta) // _LARGEST))
-        return _joined([self.pipeline.log_likelihoods(piece) for piece in pieces])
+            run = map if self.threads == 1 or len(pieces) == 1 else self._pool.map
+            return _joined(list(run(self.pipeline.log_likelihoods, pieces)))
 
     @cached_property
     def _blas(self) -> Any:
@@ -80,7 +82,7 @@ class NumpyEngine(Engine):
         return ThreadPoolExecutor(self.threads, thread_name_prefix="astroemu")
 
     def report(self) -> list[str]:
-        return [f"engine {self.name}: {self.threads} thread(s) for batches of {2 * _PIECE} and more"]
+        return [f"engine {self.name}: {self.threads} thread(s) for batches of {_SHARED} and more"]
 
 
 def cores() -> int:

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from helpers import command
+from threadpoolctl import ThreadpoolController
 
 import astroemu
 from astroemu.benchmark import Peak, bench_model, measured_peak, table
@@ -61,15 +62,36 @@ def test_the_compiled_engine_keeps_up_in_batches(model, monkeypatch):
     assert rows[1].engine == "keras/jax" and rows[1].compile_seconds > 0 == rows[0].compile_seconds
 
 
-def test_threads_change_no_value(model):
-    theta = model.prior.sample(3000, np.random.default_rng(2))
-    engine = NumpyEngine(model._pipeline)
-    engine.threads = 3
-    threaded, _ = engine.log_likelihoods(theta)
-    alone, _ = model._pipeline.log_likelihoods(theta)
-    assert list(threaded) == list(alone)
-    for key, values in alone.items():
-        np.testing.assert_allclose(threaded[key], values, rtol=1e-5, atol=1e-3)
+@pytest.mark.parametrize("n", [63, 64, 127, 128, 300, 3000])
+def test_the_number_of_threads_changes_no_value(model, n):
+    """The same file and seed must give the same samples on a machine with more cores."""
+    theta = model.prior.sample(n, np.random.default_rng(2))
+    alone, threaded = NumpyEngine(model._pipeline), NumpyEngine(model._pipeline)
+    alone.threads, threaded.threads = 1, 3
+    (expected, _), (found, _) = (engine.log_likelihoods(theta) for engine in (alone, threaded))
+    whole, _ = model._pipeline.log_likelihoods(theta)
+    for key, values in expected.items():
+        np.testing.assert_array_equal(found[key], values)
+        np.testing.assert_allclose(whole[key], values, rtol=1e-5, atol=1e-3)
+
+
+def test_a_batch_holds_the_linear_algebra_to_one_thread_and_gives_it_back(model, monkeypatch):
+    engine, used = NumpyEngine(model._pipeline), []
+    evaluate = model._pipeline.log_likelihoods
+
+    def watched(theta):
+        used.append(blas_threads())
+        return evaluate(theta)
+
+    monkeypatch.setattr(engine, "pipeline", type("Watched", (), {"log_likelihoods": staticmethod(watched)}))
+    before = blas_threads()
+    engine.log_likelihoods(model.prior.sample(600, np.random.default_rng(3)))
+    assert used == [1, 1, 1] and blas_threads() == before
+
+
+def blas_threads():
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    return max(library.get_num_threads() for library in libraries)
 
 
 def test_an_error_in_a_thread_reaches_the_caller(model, monkeypatch):
@@ -85,7 +107,8 @@ def test_an_error_in_a_thread_reaches_the_caller(model, monkeypatch):
 
 
 def test_a_model_with_a_host_only_part_is_not_threaded():
-    assert astroemu.load_model("galaxies", ['engine="numpy"']).engine.threads == 1
+    engine = astroemu.load_model("galaxies", ['engine="numpy"']).engine
+    assert engine.whole and engine.threads == 1
 
 
 def test_operations_and_bytes_of_products_are_counted():
