@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 EngineName = Literal["auto", "numpy", "keras"]
 ENGINES = ("auto", "numpy", "keras")
 #: Fewest points for which a thread is worth its start, and most that are evaluated together.
-_PIECE, _LARGEST = 256, 1024
+_PIECE, _LARGEST = 192, 1024
 
 
 class Engine(ABC):
