@@ -166,7 +166,7 @@ class DenseLayers(Layers):
             one = block if in_place else evaluate
             if len(x) <= _BLOCK:
                 return one(x, xp)
-            return np.concatenate([one(x[start : start + _BLOCK], xp) for start in range(0, len(x), _BLOCK)])
+            return np.concatenate([one(part, xp) for part in np.array_split(x, -(-len(x) // _BLOCK))])
 
         return in_blocks
 
