@@ -28,7 +28,8 @@ Array = NDArray[np.float64]
 #: Arrays of a trace that live at once, over all that it makes: a compiler keeps fewer. A gradient keeps all.
 _ALIVE, _ALIVE_GRADIENT = 1.0, 3.0
 _LARGEST = 2**20
-#: Batches up to this size are padded however much that adds: the call itself costs as much.
+#: Batches up to this size are padded however much that adds: the call itself costs as much. On a CPU no
+#: larger ones are made: their arrays would not stay in the cache.
 _SMALL = 2**10
 
 
@@ -169,7 +170,7 @@ class CompiledEngine(Engine):
             self.backend.trace(lambda t, g: function(t, g, counted(self.backend.xp, tally)), one)
             alive = _ALIVE if what == "log-likelihood" else _ALIVE_GRADIENT
             fits = max(int(self.backend.memory / (alive * max(tally.bytes_made, 1.0))), 1)
-            self._most[what] = min(1 << (fits.bit_length() - 1), _LARGEST)
+            self._most[what] = min(1 << (fits.bit_length() - 1), _LARGEST if self.backend.on_gpu else _SMALL)
         return self._most[what]
 
     def _compiled(self, what: str, function: Callable[..., Any], bucket: int, arguments: Any) -> Callable[..., Any]:

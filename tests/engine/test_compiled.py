@@ -162,7 +162,7 @@ def test_the_largest_piece_follows_from_the_memory(model, engine):
     tally = Tally()
     model._pipeline.log_likelihoods(draws(model, 1), counted(NUMPY, tally))
     most = engine._most["log-likelihood"]
-    assert 2 * most * tally.bytes_made > 0.5 * engine.backend.memory or most == 2**20
+    assert 2 * most * tally.bytes_made > 0.5 * engine.backend.memory or most == 2**10
     assert most * tally.bytes_made < 2.0 * engine.backend.memory
 
 

@@ -135,40 +135,32 @@ class DenseLayers(Layers):
             hidden.append((_scaled(kernel, scale, dtype), _scaled(bias, scale, dtype), dtype, shape))
         final = _precision(self.kernels[-1][:, columns])
         last, shift = _scaled(self.kernels[-1][:, columns], 1.0, final), self.biases[-1][columns].astype(float)
-        residual, in_place = self.residual, self.activation == "silu"
+        residual, in_place = self.residual, IN_PLACE.get(self.activation)
 
-        def evaluate(x: Any, xp: Namespace) -> Any:
+        def raw(x: Any, xp: Namespace) -> Any:
             h = x
             for i, (kernel, bias, dtype, shape) in enumerate(hidden):
-                g = activation(xp.matmul(xp.astype(h, dtype), kernel) + bias, shape, xp)
-                h = h + g if residual and i and h.shape == g.shape else g
-            return xp.astype(xp.matmul(xp.astype(h, final), last), "float64") + shift
-
-        def block(x: Array, xp: Namespace) -> Array:
-            """As ``evaluate`` in NumPy, for SiLU: no array that could be spared."""
-            h = x
-            for i, (kernel, bias, dtype, _) in enumerate(hidden):
                 h = xp.astype(h, dtype)
                 u = xp.matmul(h, kernel)
-                np.add(u, bias, u)
-                g = np.tanh(u)
-                np.add(g, 1.0, g)  # u + u tanh u would round worse
-                np.multiply(g, u, g)
-                if residual and i and h.shape == g.shape:
-                    np.add(g, h, g)
-                h = g
-            t = xp.astype(xp.matmul(xp.astype(h, final), last), "float64")
-            return np.add(t, shift, t)
+                if in_place is None or not isinstance(u, np.ndarray):
+                    g = activation(u + bias, shape, xp)
+                else:
+                    g = in_place(np.add(u, bias, u), shape)
+                h = h + g if residual and i and h.shape == g.shape else g
+            return xp.matmul(xp.astype(h, final), last)
 
-        def in_blocks(x: Any, xp: Namespace) -> Any:
+        def evaluate(x: Any, xp: Namespace) -> Any:
             if not isinstance(x, np.ndarray):
-                return evaluate(x, xp)
-            one = block if in_place else evaluate
+                return xp.astype(raw(x, xp), "float64") + shift
             if len(x) <= _BLOCK:
-                return one(x, xp)
-            return np.concatenate([one(part, xp) for part in np.array_split(x, -(-len(x) // _BLOCK))])
+                return raw(x, xp) + shift
+            found = np.empty((len(x), len(shift)))
+            pieces = -(-len(x) // _BLOCK)
+            for part, rows in zip(np.array_split(x, pieces), np.array_split(found, pieces), strict=True):
+                np.add(raw(part, xp), shift, rows)
+            return found
 
-        return in_blocks
+        return evaluate
 
     def header(self) -> dict[str, Any]:
         return {"activation": self.activation, "residual": self.residual, "layers": len(self.kernels)}
@@ -210,6 +202,27 @@ def _maxout(x: Any, shape: Any, xp: Namespace) -> Any:  # noqa: ARG001
 def _silu(u: Any, shape: Any, xp: Namespace) -> Any:  # noqa: ARG001
     return u * (1.0 + xp.tanh(u))
 
+
+def _alsing_in_place(u: NDArray[Any], shape: Any) -> NDArray[Any]:
+    alpha, beta = shape
+    g = np.multiply(u, 0.5 * alpha)
+    np.tanh(g, g)
+    np.multiply(g, 0.5 * (1.0 - beta), g)
+    np.add(g, 0.5 * (1.0 + beta), g)
+    return np.multiply(g, u, g)
+
+
+def _silu_in_place(u: NDArray[Any], shape: Any) -> NDArray[Any]:  # noqa: ARG001
+    g = np.tanh(u)
+    np.add(g, 1.0, g)  # u + u tanh u would round worse
+    return np.multiply(g, u, g)
+
+
+#: Activations of NumPy arrays that make one array each.
+IN_PLACE: Mapping[str, Callable[[NDArray[Any], Any], NDArray[Any]]] = {
+    "alsing": _alsing_in_place,
+    "silu": _silu_in_place,
+}
 
 #: Factor folded into the weights, and the activation of the folded argument. ``alsing`` is that of
 #: Alsing et al. 2020 (ApJS 249, 5, eq. 8), as used by CosmoPower.
