@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Literal, cast
 
@@ -22,9 +24,6 @@ EngineName = Literal["auto", "numpy", "keras"]
 ENGINES = ("auto", "numpy", "keras")
 #: Points of a piece, whose arrays stay in the cache of a core.
 _PIECE = 256
-#: From here on the linear algebra is held to one thread: two that share a product of this size wait for each
-#: other, on a busy machine for many times as long as the product takes.
-_HELD = 64
 #: From here on threads share the batch.
 _SHARED = 128
 
@@ -64,18 +63,36 @@ class NumpyEngine(Engine):
 
     def log_likelihoods(self, theta: Array) -> tuple[dict[str, Array], Any]:
         n = len(theta)
-        if n < _HELD or self.whole:
+        if n < 2 or self.whole:  # products of vectors come to no harm, and holding costs some microseconds
             return self.pipeline.log_likelihoods(theta)
-        pieces = np.array_split(theta, 1 if n < _SHARED else max(2, -(-n // _PIECE)))
-        with self._blas.limit(limits=1, user_api="blas"):
-            run = map if self.threads == 1 or len(pieces) == 1 else self._pool.map
+        with self._held():
+            if n < _SHARED:
+                return self.pipeline.log_likelihoods(theta)
+            pieces = np.array_split(theta, max(2, -(-n // _PIECE)))
+            run = map if self.threads == 1 else self._pool.map
             return _joined(list(run(self.pipeline.log_likelihoods, pieces)))
 
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the linear algebra to one thread.
+
+        Two threads that share a small product wait for each other: on a busy machine for a hundred times as long
+        as the product takes.
+        """
+        before = [(library, library.get_num_threads()) for library in self._libraries]
+        try:
+            for library, _ in before:
+                library.set_num_threads(1)
+            yield
+        finally:
+            for library, number in before:
+                library.set_num_threads(number)
+
     @cached_property
-    def _blas(self) -> Any:
+    def _libraries(self) -> list[Any]:
         from threadpoolctl import ThreadpoolController
 
-        return ThreadpoolController()
+        return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
