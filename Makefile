@@ -41,8 +41,10 @@ test: lint
 test-all: lint
 	$(BIN)/pytest
 
+# The engines, beside what one would run instead.
 bench: install
 	$(BIN)/astroemu bench
+	$(BIN)/python benchmarks/peers.py
 
 # The shipped emulator, made again from nothing (an hour and a quarter on two cores; needs PyTorch).
 emulator: install

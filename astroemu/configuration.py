@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from astroemu.direct import Direct
 from astroemu.distribution import distribution_from
+from astroemu.engine import EngineName
 from astroemu.errors import ConfigurationError, closest, listing, located
 from astroemu.files import resolve
 from astroemu.model import Model
@@ -61,6 +62,7 @@ class Document(_Table):
     seed: int = Field(default=1, ge=0)
     emulator_error: bool | Annotated[float, Field(ge=0, allow_inf_nan=False)] = True
     truncate_prior: bool = False
+    engine: EngineName = "auto"
     parameters: dict[str, dict[str, Any]]
     emulators: dict[str, EmulatorTable] = {}
     simulators: dict[str, SimulatorTable] = {}
@@ -185,6 +187,7 @@ class Configuration:
                 self.probes(),
                 emulator_error=document.emulator_error,
                 truncate_prior=document.truncate_prior,
+                engine=document.engine,
                 name=self.name,
             )
 

@@ -22,6 +22,8 @@ class Direct(Provider):
     simulator : Simulator
     """
 
+    host_only = True
+
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
         self.parameters = tuple(p.name for p in simulator.parameters)

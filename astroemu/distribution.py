@@ -43,6 +43,10 @@ class Distribution(ABC):
         """Natural logarithm of the density; minus infinity outside the support."""
 
     @abstractmethod
+    def log_density_slope(self, x: Array) -> Array:
+        """Derivative of the log density, inside the support."""
+
+    @abstractmethod
     def truncated(self, low: float, high: float) -> Distribution:
         """Return this distribution restricted to ``[low, high]`` and renormalised.
 
@@ -91,6 +95,9 @@ class Uniform(Distribution):
     def log_density(self, x: Array) -> Array:
         return np.where(self._inside(x), -math.log(self.high - self.low), -np.inf)
 
+    def log_density_slope(self, x: Array) -> Array:
+        return np.zeros(np.shape(x))
+
     def truncated(self, low: float, high: float) -> Uniform:
         return Uniform(*self._overlap(low, high))
 
@@ -124,6 +131,9 @@ class LogUniform(Distribution):
         inside = self._inside(x)
         safe = np.where(inside, x, self.low)
         return np.where(inside, -np.log(safe) - math.log(self._log_ratio), -np.inf)
+
+    def log_density_slope(self, x: Array) -> Array:
+        return -1.0 / np.asarray(x)
 
     def truncated(self, low: float, high: float) -> LogUniform:
         return LogUniform(*self._overlap(low, high))
@@ -175,6 +185,9 @@ class TruncatedNormal(Distribution):
         log_norm = math.log(self.std) + 0.5 * math.log(2 * math.pi) + self._log_mass
         return np.where(self._inside(x), -0.5 * t * t - log_norm, -np.inf)
 
+    def log_density_slope(self, x: Array) -> Array:
+        return (self.mean - np.asarray(x)) / self.std**2
+
     def truncated(self, low: float, high: float) -> TruncatedNormal:
         return TruncatedNormal(self.mean, self.std, *self._overlap(low, high))
 
@@ -203,6 +216,9 @@ class Normal(Distribution):
     def log_density(self, x: Array) -> Array:
         return self._unbounded().log_density(x)
 
+    def log_density_slope(self, x: Array) -> Array:
+        return self._unbounded().log_density_slope(x)
+
     def truncated(self, low: float, high: float) -> TruncatedNormal:
         return TruncatedNormal(self.mean, self.std, low, high)
 
@@ -227,6 +243,9 @@ class Fixed(Distribution):
 
     def log_density(self, x: Array) -> Array:
         return np.where(np.asarray(x) == self.value, 0.0, -np.inf)
+
+    def log_density_slope(self, x: Array) -> Array:
+        return np.zeros(np.shape(x))
 
     def truncated(self, low: float, high: float) -> Fixed:
         if not low <= self.value <= high:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.engine import Engine, EngineName, engine_name, make_engine
 from astroemu.errors import ConfigurationError, ResolutionError, closest, listing
 from astroemu.observable import Observable
 from astroemu.pipeline import Pipeline
@@ -23,6 +25,9 @@ from astroemu.probe import Probe
 from astroemu.provider import Provider
 from astroemu.requirement import Requirement
 from astroemu.sampled import Sampled
+
+if TYPE_CHECKING:
+    from astroemu.compiled import CompiledEngine
 
 Array = NDArray[np.float64]
 
@@ -67,11 +72,13 @@ class Model:
         Whether a prior that is wider than a provider's range is cut to it. If not, such a prior
         is refused.
     name : str
+    engine : {"auto", "numpy", "keras"}
+        What evaluates it, see :mod:`astroemu.engine`. It is set up when it is first used.
 
     Raises
     ------
     ConfigurationError
-        If the factor of the emulators' error is negative or not finite.
+        If the factor of the emulators' error is negative or not finite, or there is no such engine.
     ResolutionError
         If an observable is not provided or provided twice, if a parameter is missing, unused or
         given twice, or if a prior is wider than a provider's range.
@@ -85,6 +92,7 @@ class Model:
         *,
         emulator_error: bool | float = True,
         truncate_prior: bool = False,
+        engine: EngineName = "auto",
         name: str = "model",
     ) -> None:
         if not 0 <= emulator_error < np.inf:
@@ -104,6 +112,7 @@ class Model:
         self._pipeline = Pipeline(
             self, {key: probe.requires for key, probe in self.probes.items()}, self.emulator_error
         )
+        self._engine_name = engine_name(engine)
 
     # --- construction -------------------------------------------------------------------------
 
@@ -282,13 +291,18 @@ class Model:
         theta = self._checked(theta)
         inside = self.inside(theta)
         self.counts.evaluated += len(theta)
-        parts = {key: np.full(len(theta), -np.inf) for key in self.probes}
         whole = bool(inside.all())
+        if whole and len(theta):
+            found, within = self.engine.log_likelihoods(theta)
+            if within is None and np.isfinite(sum(found.values())).all():  # as nearly always: nothing to mend
+                return found
+        parts = {key: np.full(len(theta), -np.inf) for key in self.probes}
         self.counts.outside += 0 if whole else int(len(theta) - inside.sum())
         points = theta if whole else theta[inside]
         if not len(points):
             return parts
-        found, within = self._pipeline.log_likelihoods(points)
+        if not whole:
+            found, within = self.engine.log_likelihoods(points)
         finite = np.all([np.isfinite(values) for values in found.values()], axis=0)
         if within is not None:
             self.counts.outside += int(len(points) - within.sum())
@@ -304,6 +318,56 @@ class Model:
             else:
                 parts[key][inside] = clean
         return parts
+
+    def value_and_grad(self, theta: Array, *, prior: bool = False) -> tuple[Array, Array]:
+        """Joint log-likelihood, or log-posterior, and its gradient.
+
+        It is compiled whatever the engine: NumPy has no gradients.
+
+        Parameters
+        ----------
+        theta : (n, d) array
+        prior : bool
+            Whether to add the log prior density.
+
+        Returns
+        -------
+        (n,) and (n, d) float64 array
+            Minus infinity where :meth:`log_likelihood` says so; the gradient is NaN there.
+
+        Raises
+        ------
+        ConfigurationError
+            If a part of the model is declared ``host_only``, or nothing is installed that compiles.
+        """
+        theta = self._checked(theta)
+        value, gradient = np.full(len(theta), -np.inf), np.full(theta.shape, np.nan)
+        inside = np.flatnonzero(self.inside(theta))
+        if len(inside):
+            found, slope = self._differentiable.value_and_grad(theta[inside])
+            good = np.isfinite(found)
+            value[inside[good]], gradient[inside[good]] = found[good], slope[good]
+        if prior:
+            value, gradient = value + self.prior.log_density(theta), gradient + self.prior.log_density_slope(theta)
+        return value, np.where(np.isfinite(value)[:, None], gradient, np.nan)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What evaluates the likelihood."""
+        return make_engine(self._engine_name, self._pipeline)
+
+    @cached_property
+    def _differentiable(self) -> CompiledEngine:
+        from astroemu.compiled import CompiledEngine
+
+        engine = self.engine if isinstance(self.engine, CompiledEngine) else make_engine("keras", self._pipeline)
+        assert isinstance(engine, CompiledEngine)
+        return engine
+
+    def compile_report(self) -> list[str]:
+        """Say what evaluates the model: what was compiled so far, for which device and shapes, in how long."""
+        gradients = self.__dict__.get("_differentiable")
+        return [*self.engine.report(), *(gradients.report() if gradients not in (None, self.engine) else [])]
 
     def predict(self, theta: Array) -> dict[str, Array]:
         """Every observable on its full grid, ``(n, ...)`` by name.

@@ -19,7 +19,7 @@ Namespace = Any
 #: The NumPy namespace.
 NUMPY: Namespace = SimpleNamespace(
     abs=np.abs,
-    all=np.all,
+    all=lambda x, axis=None: np.logical_and.reduce(x, axis=axis),
     arcsinh=np.arcsinh,
     concatenate=np.concatenate,
     cosh=np.cosh,
@@ -43,8 +43,8 @@ NUMPY: Namespace = SimpleNamespace(
     solve=np.linalg.solve,
     sqrt=np.sqrt,
     stack=np.stack,
-    sum=np.sum,
-    take=lambda x, columns: x[:, columns],
+    sum=lambda x, axis=None: np.add.reduce(x, axis=axis),  # np.sum without its wrapper
+    take=lambda x, columns: x.take(columns, axis=1),
     tanh=np.tanh,
     transpose=np.transpose,
     where=np.where,

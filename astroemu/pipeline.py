@@ -7,7 +7,7 @@ Every requirement becomes a constant matrix, stripped of the grid points that it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,30 @@ class _DerivedColumn:
         return 0.5 * (self.low + self.high) if np.isfinite(self.low) and np.isfinite(self.high) else 0.0
 
 
+@dataclass(frozen=True)
+class Provided:
+    """What providers gave for a batch.
+
+    Attributes
+    ----------
+    found : mapping of str to Prediction
+        The rows asked of them, by observable.
+    inside : (n,) bool array or None
+        Which points kept to the range of every provider in the parameters that other providers
+        compute; None if there are no such parameters.
+    """
+
+    found: Mapping[str, Prediction]
+    inside: Any = None
+
+
+NOTHING = Provided({})
+_TRACED = (
+    " while its function was traced for the keras engine. Write it against `xp` alone, or declare "
+    '`host_only = True` in its class, or choose engine = "numpy"'
+)
+
+
 class Pipeline:
     """The resolved graph for one set of requirements."""
 
@@ -92,6 +116,8 @@ class Pipeline:
         self.nuisance = {
             key: tuple(p.name for p in probe.parameters) for key, probe in model.probes.items() if key in wanted
         }
+        #: Providers that a compiled engine runs outside, in NumPy.
+        self.host = self._on_host()
         self.low, self.high = self._box()
 
     def inside(self, theta: Array) -> NDArray[np.bool_]:
@@ -99,7 +125,7 @@ class Pipeline:
 
         Parameters that a provider computes are checked on the way.
         """
-        return np.asarray(np.all((theta >= self.low) & (theta <= self.high), axis=1))
+        return np.asarray(np.logical_and.reduce((theta >= self.low) & (theta <= self.high), axis=1))
 
     @staticmethod
     def _ordered(model: Model, wanted: Mapping[str, Mapping[str, Requirement]]) -> list[str]:
@@ -145,34 +171,52 @@ class Pipeline:
                     low[j], high[j] = max(low[j], a), min(high[j], b)
         return low, high
 
-    def _extended(self, theta: Array) -> Array:
+    def _on_host(self) -> frozenset[str]:
+        """Providers that are declared to need the host, and those that they build on."""
+        makers = {name: step.key for step in self.steps for name in step.sizes}
+        host: set[str] = set()
+        for step in reversed(self.steps):  # after whoever builds on it
+            provider = self.model.providers[step.key]
+            if provider.host_only or step.key in host:
+                inputs = (*provider.requires, *self.model.derived_inputs(step.key))
+                host |= {step.key, *(makers[requirement.observable] for requirement in inputs)}
+        return frozenset(host)
+
+    def _extended(self, theta: Any, xp: Namespace) -> Any:
         fixed = self.model.prior.fixed
         if not fixed:
             return theta
-        return np.concatenate([theta, np.broadcast_to(list(fixed.values()), (len(theta), len(fixed)))], axis=1)
+        constant = np.broadcast_to(list(fixed.values()), (theta.shape[0], len(fixed)))
+        return xp.concatenate([theta, constant], axis=1)
 
-    def _provided(self, theta: Array, xp: Namespace) -> tuple[dict[str, Prediction], Any]:
-        """Run the providers: rows asked of them, by observable.
+    def on_host(self, theta: Array) -> Provided:
+        """What the providers of :attr:`host` give, in NumPy."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._run([step for step in self.steps if step.key in self.host], theta, NUMPY, NOTHING)
 
-        With them, where some parameters are computed, which points kept to the ranges ``(n,)``; else None.
-        """
-        found: dict[str, Prediction] = {}
-        inside = None
-        for step in self.steps:
+    def provided(self, theta: Any, xp: Namespace = NUMPY, given: Provided = NOTHING) -> Provided:
+        """Run the providers, except those whose answers are in ``given``."""
+        missing = [step for step in self.steps if not (step.sizes and step.sizes.keys() <= given.found.keys())]
+        return self._run(missing, theta, xp, given)
+
+    def _run(self, steps: Sequence[_Step], theta: Any, xp: Namespace, given: Provided) -> Provided:
+        theta = self._extended(theta, xp)
+        found, inside = dict(given.found), given.inside
+        for step in steps:
             terms = self.terms.get(("provider", step.key), {})
             inner = {name: self._apply(term, found, xp) for name, term in terms.items()}
-            points = theta if step.columns is None else theta[:, step.columns]
+            points = theta if step.columns is None else xp.take(theta, step.columns)
             if step.derived:
                 points, within = self._completed(step, points, found, xp)
                 inside = within if inside is None else inside & within
             answer = self._guarded(
                 self.model.providers[step.key], step.key, theta, lambda s=step, p=points, i=inner: s.evaluate(p, i, xp)
             )
-            _check_answer(step, answer, len(theta))
+            _check_answer(step, answer, theta.shape[0])
             found |= answer
-        return found, inside
+        return Provided(found, inside)
 
-    def _completed(self, step: _Step, points: Array, found: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
+    def _completed(self, step: _Step, points: Any, found: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
         """Insert the computed parameters of a provider, and say which points lie in its range.
 
         The others get a value in the range instead, since a provider may fail beyond it; what it
@@ -191,7 +235,7 @@ class Pipeline:
         whole = found[term.observable]
         value, error = whole.value, whole.error if self.error_scale else None
         if term.rows is not None:
-            value, error = value[:, term.rows], None if error is None else error[:, term.rows]
+            value, error = xp.take(value, term.rows), None if error is None else xp.take(error, term.rows)
         if term.matrix is not None:
             value = xp.matmul(value, term.matrix)
             # Errors are taken as fully correlated, as the grid points of one emulator nearly are.
@@ -200,9 +244,12 @@ class Pipeline:
 
     def predictions(self, theta: Array, user: str, xp: Namespace = NUMPY) -> tuple[dict[str, Prediction], Any]:
         """What one user asked for, and what :meth:`log_likelihoods` says about ranges."""
-        found, inside = self._provided(self._extended(theta), xp)
-        terms = self.terms.get(("probe", user), {})
-        return {key: self._apply(term, found, xp) for key, term in terms.items()}, inside
+        provided = self.provided(theta, xp)
+        return self.asked_by(user, provided, xp), provided.inside
+
+    def asked_by(self, user: str, provided: Provided, xp: Namespace = NUMPY) -> dict[str, Prediction]:
+        """What one probe asked for."""
+        return {key: self._apply(term, provided.found, xp) for key, term in self.terms.get(("probe", user), {}).items()}
 
     def log_likelihoods(self, theta: Array, xp: Namespace = NUMPY) -> tuple[dict[str, Array], Any]:
         """Log-likelihood ``(n,)`` of each probe, as the probe returns it.
@@ -216,42 +263,51 @@ class Pipeline:
         """
         # What overflows becomes infinite, which the model counts: no warning is needed.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self._log_likelihoods(theta, xp)
+            provided = self.provided(theta, xp)
+            found = {key: self.judged(key, theta, self.asked_by(key, provided, xp), xp) for key in self.nuisance}
+        return found, provided.inside
 
-    def _log_likelihoods(self, theta: Array, xp: Namespace) -> tuple[dict[str, Array], Any]:
-        extended = self._extended(theta)
-        found, inside = self._provided(extended, xp)
-        names = (*self.model.names, *self.model.prior.fixed)
-        result = {}
-        for key, probe in self.model.probes.items():
-            nuisance = {name: extended[:, names.index(name)] for name in self.nuisance[key]}
-            inner = {name: self._apply(term, found, xp) for name, term in self.terms.get(("probe", key), {}).items()}
-            values = self._guarded(
-                probe,
-                key,
-                theta,
-                lambda p=probe, i=inner, q=nuisance: np.asarray(p.log_likelihood(i, q, xp), dtype=float),
+    def judged(self, key: str, theta: Any, asked: Mapping[str, Prediction], xp: Namespace = NUMPY) -> Any:
+        """Log-likelihood ``(n,)`` of one probe, float64.
+
+        Raises
+        ------
+        ProbeError
+            If the probe raises, or returns another shape.
+        """
+        probe, n = self.model.probes[key], theta.shape[0]
+        nuisance = self._nuisance(key, theta)
+        values = self._guarded(
+            probe, key, theta, lambda: xp.astype(probe.log_likelihood(asked, nuisance, xp), "float64")
+        )
+        if tuple(values.shape) != (n,):
+            raise ProbeError(
+                f"the probe {key!r} ({type(probe).__name__}) returned the shape {tuple(values.shape)} "
+                f"for {n} point(s); ({n},) is needed"
             )
-            if values.shape != (len(theta),):
-                raise ProbeError(
-                    f"the probe {key!r} ({type(probe).__name__}) returned the shape {values.shape} "
-                    f"for {len(theta)} point(s); ({len(theta)},) is needed"
-                )
-            result[key] = values
-        return result, inside
+        return values
 
-    def _guarded(self, plugin: Any, key: str, theta: Array, call: Any) -> Any:
+    def _nuisance(self, key: str, theta: Any) -> dict[str, Any]:
+        names, fixed = self.model.names, self.model.prior.fixed
+        return {
+            name: np.full(theta.shape[0], fixed[name]) if name in fixed else theta[:, names.index(name)]
+            for name in self.nuisance[key]
+        }
+
+    def _guarded(self, plugin: Any, key: str, theta: Any, call: Any) -> Any:
         try:
             return call()
         except (AstroemuError, ProbeError):
             raise
         except Exception as error:
             names = self.model.names
-            first = [", ".join(f"{n} = {v:.10g}" for n, v in zip(names, row, strict=False)) for row in theta[:1]]
+            rows = theta[:1] if isinstance(theta, np.ndarray) else ()
+            first = [", ".join(f"{n} = {v:.10g}" for n, v in zip(names, row, strict=False)) for row in rows]
             raise ProbeError(
                 f"{key!r} ({type(plugin).__module__}.{type(plugin).__name__}) raised {type(error).__name__}: "
-                f"{error}. It was given a batch of {len(theta)} point(s)"
+                f"{error}. It was given a batch of {theta.shape[0]} point(s)"
                 + "".join(f", the first at {point}" for point in first)
+                + ("" if isinstance(theta, np.ndarray) else _TRACED)
             ) from error
 
 

@@ -76,6 +76,11 @@ class Prior:
             total += p.prior.log_density(theta[:, j])
         return total
 
+    def log_density_slope(self, theta: Array) -> Array:
+        """Derivative ``(n, d)`` of the log prior density with respect to each parameter."""
+        theta = np.asarray(theta, dtype=float)
+        return np.stack([p.prior.log_density_slope(theta[:, j]) for j, p in enumerate(self.free)], axis=1)
+
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw ``(n, d)`` points."""
         return self.transform(rng.random((n, len(self.free))))

@@ -32,7 +32,8 @@ class Probe(ABC):
     #: Catalogs that were read, for provenance and citation.
     catalogs: tuple[Catalog, ...] = ()
 
-    #: True if the likelihood must run on the host (it calls a C code, say).
+    #: True if the likelihood must run on the host (it calls a C code, say). A compiled engine then
+    #: calls it with NumPy, after the compiled function.
     host_only: bool = False
 
     #: Sets of measurements that this probe's data already contain, as free text by topic;

@@ -44,6 +44,10 @@ class Provider(ABC):
     #: Observables of other providers that it builds on.
     requires: tuple[Requirement, ...] = ()
 
+    #: True if it must run on the host, in NumPy (it calls a C code, say). A compiled engine then
+    #: calls it, and what it builds on, before the compiled function.
+    host_only: bool = False
+
     @property
     @abstractmethod
     def provides(self) -> Mapping[str, Observable]:

@@ -35,6 +35,7 @@ class Selection(Provider):
         self.provider = provider
         self.parameters = provider.parameters
         self.requires = provider.requires
+        self.host_only = provider.host_only
         self._provides = {name: provider.provides[name] for name in names}
 
     @property

@@ -95,6 +95,8 @@ class Recorded(Provider):
     simulations : Simulations
     """
 
+    host_only = True
+
     def __init__(self, emulator: Emulator, simulations: Simulations) -> None:
         self.parameters = emulator.parameters
         self._provides = {name: emulator.provides[name] for name in simulations.values if name in emulator.provides}

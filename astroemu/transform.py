@@ -20,6 +20,7 @@ from astroemu.errors import DataError, closest, listing
 from astroemu.namespace import Namespace
 
 Array = NDArray[np.float64]
+_LN_10 = math.log(10.0)
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,10 @@ class Log10(Transform):
         return np.log10(y)
 
     def inverse(self, t: Any, xp: Namespace) -> Any:
-        return xp.exp(t * np.log(10.0))
+        return xp.exp(t * _LN_10)
 
     def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
-        return np.log(10.0) * y
+        return _LN_10 * y
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from astroemu.cli import (
     importing,
     inspect,
     listing,
+    maximize,
     refine,
     report,
     simulate,
@@ -62,6 +63,8 @@ app.command("clean")(clean.clean)
 app.command("train")(train.train)
 app.command("validate")(validate.validate)
 app.command("refine")(refine.refine)
+app.command("maximize")(maximize.maximize)
+app.command("fisher")(maximize.fisher)
 app.command("bench")(bench.bench)
 
 

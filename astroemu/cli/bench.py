@@ -8,22 +8,28 @@ import typer
 
 from astroemu.cli.fit import DEFAULT
 
+_BATCHES = [1, 10, 100, 1000, 10000, 100000]
+
 
 def bench(
     configuration: str = typer.Argument(DEFAULT, help="TOML file, or the name of an installed configuration."),
-    batch: list[int] = typer.Option([1, 10, 100, 1000, 10000], min=1, help="Batch size; repeat for several."),
-    out: Path | None = typer.Option(None, help="Write the figures as JSON."),
+    batch: list[int] = typer.Option(_BATCHES, min=1, help="Batch size; repeat for several."),
+    engine: list[str] = typer.Option(["numpy", "keras"], help="Engine: auto, numpy or keras; repeat for several."),
+    out: Path | None = typer.Option(None, help="Write the figures as JSON, and a picture beside it as PNG."),
 ) -> None:
-    """Time the joint log-likelihood of a model by batch size."""
-    from astroemu.benchmark import bench_model
+    """Time the joint log-likelihood of a model, by engine and batch size."""
+    from astroemu.benchmark import bench_model, table
     from astroemu.configuration import load_model
+    from astroemu.engine import engine_name
     from astroemu.files import new_file, strict_json, write_atomically
+    from astroemu.report.speed import draw_speed
 
     path = None if out is None else new_file(out)
-    rows = bench_model(load_model(configuration), batch)
-    typer.echo(f"{'batch':>7}  {'microseconds a point':>21}  {'points a second':>16}")
-    for row in rows:
-        typer.echo(f"{row['batch']:7d}  {row['microseconds']:21.2f}  {1e6 / row['microseconds']:16,.0f}")
-    if path is not None:
-        write_atomically(path, lambda temporary: temporary.write_text(strict_json(rows)))
-        typer.echo(f"Written: {path}")
+    picture = None if path is None else new_file(path.with_suffix(".png"))
+    peak, rows = bench_model(load_model(configuration), batch, [engine_name(name) for name in engine])
+    typer.echo("\n".join(table(peak, rows)))
+    if path is not None and picture is not None:
+        content = {"sgemm": peak.single, "dgemm": peak.double, "timings": [row.to_json() for row in rows]}
+        write_atomically(path, lambda temporary: temporary.write_text(strict_json(content)))
+        draw_speed(rows, picture)
+        typer.echo(f"Written: {path}\nWritten: {picture}")

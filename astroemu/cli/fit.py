@@ -15,6 +15,7 @@ def fit(
     sampler: str | None = typer.Option(None, help="Sampler, instead of the configuration's."),
     out: Path | None = typer.Option(None, help="Run folder. Default: the first free runs/NAME, runs/NAME-2, ..."),
     seed: int | None = typer.Option(None, min=0, help="Seed, instead of the configuration's."),
+    engine: str | None = typer.Option(None, help="auto, numpy or keras, instead of the configuration's."),
     set_: list[str] = typer.Option(
         [], "--set", metavar="KEY=VALUE", help="Override a key, such as samplers.emcee.walkers=32."
     ),
@@ -34,16 +35,23 @@ def fit(
     from astroemu.report import write_report
     from astroemu.report.table import text_table
 
-    loaded = load_configuration(configuration, set_).without(without)
+    loaded = load_configuration(configuration, [*set_, *with_engine(engine)]).without(without)
     with warnings.catch_warnings(), shown(f"fit {loaded.name}") as report:
         warnings.showwarning = _plain
         warnings.simplefilter("always", DoubleCountingWarning)
         folder, model = run_fit(loaded, out=out, sampler=sampler, seed=seed, report=report)
+    if model.engine.name != "numpy":
+        typer.echo("\n".join(model.compile_report()))
     typer.echo(text_table(folder.summary()))
     if not no_report:
         typer.echo("Written:")
         for path in write_report(folder, model):
             typer.echo(f"  {path}")
+
+
+def with_engine(engine: str | None) -> list[str]:
+    """Return the override that ``--engine`` is."""
+    return [] if engine is None else [f'engine="{engine}"']
 
 
 def _plain(message: Warning | str, *_: object, **__: object) -> None:

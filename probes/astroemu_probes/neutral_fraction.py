@@ -116,10 +116,19 @@ class NeutralFraction(Probe):
         xp: Namespace,
     ) -> Any:
         x, error = predictions["x_hi"].value, predictions["x_hi"].error
+        if self._two_sided.all():
+            return xp.sum(self._measured(x, error, xp), axis=-1)
+        limits = self._limits(x, error, xp)
+        if self._two_sided.any():
+            limits = xp.where(self._two_sided, self._measured(x, error, xp), limits)
+        return xp.sum(limits, axis=-1)
+
+    def _measured(self, x: Any, error: Any, xp: Namespace) -> Any:
+        return split_gaussian(x, self.x_hi, self._sigma_low, self._sigma_up, xp, error)
+
+    def _limits(self, x: Any, error: Any, xp: Namespace) -> Any:
         above = one_sided(x, self._ceiling, self._sigma_up, xp, error)
-        below = one_sided(-x, -self._floor, self._sigma_low, xp, error)
-        measured = split_gaussian(x, self.x_hi, self._sigma_low, self._sigma_up, xp, error)
-        return xp.sum(xp.where(self._two_sided, measured, above + below), axis=-1)
+        return above + one_sided(-x, -self._floor, self._sigma_low, xp, error)
 
     def panels(self) -> tuple[Panel, ...]:
         """x_HI(z) with all data."""

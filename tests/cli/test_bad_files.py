@@ -281,8 +281,9 @@ def test_figures_into_a_missing_folder(tmp_path, monkeypatch):
     """The folder is made, or its absence is said; no traceback after the work is done."""
     import astroemu.benchmark
 
-    rows = [{"batch": 1, "microseconds": 1.0, "repetitions": 3}]
-    monkeypatch.setattr(astroemu.benchmark, "bench_model", lambda *_, **__: rows)
+    row = astroemu.benchmark.Timing("numpy", "cpu", 1, 1.0, 1.0, 0.1, 0.1, 1.0, 0.0, 3)
+    found = (astroemu.benchmark.Peak(1e11, 5e10), [row])
+    monkeypatch.setattr(astroemu.benchmark, "bench_model", lambda *_, **__: found)
     out = tmp_path / "absent" / "bench.json"
     code, _, message = command("bench", "--batch", "1", "--out", str(out))
     assert out.exists() if code == 0 else (code == 2 and "absent" in message)

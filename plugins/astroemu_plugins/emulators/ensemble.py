@@ -76,6 +76,7 @@ class EnsembleEmulator(Emulator):
         self.factors = {name: np.asarray(factor, dtype=float) for name, factor in factors.items()}
         self.provenance = dict(provenance)
         self.parameters = first.parameters
+        self.host_only = any(member.host_only for member in members)
 
     @property
     def provides(self) -> Mapping[str, Observable]:

@@ -2,7 +2,7 @@
 
 The file holds a specification and plain arrays: the model is built by this package's own code from
 the specification, so that reading a file can run nothing that came with it. Keras is loaded when
-the layers are first evaluated.
+an evaluator of the layers is made.
 """
 
 from __future__ import annotations
@@ -69,11 +69,14 @@ class KerasLayers(Layers):
         return model
 
     def forward(self, columns: NDArray[np.intp]) -> Forward:
-        mean, std = self.mean[columns], self.std[columns]
+        model = self._model  # made here: inside a trace its weights would become symbols
+        mean, std = self.mean[columns].astype(float), self.std[columns].astype(float)
 
-        def evaluate(x: Any, xp: Namespace) -> Any:  # noqa: ARG001
-            raw = self._model.predict_on_batch((x - self.centre) / self.width)
-            return raw[:, columns] * std + mean
+        def evaluate(x: Any, xp: Namespace) -> Any:
+            scaled = xp.astype((x - self.centre) / self.width, "float32")
+            # Called, not predicted, the model becomes part of a graph that is being traced.
+            raw = model.predict_on_batch(scaled) if isinstance(x, np.ndarray) else model(scaled, training=False)
+            return xp.astype(xp.take(raw, columns), "float64") * std + mean
 
         return evaluate
 

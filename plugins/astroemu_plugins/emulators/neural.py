@@ -6,7 +6,7 @@ observables:
     x = scaled parameters            (affine, after log10 where stated: into [-1, 1]),
         and, where stated, outputs of the networks before it (a power spectrum is a simpler
         function of the histories of ionisation and temperature than of the parameters alone)
-    t = layers(x)                    (float32; the standardisation of the outputs is part of it)
+    t = layers(x)                    (mostly float32; the standardisation of the outputs is part of it)
     y = inverse transform of t       (float64)
 
 The emulator's own error is the 68 % quantile of |error| on test points, a number for each output
@@ -176,7 +176,7 @@ class NeuralEmulator(Emulator):
                 features |= {observable.name for observable in network.features}
 
         def evaluate(theta: Any, observables: Mapping[str, Prediction], xp: Namespace) -> dict[str, Prediction]:  # noqa: ARG001
-            scaled = xp.astype(self._scaling(theta, xp), "float32")
+            scaled = self._scaling(theta, xp)
             found: dict[str, Prediction] = {}
             known: dict[str, Any] = {}
             for part in parts:
@@ -256,15 +256,14 @@ class _Part:
         self.forward = network.layers.forward(np.concatenate(chosen))
 
     def evaluate(self, scaled: Any, known: dict[str, Any], found: dict[str, Prediction], xp: Namespace) -> None:
-        x = scaled if self.inputs is None else scaled[:, self.inputs]
+        x = scaled if self.inputs is None else xp.take(scaled, self.inputs)
         if self.features:
             x = xp.concatenate([x, *(known[name] for name in self.features)], axis=1)
         raw = self.forward(x, xp)
         for name, block, transform in self.given:
             known[name] = transform.feature(raw[:, block], xp)
-        raw = xp.astype(raw, "float64")
         for name, where, transform, error in self.pieces:
-            t = raw[:, where]
+            t = raw[:, where] if isinstance(where, slice) else xp.take(raw, where)
             y = transform.inverse(t, xp)
             found[name] = Prediction(y, transform.slope(t, y, xp) * error)
 

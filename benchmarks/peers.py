@@ -1,0 +1,149 @@
+"""astroemu beside what one would run instead, all measured in this process.
+
+    python benchmarks/peers.py [--out FILE.json]
+
+* The default joint model by astroemu's engines, against 21cmEMU (py21cmemu, Breitman et al. 2024) with
+  the likelihoods defined as in 21CMMC (Greig and Mesinger 2015): one call of the emulator a batch, then
+  interpolation and error functions point by point.
+* A network of CosmoPower's shape (Spurio Mancini et al. 2022): four layers of 512, 2507 outputs, random
+  weights, by ``keras.Model.predict``, by CosmoPower's own NumPy formula, and by astroemu's layers.
+
+What is not installed is left out, and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+from scipy.interpolate import RectBivariateSpline, interp1d
+from scipy.special import erf
+
+import astroemu
+from astroemu.benchmark import bench_model, table
+from astroemu.namespace import NUMPY
+from astroemu_plugins.emulators.layers import DenseLayers
+
+BATCHES = (1, 1000)
+PEER = "21cmEMU, 21CMMC's way"
+
+
+def main() -> None:
+    """Measure, print, and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path)
+    out = parser.parse_args().out
+    if out is not None and out.exists():
+        parser.error(f"{out} exists; choose another name")
+    model = astroemu.load_model("reionization")
+    peak, rows = bench_model(model, BATCHES, ("numpy", "keras"))
+    print("\n".join(table(peak, rows)))
+    ours = {(row.engine, row.batch): row.microseconds for row in rows}
+    found: dict[str, dict[str, float]] = {}
+    for batch in BATCHES:
+        group = {engine: time for (engine, n), time in ours.items() if n == batch}
+        if find_spec("py21cmemu"):
+            group[PEER] = timed(joint_peer(model, batch)) / batch
+        found[f"joint likelihood, {batch}"] = group
+        found[f"CosmoPower's shape, {batch}"] = {
+            name: timed(function) / batch for name, function in cosmopower_shaped(batch).items()
+        }
+    for title, group in found.items():
+        best = min(time for name, time in group.items() if name in ("numpy", "astroemu, NumPy"))
+        print(f"\n{title} point(s): microseconds a point, and over astroemu's numpy engine")
+        for name, microseconds in group.items():
+            print(f"  {name:24s} {microseconds:12.2f} {microseconds / best:9.2f}")
+    if not find_spec("py21cmemu"):
+        print("\npy21cmemu is not installed: left out (pip install 'astroemu-inference[21cmemu]')")
+    if out is not None:
+        out.write_text(json.dumps({"timings": [row.to_json() for row in rows], "peers": found}, indent=1))
+        print(f"Written: {out}")
+
+
+def timed(function: Callable[[], Any], seconds: float = 3.0) -> float:
+    """Median microseconds of a call."""
+    function()
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return 1e6 * float(np.median(times))
+
+
+def joint_peer(model: astroemu.Model, batch: int) -> Callable[[], Any]:
+    """The four likelihoods of the default model by 21cmEMU, point by point as 21CMMC does."""
+    from astroemu_plugins.simulators.emu21cm import Emu21cm
+
+    simulator = Emu21cm(threads=os.cpu_count() or 1)
+    theta = model.prior.sample(batch, np.random.default_rng(1))
+    theta = theta[:, [model.names.index(p.name) for p in simulator.parameters]]
+    hera, galaxies = model.probes["power_spectrum_21cm"], model.probes["uv_luminosity_function"]
+    dark, depth = model.probes["neutral_fraction"], model.probes["optical_depth"]
+    grid = {name: [axis.values for axis in o.axes] for name, o in simulator.provides.items()}
+    at, windows = hera.requires["delta21_sq"].at, hera.requires["delta21_sq"].weights
+
+    def one(values: dict[str, Any]) -> float:
+        z, k = grid["delta21_sq"]
+        power = RectBivariateSpline(z, k, values["delta21_sq"])(at["z"], at["k"], grid=False)
+        model_power = windows @ power
+        sigma = np.sqrt(hera.sigma**2 + (0.2 * model_power) ** 2)
+        total = np.sum(np.log(0.5 * (1 + erf((hera.data - model_power) / (np.sqrt(2) * sigma))) + 1e-300))
+        z, m_uv = grid["log10_uv_lf"]
+        for redshift in np.unique(galaxies.z):
+            here = galaxies.z == redshift
+            row = values["log10_uv_lf"][np.argmin(np.abs(z - redshift))]
+            phi = 10 ** interp1d(m_uv, row, kind="cubic", fill_value="extrapolate")(galaxies.m_uv[here])
+            error = 0.5 * (galaxies.error_low[here] + galaxies.error_high[here])
+            total -= 0.5 * np.sum(((phi - galaxies.phi[here]) / error) ** 2)
+        x_hi = interp1d(grid["x_hi"][0], values["x_hi"], fill_value="extrapolate")(dark.z)
+        total -= 0.5 * np.sum((np.maximum(x_hi - dark.x_hi, 0.0) / 0.05) ** 2)
+        return float(total - 0.5 * ((float(values["tau_e"]) - depth.tau) / depth.error_high) ** 2)
+
+    def joint() -> list[float]:
+        found = simulator.simulate(theta)
+        return [one({name: values[i] for name, values in found.items()}) for i in range(batch)]
+
+    return joint
+
+
+def cosmopower_shaped(batch: int) -> dict[str, Callable[[], Any]]:
+    """Six parameters to 2507 multipoles, three ways."""
+    rng = np.random.default_rng(2)
+    widths = (6, 512, 512, 512, 512, 2507)
+    kernels = tuple(rng.normal(0, a**-0.5, (a, b)).astype("f4") for a, b in pairwise(widths))
+    biases = tuple(np.zeros(b, "f4") for b in widths[1:])
+    shapes = tuple(rng.normal(size=(2, b)).astype("f4") for b in widths[1:-1])
+    x = rng.normal(size=(batch, 6))
+    forward = DenseLayers("alsing", False, kernels, biases, shapes).forward(np.arange(2507))
+
+    def formula() -> Any:
+        h = x.astype("f4")
+        for kernel, bias, (alpha, beta) in zip(kernels[:-1], biases[:-1], shapes, strict=True):
+            u = np.dot(h, kernel) + bias
+            h = (beta + (1.0 - beta) / (1.0 + np.exp(-alpha * u))) * u
+        return np.dot(h, kernels[-1]) + biases[-1]
+
+    ways: dict[str, Callable[[], Any]] = {"astroemu, NumPy": lambda: forward(x, NUMPY), "CosmoPower's NumPy": formula}
+    if find_spec("keras") and find_spec("tensorflow"):
+        import keras
+
+        layers = [keras.layers.Dense(width, activation="silu") for width in widths[1:-1]]
+        network = keras.Sequential([keras.layers.Input((6,)), *layers, keras.layers.Dense(2507)])
+        ways["keras predict"] = lambda: network.predict(x, batch_size=1000, verbose=0)
+    return ways
+
+
+if __name__ == "__main__":
+    main()
