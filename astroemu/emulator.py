@@ -38,6 +38,10 @@ class Emulator(Provider):
     kind: ClassVar[str]
     format: ClassVar[int] = 1
 
+    #: A ``[training]`` table for the small set of the conformance kit, of seconds (see
+    #: :func:`astroemu.testing.check_kind_of_emulator`); empty if there is none.
+    trial: ClassVar[Mapping[str, Any]] = {}
+
     #: SHA-256 of the file that it was read from; empty for one that was just trained.
     file_hash: str = ""
 

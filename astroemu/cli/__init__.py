@@ -13,6 +13,7 @@ import typer
 
 from astroemu.cli import (
     bench,
+    check,
     clean,
     compare,
     fit,
@@ -53,6 +54,7 @@ app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("list")(listing.listing)
+app.command("check")(check.check)
 app.command("simulate")(simulate.simulate)
 app.command("import")(importing.importing)
 app.command("inspect")(inspect.inspect)
@@ -66,7 +68,8 @@ app.command("bench")(bench.bench)
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done; 1 a defect in a plugin; 2 something that the user can mend; 130 interrupted.
+    Exit codes: 0 done; 1 a defect in a plugin; 2 something that the user can mend; 3 a gate or a
+    check that was not passed; 130 interrupted.
     Set ``ASTROEMU_DEBUG=1`` for a traceback.
     """
     if launched() > 1:

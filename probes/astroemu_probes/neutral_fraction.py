@@ -12,8 +12,9 @@ mass inside the limit. ``e`` is the emulator's error. x_HI(z) is linear between 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from astroemu.catalog import load_catalog
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.files import FileName
-from astroemu.likelihood import half_normal_width, one_sided, split_gaussian
+from astroemu.likelihood import draw_split_gaussian, half_normal_width, one_sided, split_gaussian
 from astroemu.namespace import Namespace
 from astroemu.panel import Panel
 from astroemu.probe import Probe
@@ -120,6 +121,18 @@ class NeutralFraction(Probe):
         below = one_sided(-x, -self._floor, self._sigma_low, xp, error)
         measured = split_gaussian(x, self.x_hi, self._sigma_low, self._sigma_up, xp, error)
         return xp.sum(xp.where(self._two_sided, measured, above + below), axis=-1)
+
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+    ) -> Self:
+        """Measurements of another sky; limits are no draws."""
+        if not np.all(self._two_sided):
+            raise NotImplementedError(
+                "limits are no draw from their likelihood; choose references with measurements only"
+            )
+        mock = copy.copy(self)
+        mock.x_hi = draw_split_gaussian(predictions["x_hi"].value[0], self._sigma_low, self._sigma_up, rng)
+        return mock
 
     def panels(self) -> tuple[Panel, ...]:
         """x_HI(z) with all data."""

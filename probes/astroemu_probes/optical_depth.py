@@ -8,15 +8,16 @@ residual (Barlow 2004) as in 21CMMC. The emulator's error is added in quadrature
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from astroemu.catalog import load_catalog
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.files import FileName
-from astroemu.likelihood import barlow_gaussian, split_gaussian
+from astroemu.likelihood import barlow_gaussian, draw_split_gaussian, split_gaussian
 from astroemu.namespace import Namespace
 from astroemu.panel import Panel
 from astroemu.probe import Probe
@@ -91,6 +92,16 @@ class OpticalDepth(Probe):
         model = predictions["tau_e"]
         form = split_gaussian if self._errors == "split" else barlow_gaussian
         return xp.sum(form(model.value, self.tau, self.error_low, self.error_high, xp, model.error), axis=-1)
+
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+    ) -> Self:
+        """The same measurement of another sky, by split Gaussians; ``barlow`` is no density of data."""
+        if self._errors != "split":
+            raise NotImplementedError('errors = "barlow" is no density from which data could be drawn')
+        mock = copy.copy(self)
+        mock.tau = float(draw_split_gaussian(predictions["tau_e"].value[0, 0], self.error_low, self.error_high, rng))
+        return mock
 
     def panels(self) -> tuple[Panel, ...]:
         """The posterior of tau_e beside the measurement."""
