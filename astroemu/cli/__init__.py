@@ -16,10 +16,12 @@ from astroemu.cli import (
     check,
     clean,
     compare,
+    doctor,
     fit,
     importing,
     inspect,
     listing,
+    new,
     refine,
     report,
     simulate,
@@ -54,6 +56,8 @@ app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("list")(listing.listing)
+app.command("doctor")(doctor.doctor)
+app.command("new")(new.new)
 app.command("check")(check.check)
 app.command("simulate")(simulate.simulate)
 app.command("import")(importing.importing)
