@@ -17,6 +17,7 @@ from astroemu.cli import (
     clean,
     compare,
     doctor,
+    export,
     fit,
     importing,
     inspect,
@@ -55,6 +56,7 @@ def _common(
 app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("export")(export.export)
 app.command("list")(listing.listing)
 app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
