@@ -162,6 +162,6 @@ def _plugins() -> Iterator[Finding]:
             load: Callable[[str], object] = group.load
             try:
                 load(name)
-                yield Finding(f"{group.noun}s", name, "ok", owners)
+                yield Finding(group.plural, name, "ok", owners)
             except PluginError as error:
-                yield Finding(f"{group.noun}s", name, "failed", str(error))
+                yield Finding(group.plural, name, "failed", str(error))

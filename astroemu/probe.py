@@ -34,6 +34,10 @@ class Probe(ABC):
     #: Catalogs that were read, for provenance and citation.
     catalogs: tuple[Catalog, ...] = ()
 
+    #: arXiv numbers of what to cite: the papers of the data that these options choose, and of the
+    #: likelihood. If empty, those of the catalogs.
+    papers: tuple[str, ...] = ()
+
     #: True if the likelihood must run on the host (it calls a C code, say).
     host_only: bool = False
 

@@ -14,6 +14,7 @@ import typer
 from astroemu.cli import (
     bench,
     check,
+    cite,
     clean,
     compare,
     doctor,
@@ -57,6 +58,7 @@ app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)
+app.command("cite")(cite.cite)
 app.command("list")(listing.listing)
 app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)

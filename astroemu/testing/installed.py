@@ -11,11 +11,22 @@ from astroemu.direct import Direct
 from astroemu.errors import AstroemuError, PluginError, closest, listing
 from astroemu.options import build
 from astroemu.provider import Provider
-from astroemu.registry import CATALOGS, CONFIGURATIONS, EMULATORS, GROUPS, PROBES, SAMPLERS, SIMULATORS, TRAINED, Group
+from astroemu.registry import (
+    CATALOGS,
+    CONFIGURATIONS,
+    EMULATORS,
+    GROUPS,
+    PROBES,
+    REFERENCES,
+    SAMPLERS,
+    SIMULATORS,
+    TRAINED,
+    Group,
+)
 from astroemu.testing.catalog import check_catalog
 from astroemu.testing.emulator import check_emulator, check_kind_of_emulator
 from astroemu.testing.probe import check_probe
-from astroemu.testing.report import Report, Skipped
+from astroemu.testing.report import Report, Skipped, ensure
 from astroemu.testing.sampler import check_sampler
 from astroemu.testing.simulator import check_simulator
 from astroemu.trained import load_emulator
@@ -99,6 +110,7 @@ def _examined(
         TRAINED.name: lambda: check_emulator(load_emulator(name)),
         CATALOGS.name: lambda: check_catalog(plugin),
         CONFIGURATIONS.name: lambda: _configuration(plugin),
+        REFERENCES.name: lambda: _bibliography(plugin),
     }
     try:
         first.findings += examine[group.name]().findings
@@ -145,6 +157,21 @@ def _configuration(path: Path) -> Report:
             return f"recipe of {Workshop(path).simulation().n} points"
         model = load_configuration(path).model()
         return f"{len(model.names)} parameters, probes {', '.join(model.probes)}"
+
+    report.run("valid", valid)
+    return report
+
+
+def _bibliography(path: Path) -> Report:
+    """A bibliography is read by the arXiv numbers of its entries."""
+    report = Report("bibliography")
+
+    def valid() -> str:
+        text = path.read_text(encoding="utf-8")
+        entries, numbers = text.count("\n@") + text.startswith("@"), text.count("eprint")
+        ensure(entries == numbers > 0, f"{entries} entries, of which {numbers} state an eprint")
+        ensure(text.count("{") == text.count("}"), "its braces do not match")
+        return f"{entries} entries"
 
     report.run("valid", valid)
     return report

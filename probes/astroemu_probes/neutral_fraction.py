@@ -79,6 +79,8 @@ class NeutralFraction(Probe):
                 )
         table = table[keep]
         table.sort("z")
+        if "arxiv" in table.colnames:  # a user's own file need not name any
+            self.papers = tuple(dict.fromkeys(str(number) for number in table["arxiv"]))
         self.kind = tuple(str(kind) for kind in table["kind"])
         self.contains = frozenset(_TOPICS[method] for method in table["method"] if method in _TOPICS)
         self.z, self.x_hi = (np.asarray(table[name], dtype=float) for name in ("z", "x_HI"))

@@ -75,6 +75,8 @@ class OpticalDepth(Probe):
         rows = rows[choices.index(data) if data is not None else 0 :]
         self.tau, self.error_high, self.error_low = (float(rows[name][0]) for name in ("tau", "err_up", "err_lo"))
         self.reference = reference
+        if "arxiv" in table.colnames:  # a user's own file need not name any
+            self.papers = (str(rows["arxiv"][0]),)
         self.contains = _PLANCK | _CONTAINS.get(reference, frozenset())
         self._errors = errors
         self._requires = {"tau_e": Requirement("tau_e")}

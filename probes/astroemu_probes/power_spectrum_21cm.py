@@ -107,6 +107,7 @@ class PowerSpectrum21cm(Probe):
         self.catalogs = (source,)
         _check_names(source, bands, fields)
         self.likelihood = likelihood
+        self.papers = (*source.arxiv, "2108.07282")
         self.modelling_fraction = modelling_fraction
         self._beyond_k = beyond_k
         self._redshift_rule = redshift_rule

@@ -92,6 +92,7 @@ class UVLuminosityFunction(Probe):
                 )
         _warn_overlaps(sets)
         table = table[keep]
+        self.papers = _papers(table)
         self.reference = tuple(str(value) for value in table["reference"])
         self.z, self.m_uv, phi, up, low, n_sigma = (
             np.asarray(table[name], dtype=float) for name in ("z", "M_UV", "phi", "err_up", "err_lo", "n_sigma")
@@ -173,6 +174,11 @@ class UVLuminosityFunction(Probe):
             transform=lambda y: 10.0**y,
             y_log=True,
         )
+
+
+def _papers(table: Any) -> tuple[str, ...]:
+    """The papers of the rows that are used; a user's own file need not name any."""
+    return tuple(dict.fromkeys(str(number) for number in table["arxiv"])) if "arxiv" in table.colnames else ()
 
 
 def _selected(table: Any, sets: Mapping[str, tuple[float, ...]], name: str) -> NDArray[np.bool_]:

@@ -93,6 +93,8 @@ class JWSTLuminosityFunction(Probe):
         keep &= (m_uv >= m_uv_min) & (m_uv <= m_uv_max)
         if not keep.any():
             raise ConfigurationError(f"no bin of {reference!r} is left; widen z_min, z_max, m_uv_min and m_uv_max")
+        if "arxiv" in table.colnames:  # `astroemu cite` asks for these, and for the paper of the scatter
+            self.papers = (*dict.fromkeys(str(number) for number in table["arxiv"][keep]), "2305.05679")
         self.z, self.m_uv, self.reference = z[keep], m_uv[keep], reference
         phi, up, low, n_sigma = (
             np.asarray(table[name], dtype=float)[keep] for name in ("phi", "err_up", "err_lo", "n_sigma")
