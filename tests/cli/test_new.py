@@ -44,7 +44,10 @@ def test_they_pass_the_kit(stranger, name):
     assert "failed" not in said and f"{name!r}" in said
 
 
-@pytest.mark.parametrize("name", NAMES.values())
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", ["my_probe", *(pytest.param(n, marks=SLOW) for n in list(NAMES.values())[1:])])
 def test_their_own_tests_pass(stranger, name):
     folder = f"astroemu-{name.replace('_', '-')}"
     said = stranger.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", f"{folder}/pyproject.toml", folder)
@@ -58,6 +61,7 @@ def test_a_joint_fit_includes_the_probe(stranger):
     assert "my_probe_shift" in summary["parameters"] and "catalog my_probe" in summary["inputs"]
 
 
+@pytest.mark.slow
 def test_the_default_fit_takes_the_probe_by_one_override(stranger):
     stranger.astroemu("fit", "--set", "probes.my_probe={}", "--out", "default", "--no-report", *QUICK)
     summary = json.loads((stranger.folder / "default" / "summary.json").read_text())
@@ -76,6 +80,7 @@ def test_a_fit_runs_with_the_sampler(stranger):
     assert summary["sampler"] == "my_sampler" and summary["converged"] and summary["log_evidence"] < 0
 
 
+@pytest.mark.slow
 def test_the_kind_of_emulator_trains_from_the_command_line(stranger):
     recipe = "astroemu-my-emulator/example.toml"
     stranger.astroemu("simulate", recipe, "--out", "set.h5")

@@ -40,7 +40,9 @@ def test_a_simulator_conforms(name):
 
 
 @pytest.mark.filterwarnings("default")  # TensorFlow and Keras warn about their own dependencies
-@pytest.mark.parametrize("name", owned(EMULATORS))
+@pytest.mark.parametrize(
+    "name", [n if n == "neural" else pytest.param(n, marks=pytest.mark.slow) for n in owned(EMULATORS)]
+)
 def test_a_kind_of_emulator_conforms(name):
     (report,) = check_installed(name, kind="kind of emulator")
     report.demand()

@@ -9,7 +9,7 @@ import pytest
 from stranger import REPOSITORY, Stranger, engine, installable
 
 PLUGINS = {"astroemu-global-21cm": "global_21cm", "astroemu-jwst-uvlf": "jwst_uvlf"}
-QUICK = ("--set", "samplers.emcee.max_steps=300", "--set", "samplers.emcee.walkers=16")
+QUICK = ("--set", "samplers.emcee.max_steps=100", "--set", "samplers.emcee.walkers=16")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_its_own_tests_pass(stranger, folder):
     assert " passed" in said and "failed" not in said
 
 
-@pytest.mark.parametrize("name", PLUGINS.values())
+@pytest.mark.parametrize("name", ["global_21cm", pytest.param("jwst_uvlf", marks=pytest.mark.slow)])
 def test_it_is_fitted_by_name(stranger, name):
     stranger.astroemu("fit", name, "--out", name, *QUICK)
     summary = json.loads((stranger.folder / name / "summary.json").read_text())
@@ -46,6 +46,7 @@ def test_it_is_fitted_by_name(stranger, name):
     assert (stranger.folder / name / f"predictive_{name}.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_it_joins_the_default_fit(stranger):
     stranger.astroemu("fit", "--set", "probes.global_21cm={}", "--out", "joint", "--no-report", *QUICK[:2])
     assert len(json.loads((stranger.folder / "joint" / "summary.json").read_text())["best_log_likelihood"]) == 5
