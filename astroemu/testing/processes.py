@@ -28,7 +28,7 @@ from astroemu.testing.problems import Gaussian
 from astroemu.testing.report import Skipped, ensure
 
 Array = NDArray[np.float64]
-_LIMIT_S = 300
+_LIMIT_S = 120
 
 
 class _Slow(Gaussian):
