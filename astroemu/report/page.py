@@ -49,7 +49,8 @@ img.picture { max-width: 100%; height: auto; display: block; margin: .5rem auto;
 td img { vertical-align: -.3em; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th { text-align: right; color: var(--soft); font-weight: 600; } th:first-child, td:first-child { text-align: left; }
-td { text-align: right; } td.text { text-align: left; overflow-wrap: anywhere; }
+td { text-align: right; white-space: nowrap; }
+td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
