@@ -8,16 +8,19 @@ import typer
 
 
 def report(
-    folders: list[Path] = typer.Argument(..., help="Folders of finished runs."),
+    folders: list[Path] = typer.Argument(..., help="Folders of finished runs, or the one of a validation."),
     html: bool = typer.Option(
         False, "--html", help="Write one HTML file that holds everything; several runs compared."
     ),
     out: Path | None = typer.Option(None, help="That file. Default: report.html in the first folder."),
 ) -> None:
     """Write the table and the pictures of a run, or one self-contained HTML page of one or several."""
-    from astroemu.report import write_page, write_report
+    from astroemu.report import is_validation, write_page, write_report, write_validation_page
     from astroemu.run import RunFolder
 
+    if len(folders) == 1 and is_validation(folders[0]):
+        typer.echo(f"Written: {write_validation_page(folders[0], out or folders[0] / 'report.html')}")
+        return
     runs = [RunFolder.open(folder) for folder in folders]
     if html or out is not None:
         typer.echo(f"Written: {write_page(runs, out or folders[0] / 'report.html')}")

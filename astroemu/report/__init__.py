@@ -2,5 +2,6 @@
 
 from astroemu.report.page import write_page
 from astroemu.report.report import write_report
+from astroemu.report.validation_page import is_validation, write_validation_page
 
-__all__ = ["write_page", "write_report"]
+__all__ = ["is_validation", "write_page", "write_report", "write_validation_page"]

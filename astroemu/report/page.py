@@ -88,12 +88,13 @@ def write_page(runs: Sequence[RunFolder], path: str | Path) -> Path:
         prefix = f"{label}: " if len(runs) > 1 else ""
         sections += [(prefix + title, body) for title, body in _one(run, models[label])]
     title = runs[0].summary()["title"] or labels[0]
-    page = _page(title if len(runs) == 1 else f"{len(runs)} runs", ", ".join(labels), sections)
+    page = html_page(title if len(runs) == 1 else f"{len(runs)} runs", ", ".join(labels), sections)
     write_atomically(target, lambda temporary: temporary.write_text(page, encoding="utf-8"))
     return target
 
 
-def _page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
+def html_page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
+    """Return a whole page of sections, each a heading and its HTML."""
     shown: dict[str, int] = {}  # of several runs, each has one link
     for i, (name, _) in enumerate(sections):
         shown.setdefault(name.partition(": ")[0], i)
@@ -118,7 +119,7 @@ def _together(runs: Mapping[str, RunFolder], first: Model) -> list[tuple[str, st
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "picture.png"
         if draw_corners(samples, first.prior, picture):
-            sections.append(("Posteriors together", _picture(picture, "Overlaid marginals, 68 and 95 %")))
+            sections.append(("Posteriors together", embedded(picture, "Overlaid marginals, 68 and 95 %")))
         evidences = {
             label: (s["log_evidence"], s["log_evidence_err"])
             for label, s in summaries.items()
@@ -127,7 +128,7 @@ def _together(runs: Mapping[str, RunFolder], first: Model) -> list[tuple[str, st
         if len(evidences) > 1:
             draw_evidence(evidences, picture)
             note = "<p>Evidences compare models of the same data only.</p>"
-            sections.append(("Evidences", _picture(picture, "ln Z by run") + note))
+            sections.append(("Evidences", embedded(picture, "ln Z by run") + note))
     return sections
 
 
@@ -139,15 +140,15 @@ def _one(run: RunFolder, model: Model) -> list[tuple[str, str]]:
     theta = samples.equal_weight(POSTERIOR_DRAWS, np.random.default_rng(summary["seed"]))
     sections = [
         ("Result", _result(summary, model)),
-        ("Posterior", _picture(run.path / "corner.png", "Marginals, 68 and 95 % regions")),
+        ("Posterior", embedded(run.path / "corner.png", "Marginals, 68 and 95 % regions")),
     ]
     panels = [(name, run.path / f"predictive_{name}.png") for name in model.probes]
-    drawn = "".join(f"<h3>{escape(name)}</h3>{_picture(path, name)}" for name, path in panels if path.exists())
+    drawn = "".join(f"<h3>{escape(name)}</h3>{embedded(path, name)}" for name, path in panels if path.exists())
     if drawn:
         sections.append(("Data and model", drawn))
     if draw_observables(model, theta, run.path / "observables.png"):
-        sections.append(("Sky", _picture(run.path / "observables.png", "Observables over the posterior")))
-    sections.append(("Convergence", _convergence(summary) + _picture(run.path / "trace.png", "Trace")))
+        sections.append(("Sky", embedded(run.path / "observables.png", "Observables over the posterior")))
+    sections.append(("Convergence", _convergence(summary) + embedded(run.path / "trace.png", "Trace")))
     sections.append(("Provenance", _provenance(run, summary)))
     return sections
 
@@ -235,6 +236,7 @@ def _facts(facts: Mapping[str, str]) -> str:
     return f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>' for k, v in facts.items())}</dl>"
 
 
-def _picture(path: Path, text: str) -> str:
+def embedded(path: Path, text: str) -> str:
+    """Return a PNG as an image that holds its own data."""
     data = base64.b64encode(path.read_bytes()).decode()
     return f'<img class="picture" alt="{escape(text)}" src="data:image/png;base64,{data}">'

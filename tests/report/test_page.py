@@ -155,3 +155,18 @@ def test_a_browser_shows_it(single, tmp_path):
     assert shown.shape[:2] == (3000, 1200)
     np.testing.assert_allclose(shown[10, 10], np.array([0x1F, 0x5A, 0x8A]) / 255, atol=0.02)
     assert shown[200:].std() > 0.05
+
+
+def test_a_validation_has_a_page_too(tmp_path):
+    from conftest import REPOSITORY
+
+    shutil.copy(REPOSITORY / "docs/measured/acg_against_21cmfast.json", tmp_path / "validation.json")
+    image.imsave(tmp_path / "errors.png", np.zeros((4, 4)))
+    code, said, _ = command("report", str(tmp_path), "--html")
+    text = (tmp_path / "report.html").read_text()
+    assert code == 0 and "report.html" in said
+    assert "Validation against 50 simulations" in text and "power_spectrum_21cm" in text
+    assert len(Page(text).images) == 1
+    (tmp_path / "validation.json").write_text("{}")
+    code, _, error = command("report", str(tmp_path), "--out", str(tmp_path / "again.html"))
+    assert code == 2 and "no whole validation" in error
