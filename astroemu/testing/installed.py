@@ -112,6 +112,8 @@ def _examined(
         CONFIGURATIONS.name: lambda: _configuration(plugin),
         REFERENCES.name: lambda: _bibliography(plugin),
     }
+    if group.name not in examine:
+        return first  # a group of which nothing more is asked than that its members load
     try:
         first.findings += examine[group.name]().findings
     except AstroemuError as error:
