@@ -25,7 +25,7 @@ from astroemu.parallel import world
 from astroemu.registry import SAMPLERS
 from astroemu.samples import Samples
 from astroemu.testing.problems import Gaussian
-from astroemu.testing.report import Skipped, ensure
+from astroemu.testing.report import NonConformance, Skipped, ensure
 
 Array = NDArray[np.float64]
 _LIMIT_S = 120
@@ -78,14 +78,17 @@ def _command(name: str, folder: str, pause: float) -> list[str]:
 
 
 def _finished(command: list[str]) -> None:
+    """Run to the end; what does not end is killed with all that it started."""
+    job = subprocess.Popen(  # noqa: S603 - our own interpreter, perhaps under mpiexec
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, perhaps under mpiexec
-            command, capture_output=True, text=True, timeout=_LIMIT_S, check=False
-        )
+        _, said = job.communicate(timeout=_LIMIT_S)
     except subprocess.TimeoutExpired:
-        ensure(False, f"it did not end within {_LIMIT_S} s")
-        return
-    ensure(done.returncode == 0, f"exit code {done.returncode}: {done.stderr.strip()[-300:]}")
+        os.killpg(job.pid, signal.SIGKILL)
+        job.communicate()
+        raise NonConformance(f"it did not end within {_LIMIT_S} s") from None
+    ensure(job.returncode == 0, f"exit code {job.returncode}: {said.strip()[-300:]}")
 
 
 def _compared(folder: str) -> str:
