@@ -1,5 +1,6 @@
 # make fit      the default joint fit, from nothing
 # make test     lint, types and tests, from nothing
+# make docs     the site, without warnings, into docs/_build/html
 # make install  .venv with the command line in .venv/bin/astroemu
 
 PYTHON ?= python3
@@ -9,10 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install fit test test-all lint bench emulator clean
+.PHONY: help install fit docs test test-all lint bench emulator clean
 
 help:
-	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -3
+	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -4
 
 install: $(VENV)/.installed
 
@@ -29,6 +30,14 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 fit: install
 	$(BIN)/astroemu fit
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "Written: docs/_build/html/index.html"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

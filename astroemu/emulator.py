@@ -38,6 +38,10 @@ class Emulator(Provider):
     kind: ClassVar[str]
     format: ClassVar[int] = 1
 
+    #: A ``[training]`` table for the small set of the conformance kit, of seconds (see
+    #: :func:`astroemu.testing.check_kind_of_emulator`); empty if there is none.
+    trial: ClassVar[Mapping[str, Any]] = {}
+
     #: SHA-256 of the file that it was read from; empty for one that was just trained.
     file_hash: str = ""
 
@@ -142,13 +146,15 @@ class Emulator(Provider):
         low, high = np.array([self.bounds[name] for name in self.parameters]).T
         return np.asarray(np.all((theta >= low) & (theta <= high), axis=1))
 
-    def predict(self, theta: Array | Mapping[str, Array]) -> dict[str, Array]:
+    def predict(self, theta: Array | Mapping[str, Array], *, units: bool = False) -> dict[str, Any]:
         """Predict every observable on its full grid.
 
         Parameters
         ----------
         theta : (n, d) array, or mapping of parameter name to (n,) array
             An array has its columns in the order of :attr:`parameters`.
+        units : bool
+            Give astropy quantities (logarithms as ``Dex``) instead of plain arrays.
 
         Returns
         -------
@@ -167,10 +173,11 @@ class Emulator(Provider):
             raise DataError(self._outside_message(points[outside[0]], int(outside[0]), outside.size))
         rows = {name: np.arange(observable.size) for name, observable in self.provides.items()}
         found = self.evaluator(rows)(points, {}, NUMPY)
-        return {
+        shaped = {
             name: np.asarray(found[name].value, dtype=float).reshape(len(points), *observable.shape)
             for name, observable in self.provides.items()
         }
+        return {name: self.provides[name].quantity(v) for name, v in shaped.items()} if units else shaped
 
     def _stacked(self, theta: Array | Mapping[str, Array]) -> Array:
         if isinstance(theta, Mapping):

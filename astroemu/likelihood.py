@@ -103,3 +103,14 @@ def half_normal_width(limit: Array, level: float) -> Array:
     Reads a bare limit at a stated confidence ("x < 0.44 at 68 %") as a likelihood.
     """
     return np.asarray(limit) / (math.sqrt(2.0) * special.erfinv(level))
+
+
+def draw_split_gaussian(m: Array, low: Array, high: Array, rng: np.random.Generator) -> Array:
+    """Draw data whose density at a true value ``m`` is that of :func:`split_gaussian`.
+
+    A datum below the truth lies in the half of width ``high``, which is the one that holds where m > d.
+    """
+    low, high, m = np.broadcast_arrays(low, high, m)
+    below = rng.random(m.shape) < high / (low + high)
+    step = np.abs(rng.standard_normal(m.shape))
+    return np.where(below, m - high * step, m + low * step)

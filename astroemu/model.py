@@ -369,8 +369,14 @@ class Model:
         gradients = self.__dict__.get("_differentiable")
         return [*self.engine.report(), *(gradients.report() if gradients not in (None, self.engine) else [])]
 
-    def predict(self, theta: Array) -> dict[str, Array]:
+    def predict(self, theta: Array, *, units: bool = False) -> dict[str, Any]:
         """Every observable on its full grid, ``(n, ...)`` by name.
+
+        Parameters
+        ----------
+        theta : (n, d) array
+        units : bool
+            Give astropy quantities (logarithms as ``Dex``) instead of plain arrays.
 
         Raises
         ------
@@ -379,9 +385,8 @@ class Model:
         """
         requirements = {name: _whole(observable) for name, observable in self.observables.items()}
         found = self.predict_for(requirements, theta)
-        return {
-            name: found[name].reshape(len(theta), *observable.shape) for name, observable in self.observables.items()
-        }
+        shaped = {name: found[name].reshape(len(theta), *o.shape) for name, o in self.observables.items()}
+        return {name: self.observables[name].quantity(v) for name, v in shaped.items()} if units else shaped
 
     def predict_for(self, requirements: Mapping[str, Requirement], theta: Array) -> dict[str, Array]:
         """Values ``(n, size)`` of any requirements, under the names given to them.

@@ -7,11 +7,13 @@ provide them, probes ask for them, and nothing but the name joins the two sides.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.errors import DataError
+from astroemu.units import quantity
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,11 @@ class Axis:
         if values.ndim != 1 or not np.all(np.isfinite(values)) or np.any(np.diff(values) <= 0):
             raise DataError(f"axis {self.name!r} must hold finite, increasing numbers in one dimension")
         object.__setattr__(self, "values", values + 0.0)  # -0.0 becomes 0.0: equal axes have equal hashes
+
+    @property
+    def quantity(self) -> Any:
+        """The values with their unit, see :func:`astroemu.units.quantity`."""
+        return quantity(self.values, self.unit)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -72,6 +79,10 @@ class Observable:
     def size(self) -> int:
         """Number of grid points."""
         return int(np.prod(self.shape, dtype=int))
+
+    def quantity(self, values: Any) -> Any:
+        """Return values of this observable with its unit, see :func:`astroemu.units.quantity`."""
+        return quantity(values, self.unit)
 
     def same_grid(self, other: Observable) -> bool:
         """Whether two observables have equal axes and unit."""

@@ -39,7 +39,7 @@ class Panel:
     curve_x : (c,) array, optional
         None for a single number, which is drawn as a histogram instead.
     transform : callable
-        From the unit of the observable to that of the picture (``10**y``, say).
+        From the unit of the observable to that of the picture (ten to the power of it, say).
     x_log, y_log : bool
     """
 

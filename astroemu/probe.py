@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
 
 from astroemu.catalog import Catalog
 from astroemu.namespace import Namespace
@@ -31,6 +33,10 @@ class Probe(ABC):
 
     #: Catalogs that were read, for provenance and citation.
     catalogs: tuple[Catalog, ...] = ()
+
+    #: arXiv numbers of what to cite: the papers of the data that these options choose, and of the
+    #: likelihood. If empty, those of the catalogs.
+    papers: tuple[str, ...] = ()
 
     #: True if the likelihood must run on the host (it calls a C code, say). A compiled engine then
     #: calls it with NumPy, after the compiled function.
@@ -65,6 +71,27 @@ class Probe(ABC):
         -------
         (n,) array
         """
+
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+    ) -> Self:
+        """Return this probe with data drawn as if one prediction were the truth.
+
+        Optional. It makes forecasts, and the test that a fit recovers what the data were made with.
+
+        Parameters
+        ----------
+        predictions : mapping of str to Prediction
+            As for :meth:`log_likelihood`, one point: values ``(1, size)``.
+        parameters : mapping of str to (1,) array
+        rng : Generator
+
+        Raises
+        ------
+        NotImplementedError
+            If these data are no draw from the likelihood (limits, say).
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not simulate its data")
 
     def panels(self) -> tuple[Panel, ...]:
         """Pictures of the data, over which the report draws the posterior predictive bands."""

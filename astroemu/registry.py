@@ -38,6 +38,13 @@ class Group:
     kind: str
     is_class: bool = True
 
+    @property
+    def plural(self) -> str:
+        """Heading of a list of its members."""
+        if self.noun.startswith("kind of "):
+            return f"kinds of {self.noun.removeprefix('kind of ')}s"
+        return f"{self.noun.removesuffix('y')}ies" if self.noun.endswith("y") else f"{self.noun}s"
+
     @cached_property
     def entries(self) -> dict[str, list[EntryPoint]]:
         """Entry points by plugin name; more than one where two distributions clash."""
@@ -111,7 +118,20 @@ CATALOGS = Group("astroemu.catalogs", "catalog", "astroemu.catalog.Catalog", is_
 TRAINED = Group("astroemu.trained", "trained emulator", "pathlib.Path", is_class=False)
 CONFIGURATIONS = Group("astroemu.configurations", "configuration", "pathlib.Path", is_class=False)
 
-GROUPS: tuple[Group, ...] = (PROBES, TRAINED, EMULATORS, SAMPLERS, SIMULATORS, DERIVED, CATALOGS, CONFIGURATIONS)
+#: Bibliographies: BibTeX files whose entries state their arXiv number as ``eprint``.
+REFERENCES = Group("astroemu.references", "bibliography", "pathlib.Path", is_class=False)
+
+GROUPS: tuple[Group, ...] = (
+    PROBES,
+    TRAINED,
+    EMULATORS,
+    SAMPLERS,
+    SIMULATORS,
+    DERIVED,
+    CATALOGS,
+    CONFIGURATIONS,
+    REFERENCES,
+)
 
 
 def locate(group: Group, name_or_path: str | Path) -> Path:

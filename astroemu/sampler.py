@@ -77,6 +77,9 @@ class Sampler(ABC):
     #: Name in results.
     name: str
 
+    #: What to cite, with its arXiv number.
+    citation: str = ""
+
     def check(self, target: Target) -> None:  # noqa: B027 - most samplers take any target
         """Refuse a target that these options cannot sample, before anything is written.
 

@@ -14,13 +14,18 @@ import typer
 from astroemu.cli import (
     bench,
     catalogs,
+    check,
+    cite,
     clean,
     compare,
+    doctor,
+    export,
     fit,
     importing,
     inspect,
     listing,
     maximize,
+    new,
     refine,
     report,
     simulate,
@@ -54,8 +59,13 @@ def _common(
 app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("export")(export.export)
+app.command("cite")(cite.cite)
 app.command("list")(listing.listing)
 app.add_typer(catalogs.app, name="catalogs")
+app.command("doctor")(doctor.doctor)
+app.command("new")(new.new)
+app.command("check")(check.check)
 app.command("simulate")(simulate.simulate)
 app.command("import")(importing.importing)
 app.command("inspect")(inspect.inspect)
@@ -71,7 +81,8 @@ app.command("bench")(bench.bench)
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done; 1 a defect in a plugin; 2 something that the user can mend; 130 interrupted.
+    Exit codes: 0 done; 1 a defect in a plugin; 2 something that the user can mend; 3 a gate or a
+    check that was not passed; 130 interrupted.
     Set ``ASTROEMU_DEBUG=1`` for a traceback.
     """
     if launched() > 1:

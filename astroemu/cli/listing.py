@@ -10,7 +10,7 @@ def listing() -> None:
     from astroemu.registry import GROUPS
 
     for group in GROUPS:
-        typer.echo(f"{group.noun}s" if not group.noun.startswith("kind") else "kinds of emulators")
+        typer.echo(group.plural)
         if not group.entries:
             typer.echo("  none")
         for name, entries in group.entries.items():

@@ -1,4 +1,4 @@
-"""``astroemu report``: make the pictures of a finished run again."""
+"""``astroemu report``: make the pictures of finished runs again, or one page of them all."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ from pathlib import Path
 import typer
 
 
-def report(folder: Path = typer.Argument(..., help="Folder of a finished run.")) -> None:
-    """Write the table, the corner plot and the predictive pictures of a run."""
-    from astroemu.report import write_report
+def report(
+    folders: list[Path] = typer.Argument(..., help="Folders of finished runs, or the one of a validation."),
+    html: bool = typer.Option(
+        False, "--html", help="Write one HTML file that holds everything; several runs compared."
+    ),
+    out: Path | None = typer.Option(None, help="That file. Default: report.html in the first folder."),
+) -> None:
+    """Write the table and the pictures of a run, or one self-contained HTML page of one or several."""
+    from astroemu.report import is_validation, write_page, write_report, write_validation_page
     from astroemu.run import RunFolder
 
-    run = RunFolder.open(folder)
-    written = write_report(run, run.configuration().model())
-    typer.echo((folder / "table.txt").read_text())
-    typer.echo("Written:")
-    for path in written:
-        typer.echo(f"  {path}")
+    if len(folders) == 1 and is_validation(folders[0]):
+        typer.echo(f"Written: {write_validation_page(folders[0], out or folders[0] / 'report.html')}")
+        return
+    runs = [RunFolder.open(folder) for folder in folders]
+    if html or out is not None:
+        typer.echo(f"Written: {write_page(runs, out or folders[0] / 'report.html')}")
+        return
+    for folder, run in zip(folders, runs, strict=True):
+        written = write_report(run, run.configuration().model())
+        typer.echo((folder / "table.txt").read_text())
+        typer.echo("Written:")
+        for path in written:
+            typer.echo(f"  {path}")

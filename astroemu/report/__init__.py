@@ -1,5 +1,7 @@
-"""Pictures and tables of a run."""
+"""Reports of a run: table, pictures, and one page with all of it."""
 
+from astroemu.report.page import write_page
 from astroemu.report.report import write_report
+from astroemu.report.validation_page import is_validation, write_validation_page
 
-__all__ = ["write_report"]
+__all__ = ["is_validation", "write_page", "write_report", "write_validation_page"]

@@ -8,25 +8,25 @@ from pathlib import Path
 import numpy as np
 
 from astroemu.prior import Prior
-from astroemu.report.style import COLOUR, style
+from astroemu.report.style import COLOUR, corner_package, plain_where_unsettable, style
 from astroemu.samples import Samples
 
 
 def draw_corner(samples: Samples, prior: Prior, path: Path) -> None:
     """Draw one- and two-dimensional marginals with 68 and 95 % regions."""
-    import corner
-
+    corner = corner_package()
+    shown = [plain_where_unsettable(prior[name]) for name in samples.names]
     with style() as pyplot, warnings.catch_warnings():
         # corner remarks on few samples in the outermost contour; the contours are still right.
         warnings.filterwarnings("ignore", message="Too few points")
         figure = corner.corner(
             samples.theta,
             weights=samples.weight,
-            labels=[prior[name].label.replace(" [", "\n[") for name in samples.names],
+            labels=[p.label.replace(" [", "\n[") for p in shown],
             levels=(0.68, 0.95),
             quantiles=(0.16, 0.5, 0.84),
             show_titles=True,
-            titles=[f"${prior[n].latex}$" if prior[n].latex else n for n in samples.names],
+            titles=[f"${p.latex}$" if p.latex else p.name for p in shown],
             title_kwargs={"fontsize": 9},
             label_kwargs={"fontsize": 11},
             labelpad=0.12,

@@ -16,6 +16,9 @@ from astroemu_catalogs import plik_lite
 _DATA = Path(__file__).parent / "data"
 _PUBLISHED = "plain numbers of published papers; cite the papers"
 
+#: The papers of these data as BibTeX.
+REFERENCES = _DATA / "references.bib"
+
 HERA_H1C_IDR3 = Catalog(
     name="hera_h1c_idr3",
     path=_DATA / "hera_h1c_idr3.h5",

@@ -12,8 +12,9 @@ mass inside the limit. ``e`` is the emulator's error. x_HI(z) is linear between 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from astroemu.catalog import load_catalog
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.files import FileName
-from astroemu.likelihood import half_normal_width, one_sided, split_gaussian
+from astroemu.likelihood import draw_split_gaussian, half_normal_width, one_sided, split_gaussian
 from astroemu.namespace import Namespace
 from astroemu.panel import Panel
 from astroemu.probe import Probe
@@ -78,6 +79,8 @@ class NeutralFraction(Probe):
                 )
         table = table[keep]
         table.sort("z")
+        if "arxiv" in table.colnames:  # a user's own file need not name any
+            self.papers = tuple(dict.fromkeys(str(number) for number in table["arxiv"]))
         self.kind = tuple(str(kind) for kind in table["kind"])
         self.contains = frozenset(_TOPICS[method] for method in table["method"] if method in _TOPICS)
         self.z, self.x_hi = (np.asarray(table[name], dtype=float) for name in ("z", "x_HI"))
@@ -129,6 +132,18 @@ class NeutralFraction(Probe):
     def _limits(self, x: Any, error: Any, xp: Namespace) -> Any:
         above = one_sided(x, self._ceiling, self._sigma_up, xp, error)
         return above + one_sided(-x, -self._floor, self._sigma_low, xp, error)
+
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+    ) -> Self:
+        """Measurements of another sky; limits are no draws."""
+        if not np.all(self._two_sided):
+            raise NotImplementedError(
+                "limits are no draw from their likelihood; choose references with measurements only"
+            )
+        mock = copy.copy(self)
+        mock.x_hi = draw_split_gaussian(predictions["x_hi"].value[0], self._sigma_low, self._sigma_up, rng)
+        return mock
 
     def panels(self) -> tuple[Panel, ...]:
         """x_HI(z) with all data."""

@@ -8,15 +8,16 @@ residual (Barlow 2004) as in 21CMMC. The emulator's error is added in quadrature
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from astroemu.catalog import load_catalog
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.files import FileName
-from astroemu.likelihood import barlow_gaussian, split_gaussian
+from astroemu.likelihood import barlow_gaussian, draw_split_gaussian, split_gaussian
 from astroemu.namespace import Namespace
 from astroemu.panel import Panel
 from astroemu.probe import Probe
@@ -74,6 +75,8 @@ class OpticalDepth(Probe):
         rows = rows[choices.index(data) if data is not None else 0 :]
         self.tau, self.error_high, self.error_low = (float(rows[name][0]) for name in ("tau", "err_up", "err_lo"))
         self.reference = reference
+        if "arxiv" in table.colnames:  # a user's own file need not name any
+            self.papers = (str(rows["arxiv"][0]),)
         self.contains = _PLANCK | _CONTAINS.get(reference, frozenset())
         self._errors = errors
         self._requires = {"tau_e": Requirement("tau_e")}
@@ -91,6 +94,16 @@ class OpticalDepth(Probe):
         model = predictions["tau_e"]
         form = split_gaussian if self._errors == "split" else barlow_gaussian
         return xp.sum(form(model.value, self.tau, self.error_low, self.error_high, xp, model.error), axis=-1)
+
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+    ) -> Self:
+        """The same measurement of another sky, by split Gaussians; ``barlow`` is no density of data."""
+        if self._errors != "split":
+            raise NotImplementedError('errors = "barlow" is no density from which data could be drawn')
+        mock = copy.copy(self)
+        mock.tau = float(draw_split_gaussian(predictions["tau_e"].value[0, 0], self.error_low, self.error_high, rng))
+        return mock
 
     def panels(self) -> tuple[Panel, ...]:
         """The posterior of tau_e beside the measurement."""

@@ -22,9 +22,10 @@ move the posterior; docs/probes.md has the figure.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +107,7 @@ class PowerSpectrum21cm(Probe):
         self.catalogs = (source,)
         _check_names(source, bands, fields)
         self.likelihood = likelihood
+        self.papers = (*source.arxiv, "2108.07282")
         self.modelling_fraction = modelling_fraction
         self._beyond_k = beyond_k
         self._redshift_rule = redshift_rule
@@ -167,6 +169,24 @@ class PowerSpectrum21cm(Probe):
         for f in self._fields:
             yield f, slice(start, start + len(f.k))
             start += len(f.k)
+
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+    ) -> Self:
+        """The same bins of another sky, for detections; an upper limit holds an unknown systematic."""
+        if self.likelihood != "gaussian":
+            raise NotImplementedError(
+                'limits hold an unknown systematic and cannot be drawn; likelihood = "gaussian" can'
+            )
+        value = predictions["delta21_sq"].value[0]
+        mock = copy.copy(self)
+        fields = []
+        for f, part in self._slices():
+            covariance = f.covariance + np.diag((self.modelling_fraction * value[part]) ** 2)
+            fields.append(replace(f, delta2=rng.multivariate_normal(value[part], covariance)))
+        mock._fields = tuple(fields)
+        mock.data = np.concatenate([f.delta2 for f in fields])
+        return mock
 
     def panels(self) -> tuple[Panel, ...]:
         """One a band, with the field whose limit is lowest."""

@@ -13,10 +13,11 @@ never beyond them. Observed and modelled cosmologies are not converted into each
 
 from __future__ import annotations
 
+import copy
 import itertools
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from astroemu.catalog import load_catalog
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.files import FileName
-from astroemu.likelihood import barlow_gaussian, gaussian, split_gaussian
+from astroemu.likelihood import barlow_gaussian, draw_split_gaussian, gaussian, split_gaussian
 from astroemu.model import DoubleCountingWarning
 from astroemu.namespace import Namespace
 from astroemu.panel import Panel
@@ -91,6 +92,7 @@ class UVLuminosityFunction(Probe):
                 )
         _warn_overlaps(sets)
         table = table[keep]
+        self.papers = _papers(table)
         self.reference = tuple(str(value) for value in table["reference"])
         self.z, self.m_uv, phi, up, low, n_sigma = (
             np.asarray(table[name], dtype=float) for name in ("z", "M_UV", "phi", "err_up", "err_lo", "n_sigma")
@@ -132,6 +134,19 @@ class UVLuminosityFunction(Probe):
             terms = form(phi, self.phi, self.error_low, self.error_high, xp, extra)
         return xp.sum(terms, axis=-1)
 
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+    ) -> Self:
+        """The same galaxies' bins in another sky, in linear phi; ``barlow`` is no density of data."""
+        if self._errors == "barlow":
+            raise NotImplementedError('errors = "barlow" is no density from which data could be drawn')
+        low, high = self.error_low, self.error_high
+        if self._errors == "symmetric":
+            low = high = 0.5 * (low + high)
+        mock = copy.copy(self)
+        mock.phi = draw_split_gaussian(np.exp(_LN10 * predictions["log10_uv_lf"].value[0]), low, high, rng)
+        return mock
+
     def panels(self) -> tuple[Panel, ...]:
         """One a redshift."""
         return tuple(self._panel(z) for z in np.unique(self.z))
@@ -159,6 +174,11 @@ class UVLuminosityFunction(Probe):
             transform=lambda y: 10.0**y,
             y_log=True,
         )
+
+
+def _papers(table: Any) -> tuple[str, ...]:
+    """The papers of the rows that are used; a user's own file need not name any."""
+    return tuple(dict.fromkeys(str(number) for number in table["arxiv"])) if "arxiv" in table.colnames else ()
 
 
 def _selected(table: Any, sets: Mapping[str, tuple[float, ...]], name: str) -> NDArray[np.bool_]:

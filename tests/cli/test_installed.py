@@ -38,6 +38,7 @@ KINDS = {
     "astroemu.catalogs": Catalog,
     "astroemu.trained": Path,
     "astroemu.configurations": Path,
+    "astroemu.references": Path,
 }
 BY_NAME = {group.name: group for group in GROUPS}
 

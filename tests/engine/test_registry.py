@@ -23,17 +23,17 @@ class Wrong: ...
 
 @pytest.fixture
 def group(tmp_path, monkeypatch):
-    (tmp_path / "stranger.py").write_text(MODULE)
+    (tmp_path / "astroemu_test_stranger.py").write_text(MODULE)
     (tmp_path / "broken.py").write_text("import a_module_that_nobody_has")
     (tmp_path / "leaving.py").write_text("raise SystemExit(1)")
     monkeypatch.syspath_prepend(tmp_path)
     made = Group("astroemu.samplers", "sampler", "astroemu.sampler.Sampler")
     values = {
-        "good": ["stranger:Good"],
-        "wrong": ["stranger:Wrong"],
+        "good": ["astroemu_test_stranger:Good"],
+        "wrong": ["astroemu_test_stranger:Wrong"],
         "broken": ["broken:X"],
         "leaving": ["leaving:X"],
-        "twice": ["stranger:Good", "stranger:Wrong"],
+        "twice": ["astroemu_test_stranger:Good", "astroemu_test_stranger:Wrong"],
     }
     entries = {name: [EntryPoint(name, v, "astroemu.samplers") for v in vs] for name, vs in values.items()}
     made.__dict__["entries"] = entries
@@ -48,10 +48,10 @@ def test_a_good_plugin_loads(group):
     ("name", "words"),
     [
         ("godo", ["Did you mean 'good'", "'twice'", "pip install"]),
-        ("wrong", ["stranger:Wrong", "not a subclass of astroemu.sampler.Sampler"]),
+        ("wrong", ["astroemu_test_stranger:Wrong", "not a subclass of astroemu.sampler.Sampler"]),
         ("broken", ["broken:X", "ModuleNotFoundError"]),
         ("leaving", ["SystemExit"]),
-        ("twice", ["stranger:Good", "stranger:Wrong", "uninstall one"]),
+        ("twice", ["astroemu_test_stranger:Good", "astroemu_test_stranger:Wrong", "uninstall one"]),
     ],
 )
 def test_each_failure_has_its_own_message(group, name, words):

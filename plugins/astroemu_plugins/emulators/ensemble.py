@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import h5py
 import numpy as np
@@ -60,6 +60,15 @@ class EnsembleEmulator(Emulator):
     """
 
     kind = "ensemble"
+    trial: ClassVar[Mapping[str, Any]] = {
+        "members": 2,
+        "calibration_points": 100,
+        "member": {
+            "validation_points": 100,
+            "test_points": 100,
+            "networks": {"all": {"outputs": ["line", "number"], "hidden": [8], "epochs": 2, "batch_size": 100}},
+        },
+    }
 
     def __init__(
         self, members: Sequence[Emulator], factors: Mapping[str, Array], provenance: Mapping[str, Any]

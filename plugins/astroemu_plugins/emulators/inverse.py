@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import h5py
 import numpy as np
@@ -62,6 +62,12 @@ class InverseModel(Emulator):
     """
 
     kind = "inverse"
+    trial: ClassVar[Mapping[str, Any]] = {
+        "summaries": ["line"],
+        "validation_points": 100,
+        "test_points": 100,
+        "network": {"hidden": [8], "epochs": 2, "batch_size": 100},
+    }
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import h5py
 import numpy as np
@@ -128,6 +128,11 @@ class NeuralEmulator(Emulator):
     """
 
     kind = "neural"
+    trial: ClassVar[Mapping[str, Any]] = {
+        "validation_points": 100,
+        "test_points": 100,
+        "networks": {"all": {"outputs": ["line", "number"], "hidden": [8], "epochs": 2, "batch_size": 100}},
+    }
 
     def __init__(
         self,

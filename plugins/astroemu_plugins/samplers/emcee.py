@@ -61,6 +61,7 @@ class Emcee(Sampler):
     """
 
     name = "emcee"
+    citation = "Foreman-Mackey et al. 2013, PASP 125, 306, arXiv:1202.3665"
 
     def __init__(
         self,

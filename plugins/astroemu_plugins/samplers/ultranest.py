@@ -42,6 +42,7 @@ class UltraNest(Sampler):
     """
 
     name = "ultranest"
+    citation = "Buchner 2021, JOSS 6, 3001, arXiv:2101.09604"
 
     def __init__(
         self,

@@ -142,7 +142,9 @@ class Fast21cm(Simulator):
     @property
     def citation(self) -> str:
         return (
-            "Mesinger et al. 2011, MNRAS 411, 955; Murray et al. 2020, JOSS 5, 2582; Park et al. 2019, MNRAS 484, 933"
+            "Mesinger et al. 2011, MNRAS 411, 955, arXiv:1003.3878; "
+            "Murray et al. 2020, JOSS 5, 2582, arXiv:2010.15121; "
+            "Park et al. 2019, MNRAS 484, 933, arXiv:1809.08995"
         )
 
     @cached_property

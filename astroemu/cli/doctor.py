@@ -1,0 +1,21 @@
+"""``astroemu doctor``: what is here, and what is wrong with it."""
+
+from __future__ import annotations
+
+import typer
+
+
+def doctor() -> None:
+    """Show Python, packages, devices, MPI, MultiNest, disk and plugins. Exit code 3 if anything fails."""
+    from astroemu.doctor import examine
+
+    part, failed = "", 0
+    for finding in examine():
+        if finding.part != part:
+            part = finding.part
+            typer.echo(part)
+        typer.echo(f"  {finding.name:<30} {finding.state:<7} {finding.detail}".rstrip())
+        failed += finding.state == "failed"
+    typer.echo(f"{failed} problem(s)" if failed else "No problem found.")
+    if failed:
+        raise typer.Exit(3)

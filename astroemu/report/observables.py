@@ -1,0 +1,89 @@
+"""What a posterior says of the sky: every observable of a model, with 68 and 95 % bands.
+
+An observable of one axis is a curve, such as x_HI(z); of two, some curves along the last axis, such as
+luminosity functions by redshift; a single number, such as tau_e, a histogram.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.model import Model
+from astroemu.observable import Observable
+from astroemu.report.style import COLOUR, style
+
+Array = NDArray[np.float64]
+_BANDS = ((0.95, 0.25), (0.68, 0.55))
+_CURVES = 4
+_LARGEST = 20_000
+
+
+def draw_observables(model: Model, theta: Array, path: Path) -> bool:
+    """Draw the observables of a model at equally weighted samples ``(n, d)``; return whether there are any."""
+    shown = {name: o for name, o in model.observables.items() if len(o.axes) <= 2 and o.size <= _LARGEST}
+    if not shown:
+        return False
+    found = model.predict(theta)
+    columns = min(len(shown), 3)
+    rows = -(-len(shown) // columns)
+    with style() as pyplot:
+        figure, axes = pyplot.subplots(rows, columns, figsize=(4.3 * columns, 3.3 * rows), squeeze=False)
+        for axis, (name, observable) in zip(axes.flat, shown.items(), strict=False):
+            _draw(axis, observable, found[name])
+        for axis in axes.flat[len(shown) :]:
+            axis.set_visible(False)
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
+    return True
+
+
+def _draw(axis: Any, observable: Observable, values: Array) -> None:
+    label = f"${observable.latex}$" if observable.latex else observable.name
+    unit = f" [{observable.unit}]" if observable.unit else ""
+    if not observable.axes:
+        axis.hist(values, bins=40, density=True, color=COLOUR, alpha=0.6)
+        axis.set(xlabel=label + unit, yticks=[])
+        return
+    last = observable.axes[-1]
+    axis.set(xlabel=last.name + (f" [{last.unit}]" if last.unit else ""), ylabel=label + unit)
+    for selected, text, colour in _slices(observable):
+        curve = values if selected is None else values[:, selected]
+        for mass, alpha in _BANDS:
+            low, high = np.nanquantile(curve, [(1 - mass) / 2, (1 + mass) / 2], axis=0)
+            axis.fill_between(last.values, low, high, color=colour, alpha=alpha, lw=0)
+        axis.plot(last.values, np.nanmedian(curve, axis=0), color=colour, lw=1.2, label=text)
+    if len(observable.axes) == 2:
+        axis.legend(fontsize=7)
+    if last.values[0] > 0 and last.values[-1] > 20 * last.values[0]:
+        axis.set_xscale("log")
+    if observable.unit and np.nanmin(values) > 0 and np.nanmax(values) > 100 * np.nanmin(values):
+        axis.set_yscale("log")  # a pure number, such as a fraction, stays linear
+    if observable.unit.startswith("log10"):
+        _within(axis, values)
+
+
+def _within(axis: Any, values: Array) -> None:
+    """Keep the axis of a logarithm to where most of the medians are: it may fall without end."""
+    median = np.nanmedian(values, axis=0)
+    low, high = np.nanquantile(median, 0.1), np.nanquantile(values, 0.99)
+    axis.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+
+
+def _slices(observable: Observable) -> list[tuple[int | None, str, Any]]:
+    """Which curves to draw: index along the first axis, its text, its colour."""
+    if len(observable.axes) == 1:
+        return [(None, "", COLOUR)]
+    import matplotlib as mpl
+
+    first = observable.axes[0]
+    chosen = np.unique(np.linspace(0, len(first.values) - 1, min(_CURVES, len(first.values))).round().astype(int))
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
+    return [
+        (int(i), f"{first.name} = {first.values[i]:.3g} {first.unit}".rstrip(), colour)
+        for i, colour in zip(chosen, colours, strict=True)
+    ]

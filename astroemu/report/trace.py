@@ -1,0 +1,61 @@
+"""Trace and convergence of a run.
+
+A chain: each parameter over the steps, all walkers, and the mean of each tenth of the chain with its
+standard error; a chain that has converged scatters about one value. Weighted samples: each parameter in
+the order in which they were found, and where along it the posterior's weight lies.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.prior import Prior
+from astroemu.report.style import ACCENT, COLOUR, plain_where_unsettable, style
+from astroemu.samples import Samples
+
+Array = NDArray[np.float64]
+_PARTS = 10
+_POINTS = 6000
+
+
+def draw_trace(samples: Samples, prior: Prior, path: Path) -> None:
+    """Draw a row for each parameter, and one for the log-likelihood."""
+    columns = {name: samples[name] for name in samples.names} | {"ln L": samples.log_likelihood}
+    labels = {name: plain_where_unsettable(prior[name]).label for name in samples.names} | {"ln L": r"$\ln L$"}
+    chain = bool(np.ptp(samples.log_weight) < 1e-9)
+    with style() as pyplot:
+        shape = {"figsize": (9.0, 1.45 * len(columns)), "squeeze": False, "sharex": "col"}
+        figure, axes = pyplot.subplots(len(columns), 2, width_ratios=(3, 1), **shape)
+        for (left, right), (name, values) in zip(axes, columns.items(), strict=True):
+            shown = np.unique(np.linspace(0, len(values) - 1, min(_POINTS, len(values))).astype(int))
+            left.plot(shown, values[shown], ",", color=COLOUR, alpha=0.7, rasterized=True)
+            left.set_ylabel(labels[name].replace(" [", "\n["), fontsize=9)
+            left.margins(x=0)
+            (_tenths if chain else _weights)(right, samples, values)
+        axes[-1, 0].set_xlabel("sample, in the order of the run")
+        axes[-1, 1].set_xlabel("tenth of the chain" if chain else "sample")
+        axes[0, 1].set_title("mean of each tenth" if chain else "weight", fontsize=9)
+        figure.tight_layout(h_pad=0.3)
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _tenths(axis: Any, samples: Samples, values: Array) -> None:
+    parts = np.array_split(values, _PARTS)
+    means = [part.mean() for part in parts]
+    error = values.std() / np.sqrt(max(samples.ess / _PARTS, 1.0))
+    axis.axhspan(values.mean() - values.std(), values.mean() + values.std(), color=COLOUR, alpha=0.12, lw=0)
+    axis.errorbar(np.arange(1, _PARTS + 1), means, error, fmt="o", ms=3, lw=1, color=ACCENT)
+    axis.axhline(values.mean(), color=COLOUR, lw=0.8)
+
+
+def _weights(axis: Any, samples: Samples, values: Array) -> None:
+    part = np.array_split(np.arange(len(values)), 60)
+    axis.fill_between(
+        [rows.mean() for rows in part], [samples.weight[rows].sum() for rows in part], color=ACCENT, alpha=0.6, lw=0
+    )
+    axis.set_yticks([])

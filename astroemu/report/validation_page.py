@@ -1,0 +1,40 @@
+"""One HTML file of a validation: the folder that ``astroemu validate --out`` wrote."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from pathlib import Path
+
+from astroemu.errors import DataError
+from astroemu.files import new_file, write_atomically
+from astroemu.report.page import embedded, html_page
+from astroemu.validation import validation_table
+
+
+def is_validation(folder: Path) -> bool:
+    """Whether a folder holds a validation."""
+    return (folder / "validation.json").is_file()
+
+
+def write_validation_page(folder: Path, path: str | Path) -> Path:
+    """Write one self-contained HTML file with the table and the pictures of a validation.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no whole validation, or there is a file already.
+    """
+    target = new_file(path)
+    try:
+        found = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+        table = validation_table(found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder} holds no whole validation ({type(error).__name__}: {error})") from None
+    pictures = sorted(folder.glob("*.png"))
+    sections = [("Errors", f"<pre>{escape(table)}</pre>")]
+    sections += [(path.stem, embedded(path, path.stem)) for path in pictures]
+    title = f"Validation against {found['points']} simulations"
+    text = html_page(title, str(folder), sections)
+    write_atomically(target, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return target

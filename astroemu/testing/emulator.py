@@ -1,0 +1,186 @@
+"""What every emulator, and every kind of emulator, must do."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.emulator import Emulator
+from astroemu.errors import DataError
+from astroemu.files import strict_json
+from astroemu.namespace import NUMPY
+from astroemu.testing.problems import training_set
+from astroemu.testing.report import Report, Skipped, ensure
+from astroemu.trained import load_emulator
+from astroemu.units import parse_unit
+
+Array = NDArray[np.float64]
+_MANY = 5
+#: Networks are evaluated in float32: answers in batches of other shapes round differently.
+_CLOSE = {"rtol": 2e-4, "atol": 1e-5}
+
+
+def check_emulator(emulator: Emulator, name: str = "", *, saved: bool = True) -> Report:
+    """Examine a trained emulator.
+
+    Parameters
+    ----------
+    emulator : Emulator
+    name : str
+        For the table; by default its kind.
+    saved : bool
+        Whether its kind is installed, so that a written file can be read again by the engine.
+    """
+    report = Report(f"emulator {name or emulator.kind!r}")
+    if report.run("declarations", lambda: _declarations(emulator)):
+        theta = _points(emulator)
+        report.run("shapes", lambda: _shapes(emulator, theta))
+        report.run("batch = single", lambda: _batch(emulator, theta))
+        report.run("rows = rows of the whole", lambda: _rows(emulator, theta))
+        report.run("stated error", lambda: _errors(emulator, theta))
+        report.run("no state", lambda: _state(emulator, theta))
+        report.run("refuses the outside", lambda: _outside(emulator, theta))
+        report.run("file", lambda: _file(emulator, theta, saved))
+    return report
+
+
+def check_kind_of_emulator(kind: type[Emulator], settings: Mapping[str, Any] | None = None, name: str = "") -> Report:
+    """Train a small emulator of a kind on the kit's own set, twice, and examine it.
+
+    Parameters
+    ----------
+    kind : type
+    settings : mapping, optional
+        Its ``[training]`` table for the set of :func:`astroemu.testing.problems.training_set`; by
+        default ``kind.trial``.
+    """
+    report = Report(f"kind of emulator {name or kind.kind!r}")
+    made: list[Emulator] = []
+
+    def train() -> str:
+        chosen = kind.trial if settings is None else settings
+        if not chosen:
+            raise Skipped("it has no `trial` settings")
+        for _ in range(2):
+            made.append(kind.train(training_set(), chosen, seed=1, log=lambda _: None))
+        first, second = (_predicted(e, _points(e)) for e in made)
+        same = all(np.array_equal(first[key], second[key]) for key in first)
+        ensure(same, "the same data, settings and seed give another emulator")
+        ensure("seed" in strict_json(made[0].provenance), "the provenance does not hold the seed")
+        return "twice, the same"
+
+    if report.run("trains", train) and made:
+        report.findings += check_emulator(made[0], saved=kind.kind == name).findings
+    return report
+
+
+def _points(emulator: Emulator) -> Array:
+    rng = np.random.default_rng(1)
+    columns = []
+    for name in emulator.parameters:
+        low, high = emulator.bounds[name]
+        if np.isfinite(high - low):
+            columns.append(rng.uniform(low + 0.1 * (high - low), high - 0.1 * (high - low), _MANY))
+        else:
+            columns.append(np.clip(rng.standard_normal(_MANY), low, high))
+    return np.stack(columns, axis=1)
+
+
+def _predicted(emulator: Emulator, theta: Array) -> dict[str, Array]:
+    return emulator.predict(theta)
+
+
+def _declarations(emulator: Emulator) -> str:
+    ensure(bool(type(emulator).__doc__), "the class has no docstring")
+    missing = set(emulator.parameters) - set(emulator.bounds)
+    ensure(not missing, f"no bounds for {', '.join(sorted(missing))}")
+    for name, observable in emulator.provides.items():
+        ensure(observable.name == name, f"{name!r} is called {observable.name!r} by itself")
+        parse_unit(observable.unit)
+        for axis in observable.axes:
+            parse_unit(axis.unit)
+    strict_json(emulator.provenance)
+    return f"{len(emulator.parameters)} parameters; {', '.join(emulator.provides)}"
+
+
+def _shapes(emulator: Emulator, theta: Array) -> str:
+    for n in (0, 1, _MANY):
+        for name, values in _predicted(emulator, theta[:n]).items():
+            wanted = (n, *emulator.provides[name].shape)
+            ensure(values.shape == wanted, f"{name}: {values.shape}, not {wanted}")
+    return f"n = 0, 1, {_MANY}"
+
+
+def _batch(emulator: Emulator, theta: Array) -> str:
+    whole = _predicted(emulator, theta)
+    for name, values in whole.items():
+        single = np.concatenate([_predicted(emulator, point[None])[name] for point in theta])
+        ensure(np.allclose(single, values, equal_nan=True, **_CLOSE), f"{name} differs between a batch and its points")
+        ensure(bool(np.all(np.isfinite(values))), f"{name} is not finite inside the box")
+    return ""
+
+
+def _rows(emulator: Emulator, theta: Array) -> str:
+    whole = _predicted(emulator, theta)
+    for name, observable in emulator.provides.items():
+        wanted = np.unique([0, observable.size // 2, observable.size - 1]).astype(np.intp)
+        found = emulator.evaluator({name: wanted})(theta, {}, NUMPY)[name].value
+        expected = whole[name].reshape(len(theta), -1)[:, wanted]
+        ensure(np.allclose(found, expected, equal_nan=True, **_CLOSE), f"{name}: three rows alone are others")
+    return ""
+
+
+def _errors(emulator: Emulator, theta: Array) -> str:
+    rows = {name: np.arange(o.size) for name, o in emulator.provides.items()}
+    stated = []
+    for name, prediction in emulator.evaluator(rows)(theta, {}, NUMPY).items():
+        if prediction.error is not None:
+            ensure(np.shape(prediction.error) == np.shape(prediction.value), f"{name}: error of another shape")
+            ensure(bool(np.all(np.asarray(prediction.error) >= 0)), f"{name}: an error is negative or NaN")
+            stated.append(name)
+    if not stated:
+        raise Skipped("it states none")
+    return ", ".join(stated)
+
+
+def _state(emulator: Emulator, theta: Array) -> str:
+    given = theta.copy()
+    first = _predicted(emulator, theta)
+    _predicted(emulator, theta[2:4])
+    second = _predicted(emulator, theta)
+    ensure(all(np.array_equal(first[k], second[k], equal_nan=True) for k in first), "it remembers other points")
+    ensure(np.array_equal(given, theta), "it changed what it was given")
+    return ""
+
+
+def _outside(emulator: Emulator, theta: Array) -> str:
+    for j, name in enumerate(emulator.parameters):
+        low, high = emulator.bounds[name]
+        if np.isfinite(high):
+            beyond = theta[:1].copy()
+            beyond[0, j] = high + 0.01 * (high - low if np.isfinite(low) else 1.0)
+            try:
+                emulator.predict(beyond)
+            except DataError:
+                return f"{name} = {beyond[0, j]:g}"
+            ensure(False, f"{name} = {beyond[0, j]:g} is outside its box and was answered")
+    raise Skipped("its box has no upper edge")
+
+
+def _file(emulator: Emulator, theta: Array, saved: bool) -> str:
+    if not saved:
+        raise Skipped("its kind is not installed under its own name")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "emulator.h5"
+        emulator.save(path)
+        again = load_emulator(path)
+        ensure(type(again) is type(emulator), f"the file is read as {type(again).__name__}")
+        first, second = _predicted(emulator, theta), _predicted(again, theta)
+        for name in first:
+            ensure(np.allclose(first[name], second[name], equal_nan=True, **_CLOSE), f"{name} differs after reading")
+        return f"{path.stat().st_size / 1024:.0f} kB, read again the same"

@@ -1,0 +1,179 @@
+"""The kit on installed plugins, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from astroemu.configuration import Configuration, load_configuration
+from astroemu.direct import Direct
+from astroemu.errors import AstroemuError, PluginError, closest, listing
+from astroemu.options import build
+from astroemu.provider import Provider
+from astroemu.registry import (
+    CATALOGS,
+    CONFIGURATIONS,
+    EMULATORS,
+    GROUPS,
+    PROBES,
+    REFERENCES,
+    SAMPLERS,
+    SIMULATORS,
+    TRAINED,
+    Group,
+)
+from astroemu.testing.catalog import check_catalog
+from astroemu.testing.emulator import check_emulator, check_kind_of_emulator
+from astroemu.testing.probe import check_probe
+from astroemu.testing.report import Report, Skipped, ensure
+from astroemu.testing.sampler import check_sampler
+from astroemu.testing.simulator import check_simulator
+from astroemu.trained import load_emulator
+
+Options = Mapping[str, Any]
+
+
+def check_installed(
+    name: str, *, kind: str | None = None, model: str | Path | None = None, in_processes: bool = False
+) -> list[Report]:
+    """Examine every installed plugin of a name: one report for each group that has it.
+
+    Parameters
+    ----------
+    name : str
+        Entry-point name, or the name of a table of ``model``.
+    kind : str, optional
+        Only the group of this noun, such as ``probe`` or ``catalog``.
+    model : str or Path, optional
+        Configuration whose options are given to the plugin and whose emulators and simulators
+        resolve a probe's requirements. Without one the plugin is made without options, and all
+        installed emulators and simulators are tried.
+    in_processes : bool
+        For samplers: also kill and restart, and two MPI processes.
+
+    Raises
+    ------
+    PluginError
+        If nothing of this name is installed.
+    """
+    configuration = None if model is None else load_configuration(model)
+    plugin, options = _named(name, configuration)
+    found = [group for group in GROUPS if plugin in group.entries and kind in (None, group.noun)]
+    if not found:
+        known = {known for group in GROUPS for known in group.names if kind in (None, group.noun)}
+        what = kind or "plugin"
+        raise PluginError(f"no {what} is called {name!r}.{closest(name, known)} Installed: {listing(known)}")
+    return [_examined(group, plugin, options, configuration, in_processes) for group in found]
+
+
+def _named(name: str, configuration: Configuration | None) -> tuple[str, Options]:
+    """The plugin and the options of a name: those of the configuration if it has such a table."""
+    if configuration is None:
+        return name, {}
+    document = configuration.document
+    if name in document.probes:
+        options = dict(document.probes[name])
+        return str(options.pop("plugin", name)), options
+    if name in document.simulators:
+        table = document.simulators[name]
+        return table.plugin or name, table.options
+    return name, document.samplers.get(name, {})
+
+
+def _examined(
+    group: Group, name: str, options: Options, configuration: Configuration | None, in_processes: bool
+) -> Report:
+    loaded: list[Any] = []
+    first = Report(f"{group.noun} {name!r}")
+    base = None if configuration is None else configuration.path.parent
+
+    def load() -> str:
+        loaded.append(group.load(name))
+        if group in (PROBES, SIMULATORS):
+            loaded[0] = build(loaded[0], options, f"options of {name!r}", base)
+        elif group is SAMPLERS:
+            build(loaded[0], options, f"options of {name!r}", base)
+        entry = group.entries[name][0]
+        return f"{entry.value}" + (f" of {entry.dist.name} {entry.dist.version}" if entry.dist else "")
+
+    if not first.run("loads", load):
+        return first
+    plugin = loaded[0]
+    examine: dict[str, Callable[[], Report]] = {
+        PROBES.name: lambda: check_probe(plugin, _providers(configuration)),
+        SIMULATORS.name: lambda: check_simulator(plugin),
+        SAMPLERS.name: lambda: check_sampler(
+            lambda: build(plugin, options, name, base), name, in_processes=in_processes
+        ),
+        EMULATORS.name: lambda: check_kind_of_emulator(plugin, name=name),
+        TRAINED.name: lambda: check_emulator(load_emulator(name)),
+        CATALOGS.name: lambda: check_catalog(plugin),
+        CONFIGURATIONS.name: lambda: _configuration(plugin),
+        REFERENCES.name: lambda: _bibliography(plugin),
+    }
+    if group.name not in examine:
+        return first  # a group of which nothing more is asked than that its members load
+    try:
+        first.findings += examine[group.name]().findings
+    except AstroemuError as error:
+        reason = str(error)
+        first.run("examination", lambda: _raise(reason))
+    return first
+
+
+def _raise(reason: str) -> str:
+    raise Skipped(reason)
+
+
+def _providers(configuration: Configuration | None) -> dict[str, Provider]:
+    """Emulators and simulators against which a probe is resolved; those that cannot be made here are left out."""
+    if configuration is not None:
+        return {**configuration.emulators(), **configuration.simulators()}
+    found: dict[str, Provider] = {}
+    for name in TRAINED.names:
+        try:
+            found[name] = load_emulator(name)
+        except AstroemuError:
+            continue
+    for name in SIMULATORS.names:
+        try:
+            direct = Direct(build(SIMULATORS.load(name), {}, name))
+            _ = direct.provides
+        except AstroemuError:
+            continue
+        found[name] = direct
+    return found
+
+
+def _configuration(path: Path) -> Report:
+    """A configuration is whole if its model can be built; a recipe has no model."""
+    import tomllib
+
+    report = Report("configuration")
+
+    def valid() -> str:
+        if "simulation" in tomllib.loads(path.read_text(encoding="utf-8")):
+            from astroemu.workshop import Workshop
+
+            return f"recipe of {Workshop(path).simulation().n} points"
+        model = load_configuration(path).model()
+        return f"{len(model.names)} parameters, probes {', '.join(model.probes)}"
+
+    report.run("valid", valid)
+    return report
+
+
+def _bibliography(path: Path) -> Report:
+    """A bibliography is read by the arXiv numbers of its entries."""
+    report = Report("bibliography")
+
+    def valid() -> str:
+        text = path.read_text(encoding="utf-8")
+        entries, numbers = text.count("\n@") + text.startswith("@"), text.count("eprint")
+        ensure(entries == numbers > 0, f"{entries} entries, of which {numbers} state an eprint")
+        ensure(text.count("{") == text.count("}"), "its braces do not match")
+        return f"{entries} entries"
+
+    report.run("valid", valid)
+    return report

@@ -1,0 +1,109 @@
+"""A sampler in processes of its own: killed and started again, and as two ranks of an MPI job.
+
+    python -m astroemu.testing.processes NAME FOLDER SECONDS_A_CALL
+
+runs the installed sampler NAME on the kit's Gaussian and writes FOLDER/samples.h5 at the end. The
+process can be killed; started again with the same folder it has to finish with the right answer,
+whether it goes on or starts afresh.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.parallel import world
+from astroemu.registry import SAMPLERS
+from astroemu.samples import Samples
+from astroemu.testing.problems import Gaussian
+from astroemu.testing.report import NonConformance, Skipped, ensure
+
+Array = NDArray[np.float64]
+_LIMIT_S = 120
+
+
+class _Slow(Gaussian):
+    """The Gaussian, with a pause in every call so that it can be killed half-way."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__()
+        self.pause = pause
+
+    def log_likelihood(self, theta: Array) -> Array:
+        time.sleep(self.pause)
+        return super().log_likelihood(theta)
+
+
+def killed(name: str) -> str:
+    """Kill a run after it has worked for a while, start it again, compare the answer."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = subprocess.Popen(  # noqa: S603 - our own interpreter
+            _command(name, folder, 0.02), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            job.wait(timeout=4.0)
+        except subprocess.TimeoutExpired:
+            os.killpg(job.pid, signal.SIGKILL)
+            job.wait()
+        early = Path(folder, "samples.h5").exists()
+        left = sorted(path.name for path in Path(folder).iterdir())
+        _finished(_command(name, folder, 0.0))
+        detail = _compared(folder)
+    state = "it ended before it could be killed" if early else f"it left {', '.join(left) or 'nothing'}"
+    return f"{state}; then {detail}"
+
+
+def two_ranks(name: str) -> str:
+    """Run as two processes under ``mpiexec``; one of them writes the samples."""
+    beside = str(Path(sys.executable).parent)
+    mpiexec = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    if mpiexec is None:
+        raise Skipped("there is no mpiexec: pip install mpich")
+    with tempfile.TemporaryDirectory() as folder:
+        _finished([mpiexec, "-n", "2", *_command(name, folder, 0.0)])
+        return _compared(folder)
+
+
+def _command(name: str, folder: str, pause: float) -> list[str]:
+    return [sys.executable, "-m", "astroemu.testing.processes", name, folder, str(pause)]
+
+
+def _finished(command: list[str]) -> None:
+    """Run to the end; what does not end is killed with all that it started."""
+    job = subprocess.Popen(  # noqa: S603 - our own interpreter, perhaps under mpiexec
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        _, said = job.communicate(timeout=_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.communicate()
+        raise NonConformance(f"it did not end within {_LIMIT_S} s") from None
+    ensure(job.returncode == 0, f"exit code {job.returncode}: {said.strip()[-300:]}")
+
+
+def _compared(folder: str) -> str:
+    from astroemu.testing.sampler import agrees
+
+    return agrees(Samples.load(Path(folder) / "samples.h5"), Gaussian())
+
+
+def _main(name: str, folder: str, pause: str) -> None:
+    own = Path(folder) / "sampler"
+    own.mkdir(exist_ok=True)
+    samples = SAMPLERS.load(name)().run(_Slow(float(pause)), seed=1, folder=own)
+    if world().first:
+        samples.save(Path(folder) / "samples.h5")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,63 @@
+"""Simulate, then fit: does a probe recover what its data were made with?
+
+Truths are drawn from a flat range, data are drawn at each truth by the probe's own ``simulate``, and
+the posterior of the same range is computed on a grid. If, and only if, the likelihood is the density
+from which the data come, the share of the posterior below the truth is uniform (Talts et al. 2018,
+arXiv:1804.06788).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.probe import Probe
+from astroemu.provider import Prediction
+from astroemu.testing.report import Skipped, ensure
+from astroemu.testing.synthetic import fiducial, likelihood, nuisance_at, spread
+
+Array = NDArray[np.float64]
+_TRUTHS = 200
+_NODES = 201
+_BATCH = 4_000_000
+_LEAST_P = 1e-3
+
+
+def recovers(probe: Probe) -> str:
+    """Examine the ranks of the truths; ``Skipped`` if the probe cannot simulate its data."""
+    from scipy.stats import kstest
+
+    if type(probe).simulate is Probe.simulate:
+        raise Skipped("the probe has no `simulate`")
+    centre = fiducial(probe)
+    step = spread(probe, centre)
+    rng = np.random.default_rng(3)
+    try:
+        shares = np.array([_share_below(probe, centre, 3.0 * step, rng) for _ in range(_TRUTHS)])
+    except NotImplementedError as reason:
+        raise Skipped(str(reason)) from None
+    p = float(kstest(shares, "uniform").pvalue)
+    ensure(p > _LEAST_P, f"the truth's ranks in {_TRUTHS} posteriors are not uniform: p = {p:.1e}")
+    return f"ranks of {_TRUTHS} truths uniform, p = {p:.2f}"
+
+
+def _share_below(probe: Probe, centre: dict[str, Array], reach: float, rng: np.random.Generator) -> float:
+    truth = rng.uniform(-reach, reach)
+    nuisance = nuisance_at(probe, rng.random((1, len(probe.parameters))))
+    at_truth = {key: Prediction(value[None] + truth) for key, value in centre.items()}
+    mock = probe.simulate(at_truth, nuisance, rng)
+    ensure(mock is not probe and type(mock) is type(probe), "`simulate` must return a new probe of its own class")
+    levels = np.linspace(-reach, reach, _NODES)
+    rows = max(1, _BATCH // max(1, sum(v.size for v in centre.values())))
+    parts = [
+        likelihood(
+            mock,
+            {key: value + level[:, None] for key, value in centre.items()},
+            {name: np.repeat(value, len(level)) for name, value in nuisance.items()},
+        )
+        for level in np.array_split(levels, -(-_NODES // rows))
+    ]
+    log_l = np.concatenate(parts)
+    density = np.exp(log_l - np.nanmax(log_l))
+    cumulative = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]))])
+    return float(np.interp(truth, levels, cumulative / cumulative[-1]))

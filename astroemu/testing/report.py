@@ -1,0 +1,88 @@
+"""What the kit found: one line a check, and a table of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Outcome = Literal["passed", "failed", "skipped"]
+
+
+class NonConformance(AssertionError):  # noqa: N818 - it is raised as a finding
+    """A plugin that does not do what its interface says."""
+
+
+class Skipped(Exception):  # noqa: N818 - no error
+    """A check that says nothing here, and why."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: its name, how it went, and the numbers or the reason."""
+
+    check: str
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass
+class Report:
+    """All checks of one plugin.
+
+    Attributes
+    ----------
+    subject : str
+        Such as ``probe 'optical_depth'``.
+    findings : list of Finding
+    """
+
+    subject: str
+    findings: list[Finding] = field(default_factory=list)
+
+    def run(self, check: str, examine: Callable[[], str | None]) -> bool:
+        """Carry out one check; whatever it raises is its failure. Returns whether it passed."""
+        try:
+            self.findings.append(Finding(check, "passed", examine() or ""))
+        except Skipped as reason:
+            self.findings.append(Finding(check, "skipped", str(reason)))
+        except NonConformance as failure:
+            self.findings.append(Finding(check, "failed", str(failure)))
+        except Exception as error:
+            self.findings.append(Finding(check, "failed", f"{type(error).__name__}: {error}"))
+        return self.findings[-1].outcome == "passed"
+
+    @property
+    def failures(self) -> list[Finding]:
+        """The checks that failed."""
+        return [finding for finding in self.findings if finding.outcome == "failed"]
+
+    @property
+    def passed(self) -> bool:
+        """Whether none failed."""
+        return not self.failures
+
+    def table(self) -> str:
+        """Return one line a check."""
+        width = max((len(finding.check) for finding in self.findings), default=0)
+        lines = [f"{f.check:<{width}}  {f.outcome:<7}  {f.detail}".rstrip() for f in self.findings]
+        counts = {kind: sum(f.outcome == kind for f in self.findings) for kind in ("passed", "failed", "skipped")}
+        total = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+        return "\n".join([self.subject, *(f"  {line}" for line in lines), f"  {total}"])
+
+    def demand(self) -> None:
+        """Raise with everything that failed.
+
+        Raises
+        ------
+        NonConformance
+        """
+        if self.failures:
+            lines = "\n".join(f"  {f.check}: {f.detail}" for f in self.failures)
+            raise NonConformance(f"{self.subject} does not conform:\n{lines}")
+
+
+def ensure(condition: bool, message: str) -> None:
+    """Raise :class:`NonConformance` unless a condition holds."""
+    if not condition:
+        raise NonConformance(message)

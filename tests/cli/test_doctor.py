@@ -1,0 +1,91 @@
+"""The doctor names what is here and what is wrong, and never falls ill itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from helpers import command
+
+from astroemu import doctor
+from astroemu.doctor import Finding
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Without the libraries that take seconds to load."""
+    ask = doctor._asked
+    monkeypatch.setattr(doctor, "_TENSORFLOW", "print('2.0, devices CPU:0')")
+    monkeypatch.setattr(doctor, "_JAX", "import jax_is_not_here")
+    return ask
+
+
+def test_a_whole_environment_has_no_problem(quick):
+    code, said, _ = command("doctor")
+    for words in (
+        "Python",
+        "Packages",
+        "mpi4py",
+        "libmultinest",
+        "threads",
+        "GiB free",
+        "optical_depth",
+        "2.0, devices",
+    ):
+        assert words in said
+    failed = [line for line in said.splitlines() if line.split()[1:2] == ["failed"]]
+    assert code == (3 if failed else 0)
+    # A development environment may lack one of the libraries; the plugins have to be whole.
+    assert not any("astroemu_" in line for line in failed), failed
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "detail"),
+    [
+        ("print('1.0')", "ok", "1.0"),
+        ("import thing", "absent", "ModuleNotFoundError: No module named 'thing'"),
+        ("import os; os.kill(os.getpid(), 11)", "failed", "signal or exit code -11"),
+        ("import sys; sys.exit('libthing.so: cannot open')", "failed", "libthing.so: cannot open"),
+        ("import thing_inside", "failed", "thing_inside"),
+    ],
+)
+def test_a_library_is_asked_in_a_process_of_its_own(code, state, detail):
+    found = doctor._asked("Libraries", "thing", code)
+    assert found.state == state and detail in found.detail
+
+
+def test_a_library_that_hangs_is_left_behind(monkeypatch):
+    monkeypatch.setattr(doctor, "_TIMEOUT_S", 0.5)
+    found = doctor._asked("Libraries", "thing", "import time; time.sleep(30)")
+    assert found.state == "failed" and "more than 0.5 s" in found.detail
+
+
+def test_multinest_is_where_it_is_said_to_be(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASTROEMU_MULTINEST", str(tmp_path / "libmultinest.so"))
+    assert doctor._multinest().state == "failed"
+    (tmp_path / "libmultinest.so").write_text("")
+    assert doctor._multinest() == Finding("Libraries", "libmultinest", "ok", str(tmp_path / "libmultinest.so"))
+
+
+def test_a_missing_package_says_how_to_get_it(monkeypatch):
+    lines = ["nobody-has-this>=1.0", "nor-this>=2; extra == 'some'"]
+    monkeypatch.setattr(doctor, "requires", lambda _: lines)
+    found = {f.name: f for f in doctor._packages()}
+    assert found["nobody-has-this"].state == "failed" and "pip install 'nobody-has-this>=1.0'" in str(found)
+    assert found["nor-this"].state == "absent" and "astroemu-inference[some]" in found["nor-this"].detail
+
+
+def test_a_full_disk_is_a_problem(monkeypatch):
+    monkeypatch.setattr(doctor, "_LEAST_FREE_GIB", 1e9)
+    assert {f.state for f in doctor._places()} == {"failed"}
+
+
+def test_help_takes_less_than_half_a_second():
+    times = []
+    for _ in range(3):  # the best of three: the machine may be busy with something else
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "astroemu", "--help"], check=True, capture_output=True, timeout=60)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.5

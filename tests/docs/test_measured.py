@@ -1,0 +1,22 @@
+"""The page of figures is what the JSON says."""
+
+from __future__ import annotations
+
+import json
+import runpy
+
+from pages import REPOSITORY
+
+SCRIPT = runpy.run_path(str(REPOSITORY / "docs" / "scripts" / "measured.py"))
+
+
+def test_the_page_is_up_to_date():
+    text = (REPOSITORY / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    assert text == SCRIPT["page"](), "run: python docs/scripts/measured.py"
+    figure = json.loads((REPOSITORY / "docs/measured/acg_against_21cmfast.json").read_text())
+    assert f"| `tau_e`, absolute | {figure['observables']['tau_e']['absolute_median']:.2g} |" in text
+
+
+def test_a_benchmark_has_its_section(tmp_path):
+    (tmp_path / "bench.json").write_text('[{"batch": 1000, "microseconds": 20.0}]')
+    assert "| 1,000 | 20.0 | 50,000 |" in SCRIPT["page"](tmp_path)
