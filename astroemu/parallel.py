@@ -7,11 +7,22 @@ plain run needs no MPI library.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from astroemu.errors import PluginError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from astroemu.sampler import Target
+
+Array = NDArray[np.float64]
 
 #: Set by Open MPI, by MPICH and its relatives, and by MVAPICH for every process that they start.
 _LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
@@ -40,6 +51,10 @@ class World:
     def from_first(self, value: Any) -> Any:
         """Return the value that the first process has, on all."""
         return value if self.comm is None else self.comm.bcast(value, root=0)
+
+    def from_all(self, value: Any) -> list[Any]:
+        """Return the values that all processes have, by rank, on all."""
+        return [value] if self.comm is None else list(self.comm.allgather(value))
 
     def wait(self) -> None:
         """Return when all processes have come here."""
@@ -82,4 +97,49 @@ def world() -> World:
             f"mpiexec started {expected} processes, but mpi4py sees one: it belongs to another MPI than this mpiexec. "
             "Use the mpiexec of the run-time that mpi4py was built for or finds"
         )
-    return World(comm.Get_rank(), comm.Get_size(), comm)
+    found = World(comm.Get_rank(), comm.Get_size(), comm)
+    _end_together(found)
+    return found
+
+
+def _end_together(everyone: World) -> None:
+    """Let what a script does not catch end all processes: the others would wait for ever."""
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        before(kind, error, trace)
+        sys.stderr.flush()
+        everyone.abort(1)
+
+    sys.excepthook = hook
+
+
+class Shared:
+    """A target whose batches the processes of a job evaluate together, a part each.
+
+    All of them must ask for the same points at the same time, and all get the same values.
+
+    Parameters
+    ----------
+    target : Target
+    everyone : World
+    """
+
+    def __init__(self, target: Target, everyone: World) -> None:
+        self.target = target
+        self.everyone = everyone
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.target.names
+
+    def prior_transform(self, u: Array) -> Array:
+        return self.target.prior_transform(u)
+
+    def log_prior(self, theta: Array) -> Array:
+        return self.target.log_prior(theta)
+
+    def log_likelihood(self, theta: Array) -> Array:
+        part = np.array_split(theta, self.everyone.size)[self.everyone.rank]
+        own = self.target.log_likelihood(part) if len(part) else np.empty(0)
+        return np.concatenate(self.everyone.from_all(own))

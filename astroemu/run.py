@@ -4,9 +4,11 @@
     RUN/resolved.json        the same with every override applied, and where it was read from
     RUN/samples.h5           posterior samples
     RUN/summary.json         the result in numbers, with versions and checksums
+    RUN/identity.json        what must be the same when the run is resumed, field by field
+    RUN/state/               what the sampler needs to go on; removed when the run is finished
     RUN/*.png, RUN/table.txt made by the report
 
-A folder that holds a run is never written into again.
+A folder that holds a run is never written into again, except to resume that same run.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 from astroemu.configuration import Configuration, configuration_from
 from astroemu.errors import RunFolderError
 from astroemu.files import sha256, strict_json, write_atomically
+from astroemu.identity import Identity
 from astroemu.model import Model
 from astroemu.requirement import Requirement
 from astroemu.samples import Samples, statistics
@@ -89,6 +92,54 @@ class RunFolder:
             path = parent / f"{name}-{number}"
         return cls.create(path)
 
+    @classmethod
+    def latest(cls, parent: Path, name: str) -> RunFolder:
+        """Return the folder of ``name``, ``name-2``, ``name-3``, ... of the highest number that holds anything."""
+        number, path = 1, parent / name
+        while (further := parent / f"{name}-{number + 1}").exists() and any(further.iterdir()):
+            number, path = number + 1, further
+        return cls(path)
+
+    @classmethod
+    def resumable(cls, path: str | Path, identity: Identity) -> RunFolder:
+        """Open the folder of a run that is to go on, or make a new one where there is none.
+
+        Raises
+        ------
+        RunFolderError
+            If it holds something else: another run (the message lists what differs), or no run.
+        """
+        folder = cls(path)
+        if not folder.path.exists() or (folder.path.is_dir() and not any(folder.path.iterdir())):
+            return cls.create(path)
+        if not folder.identity_file.is_file():
+            raise RunFolderError(
+                f"{folder.path} holds files but no identity.json, so there is no run to resume; nothing was changed. "
+                "Choose another folder with --out"
+            )
+        differences = identity.differences(Identity.load(folder.identity_file), "now", "in the run")
+        if differences:
+            raise RunFolderError(
+                f"{folder.path} holds another run than this one; nothing was changed. What differs:\n  "
+                + "\n  ".join(differences)
+                + "\nUndo these changes to resume it, or start a new run in another folder with --out"
+            )
+        return folder
+
+    @property
+    def finished(self) -> bool:
+        """Whether it holds a finished run."""
+        return self.summary_file.is_file()
+
+    @property
+    def identity_file(self) -> Path:
+        return self.path / "identity.json"
+
+    @property
+    def state(self) -> Path:
+        """Where the sampler keeps what it needs to go on."""
+        return self.path / "state"
+
     @property
     def samples_file(self) -> Path:
         return self.path / "samples.h5"
@@ -101,15 +152,32 @@ class RunFolder:
     def resolved_file(self) -> Path:
         return self.path / "resolved.json"
 
-    def start(self, configuration: Configuration, resolved: Mapping[str, Any]) -> None:
-        """Write what goes in."""
-        shutil.copyfile(configuration.path, self.path / "configuration.toml")
-        self._json(self.resolved_file, resolved)
+    def start(self, configuration: Configuration, resolved: Mapping[str, Any], identity: Identity) -> int:
+        """Write what goes in, its identity first; a folder that has it stays as it is.
+
+        Returns
+        -------
+        int
+            How many times the run was started, this time included.
+        """
+        if not self.identity_file.is_file():
+            self._json(self.identity_file, identity.save())
+        copy = self.path / "configuration.toml"
+        if not copy.is_file():
+            write_atomically(copy, lambda temporary: shutil.copyfile(configuration.path, temporary))
+        if not self.resolved_file.is_file():
+            self._json(self.resolved_file, resolved)
+        self.state.mkdir(exist_ok=True)
+        sessions = self.state / "sessions.json"
+        number = 1 + (int(json.loads(sessions.read_text())["sessions"]) if sessions.is_file() else 0)
+        self._json(sessions, {"sessions": number})
+        return number
 
     def finish(self, samples: Samples, summary: Mapping[str, Any]) -> None:
         """Write what came out; the summary last, so that its presence means a finished run."""
         samples.save(self.samples_file)
         self._json(self.summary_file, summary)
+        shutil.rmtree(self.state, ignore_errors=True)  # what is left of it does no harm
 
     def samples(self) -> Samples:
         """Read the samples."""
@@ -129,9 +197,20 @@ class RunFolder:
 
 
 def summarise(
-    samples: Samples, model: Model, configuration: Configuration, *, seed: int, wall_seconds: float
+    samples: Samples,
+    model: Model,
+    configuration: Configuration,
+    *,
+    seed: int,
+    wall_seconds: float,
+    sessions: int = 1,
+    processes: int = 1,
 ) -> dict[str, Any]:
-    """Return the summary of a run, as written to ``summary.json``."""
+    """Return the summary of a run, as written to ``summary.json``.
+
+    A run that was resumed has several ``sessions``; its times and its counts of rejected points are those of
+    the last one.
+    """
     best = samples.best()
     counts = model.counts
     return {
@@ -144,6 +223,8 @@ def summarise(
         "log_evidence_err": samples.log_evidence_err,
         "n_likelihood": samples.n_likelihood,
         "wall_seconds": wall_seconds,
+        "sessions": sessions,
+        "processes": processes,
         "ess": samples.ess,
         "converged": samples.converged,
         "converged_reason": samples.reason,

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,15 +67,56 @@ def silent(_: Progress) -> None:
     """Report nothing."""
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What a sampler needs of a problem, and how it can be run.
+
+    Attributes
+    ----------
+    needs : {"prior_transform", "log_density", "gradient"}
+        How it meets the prior.
+    batch : {"variable", "fixed", "scalar"}
+        Sizes of the batches that it evaluates: of any size, of few sizes, or points one by one.
+    minus_infinity : {"taken", "floored"}
+        Whether it takes a log-likelihood of minus infinity, or hands itself a finite floor instead.
+    processes : {"one", "all"}
+        Under MPI: whether it knows of one process only, or all processes call :meth:`Sampler.run` together
+        and get the same samples. ``fit`` refuses several processes for the former.
+    resumes : bool
+        Whether it goes on from what a killed run left in ``folder``.
+    may_change : tuple of str
+        Options that may differ when a run is resumed, such as limits.
+    packages : tuple of str
+        Distributions whose version its files and samples depend on.
+    """
+
+    needs: Literal["prior_transform", "log_density", "gradient"] = "prior_transform"
+    batch: Literal["variable", "fixed", "scalar"] = "variable"
+    minus_infinity: Literal["taken", "floored"] = "taken"
+    processes: Literal["one", "all"] = "one"
+    resumes: bool = False
+    may_change: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return (
+            f"needs {self.needs}; batches {self.batch}; -inf {self.minus_infinity}; processes: {self.processes}; "
+            f"{'resumes' if self.resumes else 'starts afresh'}"
+        )
+
+
 class Sampler(ABC):
     """A sampling algorithm.
 
     The keyword arguments of the constructor are its options; annotate them. A sampler keeps no
-    state between runs.
+    state between runs, except in the folder of a run.
     """
 
     #: Name in results.
     name: str
+
+    #: What it needs and can do. The default claims nothing.
+    traits: Traits = Traits()
 
     #: What to cite, with its arXiv number.
     citation: str = ""
@@ -98,7 +139,8 @@ class Sampler(ABC):
         seed : int
             The same target, options and seed give the same samples.
         folder : Path, optional
-            Where the sampler may keep files of its own.
+            Where the sampler may keep files of its own. A sampler that resumes finds there what a killed run of
+            the same problem, options and seed left; ``fit`` sees to it that it is the same.
         report : callable
             Called now and then with a :class:`Progress`.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 
 import typer
@@ -32,8 +33,8 @@ from astroemu.cli import (
     train,
     validate,
 )
-from astroemu.errors import AstroemuError, ProbeError
-from astroemu.parallel import launched, world
+from astroemu.errors import AstroemuError, PluginError, ProbeError
+from astroemu.parallel import World, launched, world
 
 app = typer.Typer(
     name="astroemu",
@@ -92,6 +93,7 @@ def main() -> None:
     except (AstroemuError, ProbeError) as error:
         if os.environ.get("ASTROEMU_DEBUG"):
             raise
+        _let_the_first_speak()
         print(f"astroemu: {error}", file=sys.stderr)
         _end(1 if isinstance(error, ProbeError) else 2)
     except KeyboardInterrupt:
@@ -104,9 +106,21 @@ def main() -> None:
         raise
 
 
+def _let_the_first_speak() -> None:
+    """Wait a little in all processes but the first: one that met the same error ends them all before they say it."""
+    time.sleep(min(_everyone().rank, 8) * 0.5)
+
+
 def _end(code: int) -> None:
     """Leave with an exit code, and take the other processes of an MPI job along."""
-    if launched() > 1 and "mpi4py.MPI" in sys.modules:
-        sys.stderr.flush()
-        world().abort(code)
+    sys.stderr.flush()
+    _everyone().abort(code)
     sys.exit(code)
+
+
+def _everyone() -> World:
+    """The processes of the job; this one alone where MPI itself is what failed."""
+    try:
+        return world()
+    except PluginError:
+        return World()

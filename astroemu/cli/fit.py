@@ -20,11 +20,15 @@ def fit(
         [], "--set", metavar="KEY=VALUE", help="Override a key, such as samplers.emcee.walkers=32."
     ),
     without: list[str] = typer.Option([], metavar="PROBE", help="Leave a probe out; repeat for several."),
+    resume: bool = typer.Option(
+        False, "--resume", help="Go on with the run in the folder (--out, or the latest runs/NAME); else start it."
+    ),
     no_report: bool = typer.Option(False, "--no-report", help="Skip the pictures."),
 ) -> None:
     """Sample the joint posterior of a configuration; write samples, summary and pictures.
 
-    A folder that holds a run is never overwritten.
+    A folder that holds a run is never overwritten; --resume goes on with an unfinished run of the same problem.
+    Under mpiexec all processes sample together.
     """
     import warnings
 
@@ -32,6 +36,7 @@ def fit(
     from astroemu.configuration import load_configuration
     from astroemu.fitting import fit as run_fit
     from astroemu.model import DoubleCountingWarning
+    from astroemu.parallel import world
     from astroemu.report import write_report
     from astroemu.report.table import text_table
 
@@ -39,7 +44,9 @@ def fit(
     with warnings.catch_warnings(), shown(f"fit {loaded.name}") as report:
         warnings.showwarning = _plain
         warnings.simplefilter("always", DoubleCountingWarning)
-        folder, model = run_fit(loaded, out=out, sampler=sampler, seed=seed, report=report)
+        folder, model = run_fit(loaded, out=out, sampler=sampler, seed=seed, resume=resume, report=report)
+    if not world().first:
+        return
     if model.engine.name != "numpy":
         typer.echo("\n".join(model.compile_report()))
     typer.echo(text_table(folder.summary()))
@@ -55,4 +62,7 @@ def with_engine(engine: str | None) -> list[str]:
 
 
 def _plain(message: Warning | str, *_: object, **__: object) -> None:
-    typer.echo(f"warning: {message}", err=True)
+    from astroemu.parallel import world
+
+    if world().first:
+        typer.echo(f"warning: {message}", err=True)

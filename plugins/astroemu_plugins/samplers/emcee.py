@@ -13,13 +13,22 @@ too narrow a distribution.
 The first quarter of the chain is always dropped, so that the approach to the posterior does not
 enter the estimate of the autocorrelation time. The run goes on until that quarter is ``burn_in``
 integrated autocorrelation times of the slowest parameter long, and what is left is
-``autocorrelation_times`` long and holds ``effective_samples`` independent samples.
+``autocorrelation_times`` long, holds ``effective_samples`` independent samples, and has halves that agree
+(split R-hat).
+
+Under MPI every process runs an ensemble of its own (``mpi = "ensembles"``): their effective samples add up,
+and R-hat compares them. Where a single point takes long, one ensemble is shared instead (``mpi = "pool"``):
+each process evaluates its part of every batch, and the samples are those of one process.
+
+The state (the chain so far, the generator, the counts) is written every ``checkpoint_seconds``; a resumed run
+gives bit for bit the samples of one that was never stopped.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,8 +36,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from astroemu.checkpoint import Checkpoint, State
+from astroemu.convergence import halves, split_r_hat
 from astroemu.errors import ConfigurationError, SamplingError
-from astroemu.sampler import Counted, Progress, Report, Sampler, Target, seeds, silent
+from astroemu.parallel import Shared, World, world
+from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
 from astroemu.samples import Samples, kish_ess
 
 Array = NDArray[np.float64]
@@ -37,6 +49,10 @@ _STARTING_DRAWS = 20_000
 _STARTING_PATIENCE = 3
 #: One part in so many of the chain is burn-in.
 _BURN_IN = 4
+#: The processes agree on writing their states every so many steps.
+_MEETING = 10
+#: What stored and new log-likelihoods may differ by: engines differ by 1e-3.
+_SAME = 0.01
 
 
 class Emcee(Sampler):
@@ -58,10 +74,22 @@ class Emcee(Sampler):
     check_every : int
         Least number of steps between estimates of the autocorrelation time; it is a tenth of the
         chain once that is more.
+    r_hat : float
+        Highest split R-hat of any parameter, see :func:`astroemu.convergence.split_r_hat`.
+    mpi : {"ensembles", "pool"}
+    checkpoint_seconds : float
+        Least time between two writings of the state.
     """
 
     name = "emcee"
     citation = "Foreman-Mackey et al. 2013, PASP 125, 306, arXiv:1202.3665"
+    traits = Traits(
+        batch="fixed",
+        processes="all",
+        resumes=True,
+        may_change=("checkpoint_seconds", "max_steps"),
+        packages=("emcee",),
+    )
 
     def __init__(
         self,
@@ -72,6 +100,9 @@ class Emcee(Sampler):
         burn_in: float = 10.0,
         max_steps: int = 50_000,
         check_every: int = 250,
+        r_hat: float = 1.01,
+        mpi: Literal["ensembles", "pool"] = "ensembles",
+        checkpoint_seconds: float = 10.0,
     ) -> None:
         for name, value in (("walkers", walkers), ("max_steps", max_steps), ("check_every", check_every)):
             if value < 1:
@@ -93,6 +124,13 @@ class Emcee(Sampler):
         self.burn_in = burn_in
         self.max_steps = max_steps
         self.check_every = check_every
+        if r_hat <= 1:
+            raise ConfigurationError(f"r_hat = {r_hat} must be more than 1")
+        self.r_hat = r_hat
+        self.mpi = mpi
+        if not checkpoint_seconds >= 0:
+            raise ConfigurationError(f"checkpoint_seconds = {checkpoint_seconds} must not be negative")
+        self.checkpoint_seconds = checkpoint_seconds
 
     def check(self, target: Target) -> None:
         n_dim = len(target.names)
@@ -100,93 +138,243 @@ class Emcee(Sampler):
             raise ConfigurationError(f"walkers = {self.walkers} must be at least {2 * n_dim} for {n_dim} parameters")
 
     def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
-        import emcee
-
         self.check(target)
-        n_dim = len(target.names)
-        counted = Counted(target)
-        start_seed, chain_seed = seeds(seed, 2)
-        start = _starting_points(counted, self.walkers, np.random.default_rng(start_seed))
-        moves = {"de": emcee.moves.DEMove, "stretch": emcee.moves.StretchMove}
-
-        def log_posterior(z: Array) -> Array:
-            return counted.log_likelihood(_theta(target, z)) - _half_square(z)
-
-        sampler = emcee.EnsembleSampler(self.walkers, n_dim, log_posterior, moves=moves[self.move](), vectorize=True)
-        sampler.random_state = np.random.RandomState(
-            np.random.MT19937(chain_seed)
-        ).get_state()  # the only form that emcee takes
-        tau = np.full(n_dim, np.nan)
-        last, check_at = time.monotonic(), self.check_every
-        for _ in sampler.sample(start, iterations=self.max_steps):
-            step = sampler.iteration
-            if step >= check_at:
-                check_at = step + max(self.check_every, step // 10)  # an estimate takes longer, the longer the chain
-                tau = _autocorrelation_time(sampler, step)
-                if self._enough(step, tau):
-                    break
+        shared = self.mpi == "pool"
+        # In a pool every process takes the same steps, so each of them runs what one process would.
+        everyone = World() if shared else world()
+        counted = Counted(Shared(target, world()) if shared else target)
+        checkpoint = Checkpoint(self._file(folder, everyone), every=self.checkpoint_seconds)
+        facts = {
+            "names": list(target.names),
+            "seed": seed,
+            "walkers": self.walkers,
+            "move": self.move,
+            "processes": everyone.size,
+        }
+        chain = Chain(counted, self.walkers, self.move)
+        state = self._found(checkpoint, everyone)
+        if state is None:
+            own = seeds(seed, 2 * everyone.size)[2 * everyone.rank :]
+            chain.begin(own[0], own[1], self.max_steps)
+            chain.check_at = self.check_every
+        else:
+            _refuse_other(state, facts, folder)
+            chain.resume(state, self.max_steps)
+        last = time.monotonic()
+        while chain.step < self.max_steps and not self._enough(chain, everyone):
+            chain.advance(min(_MEETING, self.max_steps - chain.step, chain.check_at - chain.step))
+            if chain.step >= chain.check_at:
+                # An estimate takes longer, the longer the chain.
+                chain.check_at += max(self.check_every, chain.step // 10)
+                chain.estimate(everyone)
+            if everyone.from_first(checkpoint.due()) and world().rank == everyone.rank:
+                checkpoint.save({**facts, **chain.facts()}, chain.arrays())
             if time.monotonic() - last > 0.2:
                 last = time.monotonic()
-                report(self._progress(step, tau, counted.n))
-        report(self._progress(sampler.iteration, tau, counted.n))
-        return self._samples(sampler, tau, counted)
+                report(self._progress(chain, everyone))
+        chain.estimate(everyone)
+        report(self._progress(chain, everyone))
+        return self._samples(chain, everyone)
 
-    def _lengths(self, step: int, tau: Array) -> tuple[float, float, float]:
+    def _file(self, folder: Path | None, everyone: World) -> Path | None:
+        return None if folder is None else folder / f"emcee-{everyone.rank}.h5"
+
+    def _found(self, checkpoint: Checkpoint, everyone: World) -> State | None:
+        """The newest state that all processes have."""
+        if self.mpi == "pool":
+            states = world().from_first(checkpoint.load() if world().first else None)
+        else:
+            states = checkpoint.load()
+        steps = everyone.from_all({int(state.facts["step"]) for state in states})
+        common = set.intersection(*steps)
+        return next((state for state in states if common and state.facts["step"] == max(common)), None)
+
+    def _lengths(self, chain: Chain, everyone: World) -> tuple[float, float, float]:
         """Burn-in and kept length in autocorrelation times, and effective samples."""
-        slowest = float(np.max(tau))
+        slowest = float(np.max(chain.tau))
         if not np.isfinite(slowest) or slowest <= 0:
             return 0.0, 0.0, 0.0
-        burn_in = step // _BURN_IN
-        return burn_in / slowest, (step - burn_in) / slowest, (step - burn_in) / slowest * self.walkers
+        burn_in = chain.checked // _BURN_IN
+        length = (chain.checked - burn_in) / slowest
+        return burn_in / slowest, length, length * self.walkers * everyone.size
 
-    def _enough(self, step: int, tau: Array) -> bool:
-        burn_in, length, ess = self._lengths(step, tau)
-        return burn_in >= self.burn_in and length >= self.autocorrelation_times and ess >= self.effective_samples
+    def _enough(self, chain: Chain, everyone: World) -> bool:
+        burn_in, length, ess = self._lengths(chain, everyone)
+        long = burn_in >= self.burn_in and length >= self.autocorrelation_times and ess >= self.effective_samples
+        return long and bool(np.max(chain.r_hat) <= self.r_hat)
 
-    def _progress(self, step: int, tau: Array, n: int) -> Progress:
-        _, length, ess = self._lengths(step, tau)
+    def _progress(self, chain: Chain, everyone: World) -> Progress:
+        _, length, ess = self._lengths(chain, everyone)
         wanted = ((length, self.autocorrelation_times), (ess, self.effective_samples))
         fraction = min((have / need for have, need in wanted if need > 0), default=1.0)
         status = f"{length:.0f} of {self.autocorrelation_times:g} autocorrelation times"
-        return Progress(step, n, status, min(fraction, 1.0))
+        return Progress(chain.step, chain.counted.n, status, min(fraction, 1.0))
 
-    def _samples(self, sampler: Any, tau: Array, counted: Counted) -> Samples:
-        step = int(sampler.iteration)
-        discard = step // _BURN_IN
-        if not np.all(np.isfinite(tau)):
-            tau = _autocorrelation_time(sampler, step)
-        slowest = float(np.max(tau)) if np.all(np.isfinite(tau)) else float(step)
+    def _samples(self, chain: Chain, everyone: World) -> Samples:
+        slowest = float(np.max(chain.tau)) if np.all(np.isfinite(chain.tau)) else float(chain.step)
         thin = max(int(slowest / 4), 1)
-        kept = {"discard": discard, "thin": thin, "flat": True}
-        z = sampler.get_chain(**kept)
-        theta = _theta(counted, z)
-        burn_in, length, ess = self._lengths(step, tau)
-        converged = self._enough(step, tau)
+        discard = chain.step // _BURN_IN
+        z, log_prob = chain.kept(discard, thin)
+        z, log_prob = np.concatenate(everyone.from_all(z)), np.concatenate(everyone.from_all(log_prob))
+        names = chain.counted.names
+        theta = _theta(chain.counted, z)
+        burn_in, length, ess = self._lengths(chain, everyone)
         n = len(theta)
         return Samples(
-            names=counted.names,
+            names=names,
             theta=theta,
-            log_likelihood=sampler.get_log_prob(**kept) + _half_square(z),
-            log_prior=counted.log_prior(theta),
+            log_likelihood=log_prob + _half_square(z),
+            log_prior=chain.counted.log_prior(theta),
             log_weight=np.full(n, -np.log(n)),
             sampler=self.name,
             ess=ess,
-            converged=converged,
+            converged=self._enough(chain, everyone),
             reason=(
                 f"{length:.0f} autocorrelation times ({self.autocorrelation_times:g} asked for) after a burn-in of "
                 f"{burn_in:.0f} ({self.burn_in:g} asked for), "
-                f"and {ess:.0f} effective samples ({self.effective_samples:g} asked for)"
+                f"{ess:.0f} effective samples ({self.effective_samples:g} asked for), "
+                f"and a split R-hat of {np.max(chain.r_hat):.4f} (at most {self.r_hat:g} asked for)"
             ),
-            n_likelihood=counted.n,
+            n_likelihood=sum(everyone.from_all(chain.counted.n)),
             diagnostics={
-                "steps": step,
+                "steps": chain.step,
                 "walkers": self.walkers,
+                "ensembles": everyone.size,
                 "burn_in_steps": discard,
                 "thin": thin,
-                "autocorrelation_time": dict(zip(counted.names, np.asarray(tau).tolist(), strict=True)),
-                "acceptance": float(np.mean(sampler.acceptance_fraction)),
+                "autocorrelation_time": dict(zip(names, chain.tau.tolist(), strict=True)),
+                "r_hat": dict(zip(names, chain.r_hat.tolist(), strict=True)),
+                "acceptance": float(np.mean(everyone.from_all(chain.acceptance))),
             },
         )
+
+
+class Chain:
+    """The chain of one ensemble: everything that a resumed run has to have.
+
+    Parameters
+    ----------
+    counted : Counted
+    walkers : int
+    move : {"de", "stretch"}
+
+    Attributes
+    ----------
+    check_at : int
+        The step at which the autocorrelation time is estimated next.
+    checked : int
+        The step at which it was estimated last.
+    tau, r_hat : (d,) array
+        As estimated last, over all ensembles; NaN before.
+    """
+
+    def __init__(self, counted: Counted, walkers: int, move: str) -> None:
+        import emcee
+
+        def log_posterior(z: Array) -> Array:
+            return counted.log_likelihood(_theta(counted, z)) - _half_square(z)
+
+        moves = {"de": emcee.moves.DEMove, "stretch": emcee.moves.StretchMove}
+        n_dim = len(counted.names)
+        self.counted = counted
+        self.sampler = emcee.EnsembleSampler(walkers, n_dim, log_posterior, moves=moves[move](), vectorize=True)
+        self.check_at = self.checked = 0
+        self.tau, self.r_hat = np.full(n_dim, np.nan), np.full(n_dim, np.nan)
+        self._steps: Iterator[Any] = iter(())
+
+    @property
+    def step(self) -> int:
+        return int(self.sampler.iteration)
+
+    @property
+    def acceptance(self) -> float:
+        return float(np.mean(self.sampler.acceptance_fraction))
+
+    def begin(self, start_seed: Any, chain_seed: Any, max_steps: int) -> None:
+        """Choose where the walkers start."""
+        start = _starting_points(self.counted, self.sampler.nwalkers, np.random.default_rng(start_seed))
+        generator = np.random.RandomState(np.random.MT19937(chain_seed))
+        self.sampler.random_state = generator.get_state()  # the only form that emcee takes
+        self._steps = self.sampler.sample(start, iterations=max_steps)
+
+    def advance(self, steps: int) -> None:
+        """Take some steps."""
+        for _ in range(steps):
+            next(self._steps)
+
+    def estimate(self, everyone: World) -> None:
+        """Estimate the autocorrelation time and R-hat after burn-in, over the ensembles of all processes."""
+        if self.checked == self.step:
+            return
+        self.checked = self.step
+        self.tau = np.mean(everyone.from_all(_autocorrelation_time(self.sampler, self.step)), axis=0)
+        each = everyone.from_all(halves(self.sampler.get_chain(discard=self.step // _BURN_IN)))
+        self.r_hat = split_r_hat(np.concatenate([m for m, _ in each]), np.concatenate([v for _, v in each]))
+
+    def kept(self, discard: int, thin: int) -> tuple[Array, Array]:
+        """Normal scores ``(n, d)`` and their log posterior ``(n,)`` after burn-in, thinned."""
+        which = {"discard": discard, "thin": thin, "flat": True}
+        return self.sampler.get_chain(**which), self.sampler.get_log_prob(**which)
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values of the state."""
+        _, _, position, has_gauss, gauss = self.sampler.random_state
+        return {
+            "step": self.step,
+            "checked": self.checked,
+            "check_at": self.check_at,
+            "n": self.counted.n,
+            "generator": [int(position), int(has_gauss), float(gauss)],
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Arrays of the state."""
+        backend = self.sampler.backend
+        return {
+            "chain": backend.chain[: self.step],
+            "log_prob": backend.log_prob[: self.step],
+            "accepted": backend.accepted,
+            "tau": self.tau,
+            "r_hat": self.r_hat,
+            "generator": self.sampler.random_state[1],
+        }
+
+    def resume(self, state: State, max_steps: int) -> None:
+        """Take up a state.
+
+        Raises
+        ------
+        SamplingError
+            If the log-likelihood at its last points is not what it was.
+        """
+        import emcee
+
+        facts, arrays = state.facts, state.arrays
+        walkers = arrays["chain"][-1]
+        found = self.counted.target.log_likelihood(_theta(self.counted, walkers)) - _half_square(walkers)
+        if not np.allclose(found, arrays["log_prob"][-1], rtol=1e-6, atol=_SAME):
+            worst = float(np.max(np.abs(found - arrays["log_prob"][-1])))
+            raise SamplingError(
+                f"the likelihood is not that of the run to be resumed: at its last points ln L differs by up to "
+                f"{worst:.3g}. Start afresh in another folder"
+            )
+        backend = self.sampler.backend
+        backend.chain, backend.log_prob, backend.accepted = arrays["chain"], arrays["log_prob"], arrays["accepted"]
+        backend.iteration = int(facts["step"])
+        generator = ("MT19937", arrays["generator"], *facts["generator"])
+        now = emcee.State(walkers, log_prob=arrays["log_prob"][-1], random_state=generator)
+        self._steps = self.sampler.sample(now, iterations=max(max_steps - self.step, 0), skip_initial_state_check=True)
+        self.counted.n, self.checked, self.check_at = int(facts["n"]), int(facts["checked"]), int(facts["check_at"])
+        self.tau, self.r_hat = arrays["tau"], arrays["r_hat"]
+
+
+def _refuse_other(state: State, asked: Mapping[str, Any], folder: Path | None) -> None:
+    for what, value in asked.items():
+        if state.facts[what] != value:
+            raise SamplingError(
+                f"{folder} holds the state of a run with {what} = {state.facts[what]}, not {value}; "
+                "go on with that, or start afresh in another folder"
+            )
 
 
 def _autocorrelation_time(sampler: Any, step: int) -> Array:
