@@ -12,17 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from astroemu.errors import PluginError
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from astroemu.sampler import Target
-
-Array = NDArray[np.float64]
 
 #: Set by Open MPI, by MPICH and its relatives, and by MVAPICH for every process that they start.
 _LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
@@ -112,34 +105,3 @@ def _end_together(everyone: World) -> None:
         everyone.abort(1)
 
     sys.excepthook = hook
-
-
-class Shared:
-    """A target whose batches the processes of a job evaluate together, a part each.
-
-    All of them must ask for the same points at the same time, and all get the same values.
-
-    Parameters
-    ----------
-    target : Target
-    everyone : World
-    """
-
-    def __init__(self, target: Target, everyone: World) -> None:
-        self.target = target
-        self.everyone = everyone
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target.names
-
-    def prior_transform(self, u: Array) -> Array:
-        return self.target.prior_transform(u)
-
-    def log_prior(self, theta: Array) -> Array:
-        return self.target.log_prior(theta)
-
-    def log_likelihood(self, theta: Array) -> Array:
-        part = np.array_split(theta, self.everyone.size)[self.everyone.rank]
-        own = self.target.log_likelihood(part) if len(part) else np.empty(0)
-        return np.concatenate(self.everyone.from_all(own))

@@ -60,7 +60,7 @@ class RunFolder:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunFolderError(
                 f"{path} already holds a run or other files; nothing was changed. "
-                "Choose another folder with --out, or remove this one"
+                "Choose another folder with --out, go on with an unfinished run with --resume, or remove this one"
             )
         try:
             path.mkdir(parents=True, exist_ok=True)

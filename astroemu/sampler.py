@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.parallel import World
 from astroemu.samples import Samples
 
 Array = NDArray[np.float64]
@@ -171,6 +172,37 @@ class Counted:
     def log_likelihood(self, theta: Array) -> Array:
         self.n += len(theta)
         return self.target.log_likelihood(theta)
+
+
+class Shared:
+    """A target whose batches the processes of a job evaluate together, a part each.
+
+    All of them must ask for the same points at the same time, and all get the same values.
+
+    Parameters
+    ----------
+    target : Target
+    everyone : World
+    """
+
+    def __init__(self, target: Target, everyone: World) -> None:
+        self.target = target
+        self.everyone = everyone
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.target.names
+
+    def prior_transform(self, u: Array) -> Array:
+        return self.target.prior_transform(u)
+
+    def log_prior(self, theta: Array) -> Array:
+        return self.target.log_prior(theta)
+
+    def log_likelihood(self, theta: Array) -> Array:
+        part = np.array_split(theta, self.everyone.size)[self.everyone.rank]
+        own = self.target.log_likelihood(part) if len(part) else np.empty(0)
+        return np.concatenate(self.everyone.from_all(own))
 
 
 def seeds(seed: int, n: int) -> list[Any]:

@@ -56,7 +56,7 @@ def test_it_ends_well_and_says_what_it_wrote(fitted):
 def test_it_writes_every_file(fitted):
     folder, _ = fitted
     pictures = {"corner.png", *(f"predictive_{probe}.png" for probe in PROBES)}
-    others = {"samples.h5", "summary.json", "table.txt", "configuration.toml", "resolved.json"}
+    others = {"samples.h5", "summary.json", "table.txt", "configuration.toml", "resolved.json", "identity.json"}
     assert {path.name for path in folder.iterdir()} == pictures | others
     for name in pictures:
         assert (folder / name).read_bytes().startswith(b"\x89PNG\r\n") and (folder / name).stat().st_size > 5000
@@ -174,7 +174,8 @@ def twice(tmp_path_factory):
 
 def test_without_out_each_fit_has_its_own_folder(twice):
     for folder in twice:
-        assert set(hashes(folder)) == {"samples.h5", "summary.json", "configuration.toml", "resolved.json"}
+        expected = {"samples.h5", "summary.json", "configuration.toml", "resolved.json", "identity.json"}
+        assert set(hashes(folder)) == expected
 
 
 def test_the_seed_decides_the_samples(twice):

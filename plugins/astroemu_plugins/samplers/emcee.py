@@ -39,8 +39,8 @@ from scipy.special import ndtr
 from astroemu.checkpoint import Checkpoint, State
 from astroemu.convergence import halves, split_r_hat
 from astroemu.errors import ConfigurationError, SamplingError
-from astroemu.parallel import Shared, World, world
-from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
+from astroemu.parallel import World, world
+from astroemu.sampler import Counted, Progress, Report, Sampler, Shared, Target, Traits, seeds, silent
 from astroemu.samples import Samples, kish_ess
 
 Array = NDArray[np.float64]
