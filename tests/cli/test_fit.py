@@ -133,7 +133,7 @@ def test_report_makes_the_pictures_again(fitted, tmp_path):
     folder, _ = fitted
     copy = tmp_path / "copy"
     copy.mkdir()
-    for name in ("samples.h5", "summary.json", "resolved.json", "configuration.toml"):
+    for name in ("samples.h5", "summary.json", "resolved.json", "configuration.toml", "identity.json"):
         (copy / name).write_bytes((folder / name).read_bytes())
     code, said, _ = command("report", str(copy))
     assert code == 0 and "log10_l_x" in said
