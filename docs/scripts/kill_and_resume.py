@@ -83,8 +83,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1, help="of the random moments")
-    parser.add_argument("options", nargs="*", help="after --: options of every fit")
-    arguments = parser.parse_args()
+    cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    arguments = parser.parse_args(sys.argv[1:cut])
+    arguments.options = sys.argv[cut + 1 :]
     rng, kills, failures, results = np.random.default_rng(arguments.seed), 0, 0, []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
