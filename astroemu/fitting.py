@@ -11,6 +11,7 @@ from astroemu.errors import ConfigurationError, located
 from astroemu.identity import Identity, identify
 from astroemu.model import Counts, Model
 from astroemu.parallel import World, world
+from astroemu.profile import Profile
 from astroemu.run import RunFolder, summarise
 from astroemu.sampler import Report, Sampler, silent
 
@@ -22,6 +23,7 @@ def fit(
     sampler: str | None = None,
     seed: int | None = None,
     resume: bool = False,
+    profile: bool = False,
     report: Report = silent,
 ) -> tuple[RunFolder, Model]:
     """Sample the posterior of a configuration and write its run folder.
@@ -41,6 +43,8 @@ def fit(
     resume : bool
         Go on with the run in the folder. Without a run there a new one is started, and a finished one is
         returned as it is, so that one command can be given again and again.
+    profile : bool
+        Time the parts of the model; the summary gets them, of the first process.
     report : callable
         Told of the progress.
 
@@ -69,13 +73,16 @@ def fit(
     folder, sessions = everyone.from_first((folder, sessions))
     if not sessions:
         return folder, model
+    model.profile = Profile() if profile else None
     started = time.perf_counter()
     samples = algorithm.run(model, seed=seed, folder=folder.state, report=report)
     wall = time.perf_counter() - started
     model.counts = _together(model.counts, everyone)
     if everyone.first:
         facts = {"seed": seed, "wall_seconds": wall, "sessions": sessions, "processes": everyone.size}
-        folder.finish(samples, summarise(samples, model, configuration, **facts))
+        timed = {} if model.profile is None else {"profile": model.profile.summary(wall)}
+        model.profile = None
+        folder.finish(samples, {**summarise(samples, model, configuration, **facts), **timed})
     everyone.wait()
     return folder, model
 

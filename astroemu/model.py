@@ -22,6 +22,7 @@ from astroemu.observable import Observable
 from astroemu.pipeline import Pipeline
 from astroemu.prior import Prior
 from astroemu.probe import Probe
+from astroemu.profile import Profile
 from astroemu.provider import Provider
 from astroemu.requirement import Requirement
 from astroemu.sampled import Sampled
@@ -105,6 +106,8 @@ class Model:
         self.emulator_error = float(emulator_error)
         self.prior = self._fitted(self._with_nuisance(prior), truncate_prior)
         self.counts = Counts()
+        #: Set one to have the parts timed.
+        self.profile: Profile | None = None
         self.providers |= self._measured_parameters()
         self._source = self._providers_by_observable()
         self._check_parameters()
@@ -283,8 +286,10 @@ class Model:
         ProbeError
             If a probe or provider raises: it names the plugin and the point.
         """
-        parts = self.log_likelihood_by_probe(theta)
-        return np.asarray(sum(parts.values()))
+        if self.profile is None:
+            return np.asarray(sum(self.log_likelihood_by_probe(theta).values()))
+        with self.profile.whole():
+            return np.asarray(sum(self.log_likelihood_by_probe(theta).values()))
 
     def log_likelihood_by_probe(self, theta: Array) -> dict[str, Array]:
         """Log-likelihood ``(n,)`` of each probe; see :meth:`log_likelihood`."""

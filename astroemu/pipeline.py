@@ -295,8 +295,13 @@ class Pipeline:
         }
 
     def _guarded(self, plugin: Any, key: str, theta: Any, call: Any) -> Any:
+        profile = self.model.profile
         try:
-            return call()
+            if profile is None or not isinstance(theta, np.ndarray):  # what is traced is not run here
+                return call()
+            kind = "probe" if self.model.probes.get(key) is plugin else "provider"
+            with profile.part(f"{kind} {key}"):
+                return call()
         except (AstroemuError, ProbeError):
             raise
         except Exception as error:

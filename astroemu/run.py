@@ -231,6 +231,7 @@ def summarise(
         "best_sample": dict(zip(samples.names, best.tolist(), strict=True)),
         "best_log_likelihood": {k: float(v[0]) for k, v in model.log_likelihood_by_probe(best[None]).items()},
         "evaluations": {
+            "evaluated": counts.evaluated,
             "outside_emulator_range": counts.outside,
             "not_finite": counts.not_finite,
             "fraction_outside": counts.outside / max(counts.evaluated, 1),

@@ -23,6 +23,7 @@ def fit(
     resume: bool = typer.Option(
         False, "--resume", help="Go on with the run in the folder (--out, or the latest runs/NAME); else start it."
     ),
+    profile: bool = typer.Option(False, "--profile", help="Time the sampler, the emulators and the probes."),
     no_report: bool = typer.Option(False, "--no-report", help="Skip the pictures."),
 ) -> None:
     """Sample the joint posterior of a configuration; write samples, summary and pictures.
@@ -37,6 +38,7 @@ def fit(
     from astroemu.fitting import fit as run_fit
     from astroemu.model import DoubleCountingWarning
     from astroemu.parallel import world
+    from astroemu.profile import profile_table
     from astroemu.report import write_report
     from astroemu.report.table import text_table
 
@@ -44,12 +46,17 @@ def fit(
     with warnings.catch_warnings(), shown(f"fit {loaded.name}") as report:
         warnings.showwarning = _plain
         warnings.simplefilter("always", DoubleCountingWarning)
-        folder, model = run_fit(loaded, out=out, sampler=sampler, seed=seed, resume=resume, report=report)
+        folder, model = run_fit(
+            loaded, out=out, sampler=sampler, seed=seed, resume=resume, profile=profile, report=report
+        )
     if not world().first:
         return
     if model.engine.name != "numpy":
         typer.echo("\n".join(model.compile_report()))
-    typer.echo(text_table(folder.summary()))
+    summary = folder.summary()
+    typer.echo(text_table(summary))
+    if "profile" in summary:
+        typer.echo(profile_table(summary))
     if not no_report:
         typer.echo("Written:")
         for path in write_report(folder, model):

@@ -64,6 +64,8 @@ def killed(name: str) -> str:
 
 def two_ranks(name: str) -> str:
     """Run as two processes under ``mpiexec``; one of them writes the samples."""
+    if SAMPLERS.load(name).traits.processes == "one":
+        raise Skipped("it declares that it runs in one process")
     beside = str(Path(sys.executable).parent)
     mpiexec = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
     if mpiexec is None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from astroemu.errors import ProbeError
-from astroemu.sampler import Sampler, Target
+from astroemu.sampler import Sampler, Target, Traits
 from astroemu.samples import Samples
 from astroemu.testing import processes
 from astroemu.testing.problems import MEAN, WIDTH, Gaussian, that_fails, with_nan
@@ -64,7 +64,11 @@ def _declarations(make: Make, name: str) -> str:
         free = option.kind in (option.VAR_KEYWORD, option.VAR_POSITIONAL)
         ensure(free or option.annotation is not option.empty, f"the option {option.name!r} has no annotation")
         ensure(free or option.default is not option.empty, f"the option {option.name!r} has no default")
-    return ""
+    ensure(isinstance(sampler.traits, Traits), "its traits are no astroemu.sampler.Traits")
+    options = inspect.signature(type(sampler).__init__).parameters
+    unknown = [name for name in sampler.traits.may_change if name not in options]
+    ensure(not unknown, f"its traits name the options {unknown}, which it does not have")
+    return str(sampler.traits)
 
 
 def _run(sampler: Sampler, target: Target, seed: int = 1) -> Samples:

@@ -34,6 +34,19 @@ class Gaussian:
         return np.where(theta[:, 0] < MEAN[0], -np.inf, values) if self.wall else values
 
 
+def test_converged_is_said_with_its_reasons():
+    chain = Emcee(walkers=32).run(Gaussian(), seed=1)
+    assert chain.converged and max(chain.diagnostics["r_hat"].values()) <= 1.01
+    for reason in ("autocorrelation times", "burn-in", "effective samples", "split R-hat"):
+        assert reason in chain.reason
+    strict = Emcee(walkers=32, r_hat=1.0000001, max_steps=3000).run(Gaussian(), seed=1)
+    assert not strict.converged
+    nested = UltraNest(live_points=100).run(Gaussian(), seed=1)
+    assert 0 < nested.diagnostics["efficiency"] < 1 and "insertion orders" in nested.reason
+    stopped = UltraNest(live_points=100, max_calls=1000).run(Gaussian(), seed=1)
+    assert not stopped.converged and "max_calls" in stopped.reason
+
+
 def check_moments(samples):
     error = WIDTH / np.sqrt(samples.ess)
     assert np.all(np.abs(samples.mean() - MEAN) < 5 * error)

@@ -194,10 +194,12 @@ class UltraNest(Sampler):
             log_evidence_err=float(result["logzerr"]),
             diagnostics={
                 "iterations": int(result["niter"]),
+                "efficiency": int(result["niter"]) / max(calls, 1),
                 "live_points": self.live_points,
                 "method": self.method,
                 "information": float(result.get("H", np.nan)),
                 "insertion_order_converged": uniform,
+                "insertion_order_iterations": float(insertion.get("independent_iterations", np.nan)),
             },
         )
 
