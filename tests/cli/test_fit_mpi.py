@@ -157,6 +157,36 @@ def test_a_sampler_of_one_process_is_not_run_by_several():
         _check_processes(Alone(), "alone", World(0, 2, object()))
 
 
+HOST_BOUND = """
+import time
+from astroemu.parallel import world
+from astroemu.testing.problems import Gaussian
+from astroemu_plugins.samplers.emcee import Emcee
+
+
+class HostBound(Gaussian):
+    def log_likelihood(self, theta):
+        time.sleep(0.02 * len(theta))
+        return super().log_likelihood(theta)
+
+
+world()
+began = time.perf_counter()
+samples = Emcee(walkers=16, starting_draws=200, max_steps=20, mpi="pool").run(HostBound(), seed=1)
+if world().first:
+    print(time.perf_counter() - began, samples.theta.sum())
+"""
+
+
+@mpi
+@pytest.mark.slow
+def test_a_pool_halves_the_time_of_a_host_bound_probe(tmp_path):
+    (tmp_path / "script.py").write_text(HOST_BOUND)
+    seconds, sums = zip(*(run(script=tmp_path / "script.py", ranks=n)[0].stdout.split() for n in (1, 2)), strict=True)
+    assert sums[0] == sums[1]
+    assert float(seconds[0]) / float(seconds[1]) >= 1.8
+
+
 @mpi
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["ensembles", "pool"])

@@ -79,6 +79,8 @@ class Emcee(Sampler):
     mpi : {"ensembles", "pool"}
     checkpoint_seconds : float
         Least time between two writings of the state.
+    starting_draws : int
+        Prior draws among which the walkers' starting points are sought.
     """
 
     name = "emcee"
@@ -103,6 +105,7 @@ class Emcee(Sampler):
         r_hat: float = 1.01,
         mpi: Literal["ensembles", "pool"] = "ensembles",
         checkpoint_seconds: float = 10.0,
+        starting_draws: int = _STARTING_DRAWS,
     ) -> None:
         for name, value in (("walkers", walkers), ("max_steps", max_steps), ("check_every", check_every)):
             if value < 1:
@@ -131,6 +134,9 @@ class Emcee(Sampler):
         if not checkpoint_seconds >= 0:
             raise ConfigurationError(f"checkpoint_seconds = {checkpoint_seconds} must not be negative")
         self.checkpoint_seconds = checkpoint_seconds
+        if starting_draws < 4 * walkers:
+            raise ConfigurationError(f"starting_draws = {starting_draws} must be at least {4 * walkers}, 4 a walker")
+        self.starting_draws = starting_draws
 
     def check(self, target: Target) -> None:
         n_dim = len(target.names)
@@ -155,7 +161,7 @@ class Emcee(Sampler):
         state = self._found(checkpoint, everyone)
         if state is None:
             own = seeds(seed, 2 * everyone.size)[2 * everyone.rank :]
-            chain.begin(own[0], own[1], self.max_steps)
+            chain.begin(own[0], own[1], self.max_steps, self.starting_draws)
             chain.check_at = self.check_every
         else:
             _refuse_other(state, facts, folder)
@@ -290,9 +296,9 @@ class Chain:
     def acceptance(self) -> float:
         return float(np.mean(self.sampler.acceptance_fraction))
 
-    def begin(self, start_seed: Any, chain_seed: Any, max_steps: int) -> None:
+    def begin(self, start_seed: Any, chain_seed: Any, max_steps: int, draws: int) -> None:
         """Choose where the walkers start."""
-        start = _starting_points(self.counted, self.sampler.nwalkers, np.random.default_rng(start_seed))
+        start = _starting_points(self.counted, self.sampler.nwalkers, np.random.default_rng(start_seed), draws)
         generator = np.random.RandomState(np.random.MT19937(chain_seed))
         self.sampler.random_state = generator.get_state()  # the only form that emcee takes
         self._steps = self.sampler.sample(start, iterations=max_steps)
@@ -393,7 +399,7 @@ def _half_square(z: Array) -> Array:
     return 0.5 * np.sum(z * z, axis=1)
 
 
-def _starting_points(target: Counted, walkers: int, rng: np.random.Generator) -> Array:
+def _starting_points(target: Counted, walkers: int, rng: np.random.Generator, draws: int = _STARTING_DRAWS) -> Array:
     """Draw normal scores that are spread like the posterior.
 
     Population Monte Carlo (Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907): draws from the prior are
@@ -402,7 +408,7 @@ def _starting_points(target: Counted, walkers: int, rng: np.random.Generator) ->
     starts far out may stay there for the whole run: differences between the others are too short for it.
     """
     n_dim = len(target.names)
-    z = rng.standard_normal((_STARTING_DRAWS, n_dim))
+    z = rng.standard_normal((draws, n_dim))
     log_q = -_half_square(z)
     chosen, best, idle = z[:walkers], -1.0, 0
     while best < 1.0 and idle < _STARTING_PATIENCE:
@@ -419,7 +425,7 @@ def _starting_points(target: Counted, walkers: int, rng: np.random.Generator) ->
         weight = np.exp(log_w - log_w.max())
         covariance = 2.0 * np.cov(z.T, aweights=weight).reshape(n_dim, n_dim) + 1e-8 * np.eye(n_dim)
         centre, root = np.average(z, axis=0, weights=weight), np.linalg.cholesky(covariance)
-        unit = rng.standard_normal((_STARTING_DRAWS // 4, n_dim))
+        unit = rng.standard_normal((draws // 4, n_dim))
         z = centre + unit @ root.T
         log_q = -_half_square(unit) - np.sum(np.log(np.diag(root)))
     if best < 0:
