@@ -158,13 +158,12 @@ class Emcee(Sampler):
             "processes": everyone.size,
         }
         chain = Chain(counted, self.walkers, self.move)
-        state = self._found(checkpoint, everyone)
+        state = self._found(checkpoint, everyone, facts)
         if state is None:
             own = seeds(seed, 2 * everyone.size)[2 * everyone.rank :]
             chain.begin(own[0], own[1], self.max_steps, self.starting_draws)
             chain.check_at = self.check_every
         else:
-            _refuse_other(state, facts, folder)
             chain.resume(state, self.max_steps)
         last = time.monotonic()
         while chain.step < self.max_steps and not self._enough(chain, everyone):
@@ -173,7 +172,8 @@ class Emcee(Sampler):
                 # An estimate takes longer, the longer the chain.
                 chain.check_at += max(self.check_every, chain.step // 10)
                 chain.estimate(everyone)
-            if everyone.from_first(checkpoint.due()) and world().rank == everyone.rank:
+            # All meet here, so that no state is more than one writing ahead of another process's.
+            if everyone.from_all(checkpoint.due())[0] and world().rank == everyone.rank:
                 checkpoint.save({**facts, **chain.facts()}, chain.arrays())
             if time.monotonic() - last > 0.2:
                 last = time.monotonic()
@@ -185,12 +185,14 @@ class Emcee(Sampler):
     def _file(self, folder: Path | None, everyone: World) -> Path | None:
         return None if folder is None else folder / f"emcee-{everyone.rank}.h5"
 
-    def _found(self, checkpoint: Checkpoint, everyone: World) -> State | None:
-        """The newest state that all processes have."""
+    def _found(self, checkpoint: Checkpoint, everyone: World, facts: Mapping[str, Any]) -> State | None:
+        """The newest state that all processes have; none of another run."""
         if self.mpi == "pool":
             states = world().from_first(checkpoint.load() if world().first else None)
         else:
             states = checkpoint.load()
+        for state in states:
+            _refuse_other(state, facts, checkpoint.path)
         steps = everyone.from_all({int(state.facts["step"]) for state in states})
         common = set.intersection(*steps)
         return next((state for state in states if common and state.facts["step"] == max(common)), None)
@@ -374,11 +376,11 @@ class Chain:
         self.tau, self.r_hat = arrays["tau"], arrays["r_hat"]
 
 
-def _refuse_other(state: State, asked: Mapping[str, Any], folder: Path | None) -> None:
+def _refuse_other(state: State, asked: Mapping[str, Any], file: Path | None) -> None:
     for what, value in asked.items():
         if state.facts[what] != value:
             raise SamplingError(
-                f"{folder} holds the state of a run with {what} = {state.facts[what]}, not {value}; "
+                f"{file} holds the state of a run with {what} = {state.facts[what]}, not {value}; "
                 "go on with that, or start afresh in another folder"
             )
 
