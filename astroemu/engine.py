@@ -25,7 +25,7 @@ ENGINES = ("auto", "numpy", "keras")
 #: Points of a piece, whose arrays stay in the cache of a core.
 _PIECE = 256
 #: From here on threads share the batch.
-_SHARED = 128
+_SHARED = 64
 
 
 class Engine(ABC):
