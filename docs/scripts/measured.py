@@ -85,7 +85,8 @@ def _bench(title: str, found: Mapping[str, Any]) -> str:
     }
     head = ("engine, points at once", "microseconds a point", "points a second", "of sgemm", "of both peaks")
     peaks = f"sgemm {found['sgemm'] / 1e9:.0f} GFLOP/s, dgemm {found['dgemm'] / 1e9:.0f}"
-    return f"## {title}\n\nTwo cores, no GPU; in the same run, {peaks} ([speed.md](speed.md#measure-it)).\n\n{_table(head, rows)}\n"
+    where = f"Two cores, no GPU; in the same run, {peaks} ([speed.md](speed.md#measure-it))."
+    return f"## {title}\n\n{where}\n\n{_table(head, rows)}\n"
 
 
 def _peers(found: Mapping[str, Any]) -> str:
