@@ -8,12 +8,15 @@ from typing import Any
 
 from astroemu.configuration import Configuration
 from astroemu.errors import ConfigurationError, located
-from astroemu.identity import Identity, identify
-from astroemu.model import Counts, Model
+from astroemu.identity import Identity
+from astroemu.model import Model
 from astroemu.parallel import World, world
+from astroemu.pool import Pool
 from astroemu.profile import Profile
-from astroemu.run import RunFolder, summarise
-from astroemu.sampler import Report, Sampler, silent
+from astroemu.record import Record
+from astroemu.run import RunFolder
+from astroemu.sampler import Report, Sampler, Target, silent
+from astroemu.summary import summarise
 
 
 def fit(
@@ -28,98 +31,95 @@ def fit(
 ) -> tuple[RunFolder, Model]:
     """Sample the posterior of a configuration and write its run folder.
 
-    Under ``mpiexec`` all processes call this together, and the first one writes.
+    Under ``mpiexec`` to be called on all processes: the first one samples and writes, all evaluate.
 
     Parameters
     ----------
     configuration : Configuration
     out : str or Path, optional
-        Run folder; by default the first free one of ``runs/NAME``, ``runs/NAME-2``, ..., and to resume the one
-        of the highest number.
+        Run folder; by default the first free one of ``runs/NAME``, ``runs/NAME-2``, ...
     sampler : str, optional
         Instead of the configuration's.
     seed : int, optional
         Instead of the configuration's.
     resume : bool
-        Go on with the run in the folder. Without a run there a new one is started, and a finished one is
-        returned as it is, so that one command can be given again and again.
+        Go on with the run in ``out`` (or in the last of ``runs/NAME``, ...) if it was cut short; start it if there is
+        none; leave it as it is if it is finished.
     profile : bool
-        Time the parts of the model; the summary gets them, of the first process.
+        Time the parts of the model, on the first process; the summary gets the seconds.
     report : callable
         Told of the progress.
 
     Raises
     ------
     AstroemuError
-        For anything that a user can mend; nothing is written before the model is whole.
-    RunFolderError
-        If the run to be resumed is another one.
+        For anything that a user can mend; nothing is written before the model is whole. A run that is resumed
+        must be the same in everything that moves its numbers; the message has every difference.
     """
     seed = configuration.document.seed if seed is None else seed
     name = sampler or configuration.document.sampler
-    algorithm = configuration.sampler(sampler)
+    algorithm = configuration.sampler(name)
     model = configuration.model()
-    everyone = world()
     with located(configuration.where("samplers", name)):
         algorithm.check(model)
-        _check_processes(algorithm, name, everyone)
-    identity = identify(configuration, model, algorithm, name, seed)
-    _check_same(identity, everyone)
-    folder, sessions = None, 0
-    if everyone.first:
-        folder = _folder(configuration, out, identity, resume=resume)
+    processes = world()
+    identity = Identity.of(configuration, model, algorithm, sampler=name, seed=seed, processes=processes.size)
+    _demand_agreement(identity, processes)
+    pool = Pool(model, processes)
+    if not processes.first:
+        pool.serve()
+        return RunFolder(processes.from_first(None)), model
+    with pool.serving():
+        folder = _folder(configuration, out, identity if resume else None)
         if not folder.finished:
-            sessions = folder.start(configuration, _resolved(configuration, name, seed), identity)
-    folder, sessions = everyone.from_first((folder, sessions))
-    if not sessions:
-        return folder, model
-    model.profile = Profile() if profile else None
-    started = time.perf_counter()
-    samples = algorithm.run(model, seed=seed, folder=folder.state, report=report)
-    wall = time.perf_counter() - started
-    model.counts = _together(model.counts, everyone)
-    if everyone.first:
-        facts = {"seed": seed, "wall_seconds": wall, "sessions": sessions, "processes": everyone.size}
-        timed = {} if model.profile is None else {"profile": model.profile.summary(wall)}
-        model.profile = None
-        folder.finish(samples, {**summarise(samples, model, configuration, **facts), **timed})
-    everyone.wait()
+            if not folder.identity_file.is_file():
+                folder.start(configuration, _resolved(configuration, name, seed), identity)
+            model.profile = Profile() if profile else None
+            _run(folder, configuration, model, pool, algorithm, seed, report)
+    processes.from_first(str(folder.path))
     return folder, model
 
 
-def _folder(configuration: Configuration, out: str | Path | None, identity: Identity, *, resume: bool) -> RunFolder:
-    runs = Path("runs")
-    if resume:
-        return RunFolder.resumable(RunFolder.latest(runs, configuration.name).path if out is None else out, identity)
-    return RunFolder.fresh(runs, configuration.name) if out is None else RunFolder.create(out)
+def _folder(configuration: Configuration, out: str | Path | None, same: Identity | None) -> RunFolder:
+    """A new folder, or the one to go on with."""
+    if same is None:
+        return RunFolder.fresh(Path("runs"), configuration.name) if out is None else RunFolder.create(out)
+    folder = RunFolder.last(Path("runs"), configuration.name) if out is None else RunFolder(out)
+    folder.resume(same)
+    return folder
 
 
-def _check_processes(sampler: Sampler, name: str, everyone: World) -> None:
-    if everyone.size > 1 and sampler.traits.processes == "one":
+def _run(
+    folder: RunFolder,
+    configuration: Configuration,
+    model: Model,
+    target: Target,
+    algorithm: Sampler,
+    seed: int,
+    report: Report,
+) -> None:
+    started = time.perf_counter()
+    with Record(target, folder.record_file) as record:
+        samples = algorithm.run(record, seed=seed, folder=folder.path, report=report)
+        wall = time.perf_counter() - started
+        timed = {} if model.profile is None else {"profile": model.profile.summary(wall)}
+        model.profile = None
+        summary = summarise(samples, model, configuration, seed=seed, wall_seconds=wall)
+        summary["evaluations"]["recalled"] = record.recalled
+        summary |= timed
+        folder.finish(samples, summary)
+        record.remove()
+
+
+def _demand_agreement(identity: Identity, processes: World) -> None:
+    """Refuse to start if the processes of a job would not evaluate the same model."""
+    digests = processes.from_all(identity.digest)
+    if len(set(digests)) > 1:
+        others = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
         raise ConfigurationError(
-            f"the sampler {name!r} runs in one process, and {everyone.size} were started; start it without mpiexec"
+            f"processes {others} of this job see another configuration, other data or other versions than process 0. "
+            "Give all of them the same files and the same environment"
         )
-
-
-def _check_same(identity: Identity, everyone: World) -> None:
-    """Refuse processes that were given different problems: other files on another machine, say."""
-    first = everyone.from_first(identity)
-    differing = [rank for rank, digest in enumerate(everyone.from_all(identity.digest)) if digest != first.digest]
-    if differing:
-        lines = identity.differences(first, f"in process {everyone.rank}", "in process 0")
-        raise ConfigurationError(
-            f"the processes {', '.join(map(str, differing))} have another problem than process 0. What differs:\n  "
-            + "\n  ".join(lines)
-        )
-
-
-def _together(counts: Counts, everyone: World) -> Counts:
-    each = everyone.from_all(counts)
-    return Counts(
-        evaluated=sum(c.evaluated for c in each),
-        outside=sum(c.outside for c in each),
-        not_finite=sum(c.not_finite for c in each),
-    )
 
 
 def _resolved(configuration: Configuration, sampler: str, seed: int) -> dict[str, Any]:

@@ -10,12 +10,10 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
 
 from astroemu.errors import PluginError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 #: Set by Open MPI, by MPICH and its relatives, and by MVAPICH for every process that they start.
 _LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")

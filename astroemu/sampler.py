@@ -15,7 +15,6 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.parallel import World
 from astroemu.samples import Samples
 
 Array = NDArray[np.float64]
@@ -70,7 +69,10 @@ def silent(_: Progress) -> None:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a sampler needs of a problem, and how it can be run.
+    """What a sampler needs of a problem.
+
+    Several processes and resuming need nothing of it: the engine shares every batch (:mod:`astroemu.pool`) and keeps
+    every answer (:mod:`astroemu.record`), for a sampler that asks the same questions again.
 
     Attributes
     ----------
@@ -80,37 +82,21 @@ class Traits:
         Sizes of the batches that it evaluates: of any size, of few sizes, or points one by one.
     minus_infinity : {"taken", "floored"}
         Whether it takes a log-likelihood of minus infinity, or hands itself a finite floor instead.
-    processes : {"one", "all"}
-        Under MPI: whether it knows of one process only, or all processes call :meth:`Sampler.run` together
-        and get the same samples. ``fit`` refuses several processes for the former.
-    resumes : bool
-        Whether it goes on from what a killed run left in ``folder``.
-    may_change : tuple of str
-        Options that may differ when a run is resumed, such as limits.
-    packages : tuple of str
-        Distributions whose version its files and samples depend on.
     """
 
     needs: Literal["prior_transform", "log_density", "gradient"] = "prior_transform"
     batch: Literal["variable", "fixed", "scalar"] = "variable"
     minus_infinity: Literal["taken", "floored"] = "taken"
-    processes: Literal["one", "all"] = "one"
-    resumes: bool = False
-    may_change: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return (
-            f"needs {self.needs}; batches {self.batch}; -inf {self.minus_infinity}; processes: {self.processes}; "
-            f"{'resumes' if self.resumes else 'starts afresh'}"
-        )
+        return f"needs {self.needs}; batches {self.batch}; -inf {self.minus_infinity}"
 
 
 class Sampler(ABC):
     """A sampling algorithm.
 
     The keyword arguments of the constructor are its options; annotate them. A sampler keeps no
-    state between runs, except in the folder of a run.
+    state between runs.
     """
 
     #: Name in results.
@@ -140,8 +126,7 @@ class Sampler(ABC):
         seed : int
             The same target, options and seed give the same samples.
         folder : Path, optional
-            Where the sampler may keep files of its own. A sampler that resumes finds there what a killed run of
-            the same problem, options and seed left; ``fit`` sees to it that it is the same.
+            Where the sampler may keep files of its own.
         report : callable
             Called now and then with a :class:`Progress`.
 
@@ -172,37 +157,6 @@ class Counted:
     def log_likelihood(self, theta: Array) -> Array:
         self.n += len(theta)
         return self.target.log_likelihood(theta)
-
-
-class Shared:
-    """A target whose batches the processes of a job evaluate together, a part each.
-
-    All of them must ask for the same points at the same time, and all get the same values.
-
-    Parameters
-    ----------
-    target : Target
-    everyone : World
-    """
-
-    def __init__(self, target: Target, everyone: World) -> None:
-        self.target = target
-        self.everyone = everyone
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target.names
-
-    def prior_transform(self, u: Array) -> Array:
-        return self.target.prior_transform(u)
-
-    def log_prior(self, theta: Array) -> Array:
-        return self.target.log_prior(theta)
-
-    def log_likelihood(self, theta: Array) -> Array:
-        part = np.array_split(theta, self.everyone.size)[self.everyone.rank]
-        own = self.target.log_likelihood(part) if len(part) else np.empty(0)
-        return np.concatenate(self.everyone.from_all(own))
 
 
 def seeds(seed: int, n: int) -> list[Any]:

@@ -21,15 +21,16 @@ def fit(
     ),
     without: list[str] = typer.Option([], metavar="PROBE", help="Leave a probe out; repeat for several."),
     resume: bool = typer.Option(
-        False, "--resume", help="Go on with the run in the folder (--out, or the latest runs/NAME); else start it."
+        False,
+        "--resume",
+        help="Go on with the run in --out (or the last runs/NAME) where it was cut short; start it if there is none.",
     ),
     profile: bool = typer.Option(False, "--profile", help="Time the sampler, the emulators and the probes."),
     no_report: bool = typer.Option(False, "--no-report", help="Skip the pictures."),
 ) -> None:
     """Sample the joint posterior of a configuration; write samples, summary and pictures.
 
-    A folder that holds a run is never overwritten; --resume goes on with an unfinished run of the same problem.
-    Under mpiexec all processes sample together.
+    A folder that holds a finished run is never overwritten. Under mpiexec the processes share the likelihood.
     """
     import warnings
 
@@ -39,13 +40,15 @@ def fit(
     from astroemu.model import DoubleCountingWarning
     from astroemu.parallel import world
     from astroemu.profile import profile_table
+    from astroemu.record import DivergenceWarning
     from astroemu.report import write_report
     from astroemu.report.table import text_table
 
     loaded = load_configuration(configuration, [*set_, *with_engine(engine)]).without(without)
     with warnings.catch_warnings(), shown(f"fit {loaded.name}") as report:
         warnings.showwarning = _plain
-        warnings.simplefilter("always", DoubleCountingWarning)
+        warnings.simplefilter("always" if world().first else "ignore", DoubleCountingWarning)
+        warnings.simplefilter("always", DivergenceWarning)
         folder, model = run_fit(
             loaded, out=out, sampler=sampler, seed=seed, resume=resume, profile=profile, report=report
         )
@@ -69,7 +72,4 @@ def with_engine(engine: str | None) -> list[str]:
 
 
 def _plain(message: Warning | str, *_: object, **__: object) -> None:
-    from astroemu.parallel import world
-
-    if world().first:
-        typer.echo(f"warning: {message}", err=True)
+    typer.echo(f"warning: {message}", err=True)

@@ -16,19 +16,16 @@ integrated autocorrelation times of the slowest parameter long, and what is left
 ``autocorrelation_times`` long, holds ``effective_samples`` independent samples, and has halves that agree
 (split R-hat).
 
-Under MPI every process runs an ensemble of its own (``mpi = "ensembles"``): their effective samples add up,
-and R-hat compares them. Where a single point takes long, one ensemble is shared instead (``mpi = "pool"``):
-each process evaluates its part of every batch, and the samples are those of one process.
-
-The state (the chain so far, the generator, the counts) is written every ``checkpoint_seconds``; a resumed run
-gives bit for bit the samples of one that was never stopped.
+With ``ensembles`` above one, several are run side by side with streams and starting points of their own: their
+effective samples add up, and R-hat compares them.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,11 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from astroemu.checkpoint import Checkpoint, State
 from astroemu.convergence import halves, split_r_hat
 from astroemu.errors import ConfigurationError, SamplingError
-from astroemu.parallel import World, world
-from astroemu.sampler import Counted, Progress, Report, Sampler, Shared, Target, Traits, seeds, silent
+from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
 from astroemu.samples import Samples, kish_ess
 
 Array = NDArray[np.float64]
@@ -49,10 +44,8 @@ _STARTING_DRAWS = 20_000
 _STARTING_PATIENCE = 3
 #: One part in so many of the chain is burn-in.
 _BURN_IN = 4
-#: The processes agree on writing their states every so many steps.
-_MEETING = 10
-#: What stored and new log-likelihoods may differ by: engines differ by 1e-3.
-_SAME = 0.01
+#: Steps that one ensemble takes before it is the next one's turn.
+_TURN = 10
 
 
 class Emcee(Sampler):
@@ -76,22 +69,15 @@ class Emcee(Sampler):
         chain once that is more.
     r_hat : float
         Highest split R-hat of any parameter, see :func:`astroemu.convergence.split_r_hat`.
-    mpi : {"ensembles", "pool"}
-    checkpoint_seconds : float
-        Least time between two writings of the state.
+    ensembles : int
+        Number of independent ensembles, of so many walkers each.
     starting_draws : int
         Prior draws among which the walkers' starting points are sought.
     """
 
     name = "emcee"
     citation = "Foreman-Mackey et al. 2013, PASP 125, 306, arXiv:1202.3665"
-    traits = Traits(
-        batch="fixed",
-        processes="all",
-        resumes=True,
-        may_change=("checkpoint_seconds", "max_steps"),
-        packages=("emcee",),
-    )
+    traits = Traits(batch="fixed")
 
     def __init__(
         self,
@@ -103,11 +89,11 @@ class Emcee(Sampler):
         max_steps: int = 50_000,
         check_every: int = 250,
         r_hat: float = 1.01,
-        mpi: Literal["ensembles", "pool"] = "ensembles",
-        checkpoint_seconds: float = 10.0,
+        ensembles: int = 1,
         starting_draws: int = _STARTING_DRAWS,
     ) -> None:
-        for name, value in (("walkers", walkers), ("max_steps", max_steps), ("check_every", check_every)):
+        counts = {"walkers": walkers, "max_steps": max_steps, "check_every": check_every, "ensembles": ensembles}
+        for name, value in counts.items():
             if value < 1:
                 raise ConfigurationError(f"{name} = {value} must be at least 1")
         lengths = {
@@ -130,10 +116,7 @@ class Emcee(Sampler):
         if r_hat <= 1:
             raise ConfigurationError(f"r_hat = {r_hat} must be more than 1")
         self.r_hat = r_hat
-        self.mpi = mpi
-        if not checkpoint_seconds >= 0:
-            raise ConfigurationError(f"checkpoint_seconds = {checkpoint_seconds} must not be negative")
-        self.checkpoint_seconds = checkpoint_seconds
+        self.ensembles = ensembles
         if starting_draws < 4 * walkers:
             raise ConfigurationError(f"starting_draws = {starting_draws} must be at least {4 * walkers}, 4 a walker")
         self.starting_draws = starting_draws
@@ -145,135 +128,104 @@ class Emcee(Sampler):
 
     def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
         self.check(target)
-        shared = self.mpi == "pool"
-        # In a pool every process takes the same steps, so each of them runs what one process would.
-        everyone = World() if shared else world()
-        counted = Counted(Shared(target, world()) if shared else target)
-        checkpoint = Checkpoint(self._file(folder, everyone), every=self.checkpoint_seconds)
-        facts = {
-            "names": list(target.names),
-            "seed": seed,
-            "walkers": self.walkers,
-            "move": self.move,
-            "processes": everyone.size,
-        }
-        chain = Chain(counted, self.walkers, self.move)
-        state = self._found(checkpoint, everyone, facts)
-        if state is None:
-            own = seeds(seed, 2 * everyone.size)[2 * everyone.rank :]
-            chain.begin(own[0], own[1], self.max_steps, self.starting_draws)
-            chain.check_at = self.check_every
-        else:
-            chain.resume(state, self.max_steps)
-        last = time.monotonic()
-        while chain.step < self.max_steps and not self._enough(chain, everyone):
-            chain.advance(min(_MEETING, self.max_steps - chain.step, chain.check_at - chain.step))
-            if chain.step >= chain.check_at:
-                # An estimate takes longer, the longer the chain.
-                chain.check_at += max(self.check_every, chain.step // 10)
-                chain.estimate(everyone)
-            # All meet here, so that no state is more than one writing ahead of another process's.
-            if everyone.from_all(checkpoint.due())[0] and world().rank == everyone.rank:
-                checkpoint.save({**facts, **chain.facts()}, chain.arrays())
+        counted = Counted(target)
+        own = seeds(seed, 2 * self.ensembles)
+        chains = [Chain(counted, self.walkers, self.move) for _ in range(self.ensembles)]
+        for i, chain in enumerate(chains):
+            chain.begin(own[2 * i], own[2 * i + 1], self.max_steps, self.starting_draws)
+        state = _State(0, np.full(len(target.names), np.nan), np.full(len(target.names), np.nan))
+        last, step, check_at = time.monotonic(), 0, self.check_every
+        while step < self.max_steps and not self._enough(state):
+            turn = min(_TURN, self.max_steps - step, check_at - step)
+            for chain in chains:
+                chain.advance(turn)
+            step += turn
+            if step >= check_at:
+                check_at = step + max(self.check_every, step // 10)  # an estimate takes longer, the longer the chain
+                state = _estimated(chains)
             if time.monotonic() - last > 0.2:
                 last = time.monotonic()
-                report(self._progress(chain, everyone))
-        chain.estimate(everyone)
-        report(self._progress(chain, everyone))
-        return self._samples(chain, everyone)
+                report(self._progress(step, state, counted.n))
+        if state.step < step:
+            state = _estimated(chains)
+        report(self._progress(step, state, counted.n))
+        return self._samples(chains, state, counted)
 
-    def _file(self, folder: Path | None, everyone: World) -> Path | None:
-        return None if folder is None else folder / f"emcee-{everyone.rank}.h5"
-
-    def _found(self, checkpoint: Checkpoint, everyone: World, facts: Mapping[str, Any]) -> State | None:
-        """The newest state that all processes have; none of another run."""
-        if self.mpi == "pool":
-            states = world().from_first(checkpoint.load() if world().first else None)
-        else:
-            states = checkpoint.load()
-        for state in states:
-            _refuse_other(state, facts, checkpoint.path)
-        steps = everyone.from_all({int(state.facts["step"]) for state in states})
-        common = set.intersection(*steps)
-        return next((state for state in states if common and state.facts["step"] == max(common)), None)
-
-    def _lengths(self, chain: Chain, everyone: World) -> tuple[float, float, float]:
+    def _lengths(self, state: _State) -> tuple[float, float, float]:
         """Burn-in and kept length in autocorrelation times, and effective samples."""
-        slowest = float(np.max(chain.tau))
+        slowest = float(np.max(state.tau))
         if not np.isfinite(slowest) or slowest <= 0:
             return 0.0, 0.0, 0.0
-        burn_in = chain.checked // _BURN_IN
-        length = (chain.checked - burn_in) / slowest
-        return burn_in / slowest, length, length * self.walkers * everyone.size
+        burn_in = state.step // _BURN_IN
+        length = (state.step - burn_in) / slowest
+        return burn_in / slowest, length, length * self.walkers * self.ensembles
 
-    def _enough(self, chain: Chain, everyone: World) -> bool:
-        burn_in, length, ess = self._lengths(chain, everyone)
+    def _enough(self, state: _State) -> bool:
+        burn_in, length, ess = self._lengths(state)
         long = burn_in >= self.burn_in and length >= self.autocorrelation_times and ess >= self.effective_samples
-        return long and bool(np.max(chain.r_hat) <= self.r_hat)
+        return long and bool(np.max(state.r_hat) <= self.r_hat)
 
-    def _progress(self, chain: Chain, everyone: World) -> Progress:
-        _, length, ess = self._lengths(chain, everyone)
+    def _progress(self, step: int, state: _State, n: int) -> Progress:
+        _, length, ess = self._lengths(state)
         wanted = ((length, self.autocorrelation_times), (ess, self.effective_samples))
         fraction = min((have / need for have, need in wanted if need > 0), default=1.0)
         status = f"{length:.0f} of {self.autocorrelation_times:g} autocorrelation times"
-        return Progress(chain.step, chain.counted.n, status, min(fraction, 1.0))
+        return Progress(step, n, status, min(fraction, 1.0))
 
-    def _samples(self, chain: Chain, everyone: World) -> Samples:
-        slowest = float(np.max(chain.tau)) if np.all(np.isfinite(chain.tau)) else float(chain.step)
+    def _samples(self, chains: Sequence[Chain], state: _State, counted: Counted) -> Samples:
+        slowest = float(np.max(state.tau)) if np.all(np.isfinite(state.tau)) else float(state.step)
         thin = max(int(slowest / 4), 1)
-        discard = chain.step // _BURN_IN
-        z, log_prob = chain.kept(discard, thin)
-        z, log_prob = np.concatenate(everyone.from_all(z)), np.concatenate(everyone.from_all(log_prob))
-        names = chain.counted.names
-        theta = _theta(chain.counted, z)
-        burn_in, length, ess = self._lengths(chain, everyone)
+        discard = state.step // _BURN_IN
+        z, log_prob = (np.concatenate(parts) for parts in zip(*(c.kept(discard, thin) for c in chains), strict=True))
+        theta = _theta(counted, z)
+        burn_in, length, ess = self._lengths(state)
         n = len(theta)
         return Samples(
-            names=names,
+            names=counted.names,
             theta=theta,
             log_likelihood=log_prob + _half_square(z),
-            log_prior=chain.counted.log_prior(theta),
+            log_prior=counted.log_prior(theta),
             log_weight=np.full(n, -np.log(n)),
             sampler=self.name,
             ess=ess,
-            converged=self._enough(chain, everyone),
+            converged=self._enough(state),
             reason=(
                 f"{length:.0f} autocorrelation times ({self.autocorrelation_times:g} asked for) after a burn-in of "
                 f"{burn_in:.0f} ({self.burn_in:g} asked for), "
                 f"{ess:.0f} effective samples ({self.effective_samples:g} asked for), "
-                f"and a split R-hat of {np.max(chain.r_hat):.4f} (at most {self.r_hat:g} asked for)"
+                f"and a split R-hat of {np.max(state.r_hat):.4f} (at most {self.r_hat:g} asked for)"
             ),
-            n_likelihood=sum(everyone.from_all(chain.counted.n)),
+            n_likelihood=counted.n,
             diagnostics={
-                "steps": chain.step,
+                "steps": state.step,
                 "walkers": self.walkers,
-                "ensembles": everyone.size,
+                "ensembles": self.ensembles,
                 "burn_in_steps": discard,
                 "thin": thin,
-                "autocorrelation_time": dict(zip(names, chain.tau.tolist(), strict=True)),
-                "r_hat": dict(zip(names, chain.r_hat.tolist(), strict=True)),
-                "acceptance": float(np.mean(everyone.from_all(chain.acceptance))),
+                "autocorrelation_time": dict(zip(counted.names, state.tau.tolist(), strict=True)),
+                "r_hat": dict(zip(counted.names, state.r_hat.tolist(), strict=True)),
+                "acceptance": float(np.mean([chain.sampler.acceptance_fraction for chain in chains])),
             },
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _State:
+    """What is known of the chains: autocorrelation times and R-hat ``(d,)`` at a step; NaN before."""
+
+    step: int
+    tau: Array
+    r_hat: Array
+
+
 class Chain:
-    """The chain of one ensemble: everything that a resumed run has to have.
+    """The chain of one ensemble.
 
     Parameters
     ----------
     counted : Counted
     walkers : int
     move : {"de", "stretch"}
-
-    Attributes
-    ----------
-    check_at : int
-        The step at which the autocorrelation time is estimated next.
-    checked : int
-        The step at which it was estimated last.
-    tau, r_hat : (d,) array
-        As estimated last, over all ensembles; NaN before.
     """
 
     def __init__(self, counted: Counted, walkers: int, move: str) -> None:
@@ -283,20 +235,16 @@ class Chain:
             return counted.log_likelihood(_theta(counted, z)) - _half_square(z)
 
         moves = {"de": emcee.moves.DEMove, "stretch": emcee.moves.StretchMove}
-        n_dim = len(counted.names)
         self.counted = counted
-        self.sampler = emcee.EnsembleSampler(walkers, n_dim, log_posterior, moves=moves[move](), vectorize=True)
-        self.check_at = self.checked = 0
-        self.tau, self.r_hat = np.full(n_dim, np.nan), np.full(n_dim, np.nan)
+        self.sampler = emcee.EnsembleSampler(
+            walkers, len(counted.names), log_posterior, moves=moves[move](), vectorize=True
+        )
         self._steps: Iterator[Any] = iter(())
 
     @property
     def step(self) -> int:
+        """Number of steps taken."""
         return int(self.sampler.iteration)
-
-    @property
-    def acceptance(self) -> float:
-        return float(np.mean(self.sampler.acceptance_fraction))
 
     def begin(self, start_seed: Any, chain_seed: Any, max_steps: int, draws: int) -> None:
         """Choose where the walkers start."""
@@ -310,85 +258,26 @@ class Chain:
         for _ in range(steps):
             next(self._steps)
 
-    def estimate(self, everyone: World) -> None:
-        """Estimate the autocorrelation time and R-hat after burn-in, over the ensembles of all processes."""
-        if self.checked == self.step:
-            return
-        self.checked = self.step
-        self.tau = np.mean(everyone.from_all(_autocorrelation_time(self.sampler, self.step)), axis=0)
-        each = everyone.from_all(halves(self.sampler.get_chain(discard=self.step // _BURN_IN)))
-        self.r_hat = split_r_hat(np.concatenate([m for m, _ in each]), np.concatenate([v for _, v in each]))
+    def autocorrelation_time(self) -> Array:
+        """Integrated autocorrelation time ``(d,)`` after burn-in; NaN where the chain has not moved yet."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(self.sampler.get_autocorr_time(discard=self.step // _BURN_IN, tol=0, quiet=True))
+
+    def halves(self) -> tuple[Array, Array]:
+        """Means and variances ``(2, d)`` of the two halves after burn-in."""
+        return halves(self.sampler.get_chain(discard=self.step // _BURN_IN))
 
     def kept(self, discard: int, thin: int) -> tuple[Array, Array]:
         """Normal scores ``(n, d)`` and their log posterior ``(n,)`` after burn-in, thinned."""
         which = {"discard": discard, "thin": thin, "flat": True}
         return self.sampler.get_chain(**which), self.sampler.get_log_prob(**which)
 
-    def facts(self) -> dict[str, Any]:
-        """Plain values of the state."""
-        _, _, position, has_gauss, gauss = self.sampler.random_state
-        return {
-            "step": self.step,
-            "checked": self.checked,
-            "check_at": self.check_at,
-            "n": self.counted.n,
-            "generator": [int(position), int(has_gauss), float(gauss)],
-        }
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Arrays of the state."""
-        backend = self.sampler.backend
-        return {
-            "chain": backend.chain[: self.step],
-            "log_prob": backend.log_prob[: self.step],
-            "accepted": backend.accepted,
-            "tau": self.tau,
-            "r_hat": self.r_hat,
-            "generator": self.sampler.random_state[1],
-        }
-
-    def resume(self, state: State, max_steps: int) -> None:
-        """Take up a state.
-
-        Raises
-        ------
-        SamplingError
-            If the log-likelihood at its last points is not what it was.
-        """
-        import emcee
-
-        facts, arrays = state.facts, state.arrays
-        walkers = arrays["chain"][-1]
-        found = self.counted.target.log_likelihood(_theta(self.counted, walkers)) - _half_square(walkers)
-        if not np.allclose(found, arrays["log_prob"][-1], rtol=1e-6, atol=_SAME):
-            worst = float(np.max(np.abs(found - arrays["log_prob"][-1])))
-            raise SamplingError(
-                f"the likelihood is not that of the run to be resumed: at its last points ln L differs by up to "
-                f"{worst:.3g}. Start afresh in another folder"
-            )
-        backend = self.sampler.backend
-        backend.chain, backend.log_prob, backend.accepted = arrays["chain"], arrays["log_prob"], arrays["accepted"]
-        backend.iteration = int(facts["step"])
-        generator = ("MT19937", arrays["generator"], *facts["generator"])
-        now = emcee.State(walkers, log_prob=arrays["log_prob"][-1], random_state=generator)
-        self._steps = self.sampler.sample(now, iterations=max(max_steps - self.step, 0), skip_initial_state_check=True)
-        self.counted.n, self.checked, self.check_at = int(facts["n"]), int(facts["checked"]), int(facts["check_at"])
-        self.tau, self.r_hat = arrays["tau"], arrays["r_hat"]
-
-
-def _refuse_other(state: State, asked: Mapping[str, Any], file: Path | None) -> None:
-    for what, value in asked.items():
-        if state.facts[what] != value:
-            raise SamplingError(
-                f"{file} holds the state of a run with {what} = {state.facts[what]}, not {value}; "
-                "go on with that, or start afresh in another folder"
-            )
-
-
-def _autocorrelation_time(sampler: Any, step: int) -> Array:
-    """Integrated autocorrelation time ``(d,)`` after burn-in; NaN where a chain has not moved yet."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(sampler.get_autocorr_time(discard=step // _BURN_IN, tol=0, quiet=True))
+def _estimated(chains: Sequence[Chain]) -> _State:
+    """Estimate the autocorrelation time, the mean over the chains, and R-hat, over all of their halves."""
+    means, variances = zip(*(chain.halves() for chain in chains), strict=True)
+    tau = np.mean([chain.autocorrelation_time() for chain in chains], axis=0)
+    return _State(chains[0].step, tau, split_r_hat(np.concatenate(means), np.concatenate(variances)))
 
 
 def _theta(target: Target, z: Array) -> Array:

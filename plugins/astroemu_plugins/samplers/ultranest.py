@@ -2,33 +2,22 @@
 
 Region sampling with robust ellipsoids and raised batch sizes suits a vectorised likelihood of one
 peak; ``method = "slice"`` (a population of slice samplers) suits curved or high-dimensional ones.
-
-Under MPI UltraNest splits its work itself: every process draws and evaluates points of its own and all see
-all of them, so each returns the same samples. In a run folder it keeps every point; a resumed run reads them
-again and goes on, with fresh random numbers (the old ones would repeat points that are there).
-
 Minus infinity is handed on as a finite floor: UltraNest asserts finite values, and its treatment of
 plateaus makes the evidence right when part of the prior lies on the floor (tests/ has the check).
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.errors import AstroemuError, ConfigurationError, PluginError, ProbeError, SamplingError
-from astroemu.files import strict_json, write_atomically
-from astroemu.parallel import world
+from astroemu.errors import ConfigurationError, PluginError
 from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
 from astroemu.samples import Samples, kish_ess
 
@@ -54,9 +43,7 @@ class UltraNest(Sampler):
 
     name = "ultranest"
     citation = "Buchner 2021, JOSS 6, 3001, arXiv:2101.09604"
-    traits = Traits(
-        minus_infinity="floored", processes="all", resumes=True, may_change=("max_calls",), packages=("ultranest",)
-    )
+    traits = Traits(minus_infinity="floored")
 
     def __init__(
         self,
@@ -88,57 +75,27 @@ class UltraNest(Sampler):
             ) from None
 
         counted = Counted(target)
-        session = self._session(target, seed, folder)
         # UltraNest draws from NumPy's global generator, which is put back afterwards.
         before = np.random.get_state()
-        np.random.seed(int(seeds(seed, session)[-1].generate_state(1)[0]))
+        np.random.seed(int(seeds(seed, 1)[0].generate_state(1)[0]))
         try:
-            with warnings.catch_warnings(), _told(session):
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 sampler = ultranest.ReactiveNestedSampler(
                     list(target.names),
                     _floored(counted),
                     transform=target.prior_transform,
                     vectorized=True,
-                    num_test_samples=int(session > 1),  # of a resumed run: the last point is evaluated again
+                    num_test_samples=0,
+                    comm=_Alone(),
                     ndraw_min=self.batch,
                     ndraw_max=max(self.batch, 65536),
-                    log_dir=None if folder is None else str(folder / "ultranest"),
-                    resume="resume",
                 )
-                with _quiet(sampler):
-                    result = sampler.run(**self._settings(sampler, len(target.names), report, counted))
+                sampler.logger.setLevel(logging.ERROR)
+                result = sampler.run(**self._settings(sampler, len(target.names), report, counted))
         finally:
             np.random.set_state(before)
         return self._samples(result, counted)
-
-    def _session(self, target: Target, seed: int, folder: Path | None) -> int:
-        """Number this start of the run, from one, and refuse another run's points.
-
-        Raises
-        ------
-        SamplingError
-            If the folder holds the points of a run with other parameters, options or seed.
-        """
-        if folder is None:
-            return 1
-        asked = {"names": list(target.names), "seed": seed, "live_points": self.live_points, "method": self.method}
-        file, session = folder / "ultranest.json", 1
-        everyone = world()
-        if everyone.first:
-            if file.is_file():
-                known = json.loads(file.read_text(encoding="utf-8"))
-                session = known.pop("sessions") + 1
-                for what, value in asked.items():
-                    if known[what] != value:
-                        raise SamplingError(
-                            f"{folder} holds the points of a run with {what} = {known[what]}, not {value}; "
-                            "start afresh in another folder"
-                        )
-                _set_aside_damaged(folder / "ultranest" / "results" / "points.hdf5")
-            content = strict_json({**asked, "sessions": session})
-            write_atomically(file, lambda temporary: temporary.write_text(content, encoding="utf-8"))
-        return int(everyone.from_first(session))
 
     def _settings(self, sampler: Any, n_dim: int, report: Report, counted: Counted) -> dict[str, Any]:
         from ultranest.mlfriends import RobustEllipsoidRegion
@@ -171,8 +128,7 @@ class UltraNest(Sampler):
         theta, log_likelihood, log_weight = theta[keep], log_likelihood[keep], log_weight[keep]
         log_weight = log_weight - np.log(np.sum(np.exp(log_weight)))
         insertion = result.get("insertion_order_MWW_test", {})
-        calls = int(result["ncall"])
-        ended = calls < self.max_calls
+        ended = counted.n < self.max_calls
         uniform = bool(insertion.get("converged", True))
         return Samples(
             names=counted.names,
@@ -189,63 +145,28 @@ class UltraNest(Sampler):
                 else f"stopped at max_calls = {self.max_calls}"
             )
             + (" and the insertion orders are uniform" if uniform else " but the insertion orders are not uniform"),
-            n_likelihood=calls,
+            n_likelihood=counted.n,
             log_evidence=float(result["logz"]),
             log_evidence_err=float(result["logzerr"]),
             diagnostics={
                 "iterations": int(result["niter"]),
-                "efficiency": int(result["niter"]) / max(calls, 1),
+                "efficiency": int(result["niter"]) / max(counted.n, 1),
                 "live_points": self.live_points,
                 "method": self.method,
                 "information": float(result.get("H", np.nan)),
                 "insertion_order_converged": uniform,
-                "insertion_order_iterations": float(insertion.get("independent_iterations", np.nan)),
             },
         )
 
 
-def _set_aside_damaged(points: Path) -> None:
-    """Rename stored points that cannot be read: those of a process killed while it made the file, say."""
-    if not points.exists():
-        return
-    try:
-        with h5py.File(points, "r") as file:
-            _ = file["points"].shape
-    except (OSError, KeyError) as error:
-        aside = points.with_name(f"{points.name}.damaged")
-        points.replace(aside)
-        warnings.warn(f"{points} cannot be read ({error}); it is now {aside.name}, the run starts again", stacklevel=2)
+class _Alone:
+    """A communicator of one process: astroemu shares the likelihood, UltraNest would share the whole run."""
 
+    def Get_size(self) -> int:  # noqa: N802 - mpi4py's names
+        return 1
 
-@contextmanager
-def _told(session: int) -> Iterator[None]:
-    """Say what UltraNest's bare exceptions mean when it goes on from stored points."""
-    try:
-        yield
-    except (AstroemuError, ProbeError):
-        raise
-    except Exception as error:
-        if session > 1 and "resume" in str(error):
-            raise SamplingError(
-                f"the likelihood is not that of the run to be resumed: {error}. Start afresh in another folder"
-            ) from None
-        raise
-
-
-@contextmanager
-def _quiet(sampler: Any) -> Iterator[None]:
-    """Keep its log to errors, and close its files afterwards. The first process alone has these."""
-    logger = getattr(sampler, "logger", None)
-    if logger is not None:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        sampler.pointstore.close()
-        if logger is not None:
-            for handler in [each for each in logger.handlers if isinstance(each, logging.FileHandler)]:
-                handler.close()
-                logger.removeHandler(handler)
+    def Get_rank(self) -> int:  # noqa: N802
+        return 0
 
 
 def _floored(target: Counted) -> Any:
