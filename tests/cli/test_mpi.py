@@ -90,3 +90,38 @@ def test_killed_and_started_again_nothing_is_lost_or_doubled(tmp_path):
     resumed = TrainingSet.load(out)
     assert len(resumed) == 20_000 and len(np.unique(resumed.theta, axis=0)) == 20_000
     assert not parts.exists()
+
+
+def two(*command):
+    """Run something on two processes: the finished job and how long it took."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [MPIEXEC, "-n", "2", sys.executable, *command], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done, time.monotonic() - started
+
+
+def test_what_all_processes_refuse_is_said_once(tmp_path):
+    done, _ = two("-m", "astroemu", "fit", "nothing-of-this-name", "--out", str(tmp_path / "run"))
+    assert done.returncode != 0 and done.stderr.count("no configuration") == 1
+
+
+def test_what_a_script_does_not_catch_ends_all_processes(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "from astroemu.parallel import world\nif world().rank == 1:\n    raise KeyError('mine')\nworld().wait()\n"
+    )
+    done, seconds = two(str(tmp_path / "script.py"))
+    assert done.returncode != 0 and "KeyError: 'mine'" in done.stderr and seconds < 30
+
+
+def test_a_launcher_of_another_mpi_is_noticed(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "astroemu", "fit", "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMPI_COMM_WORLD_SIZE": "2"},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2 and ("mpi4py sees one" in done.stderr or "mpi4py cannot be used" in done.stderr)
+    assert not (tmp_path / "run").exists()

@@ -47,6 +47,23 @@ def test_converged_is_said_with_its_reasons():
     assert not stopped.converged and "max_calls" in stopped.reason
 
 
+def test_independent_ensembles_add_up():
+    one, two = (
+        Emcee(walkers=32, ensembles=n, max_steps=1000, effective_samples=0).run(Gaussian(), seed=1) for n in (1, 2)
+    )
+    assert two.diagnostics["ensembles"] == 2 and two.ess > 1.5 * one.ess and two.n_likelihood > 1.5 * one.n_likelihood
+    half = len(two) // 2
+    # The first ensemble has the streams of the only one; the second one has its own.
+    np.testing.assert_array_equal(two.theta[:half][-32:], one.theta[-32:])
+    assert not np.any(np.isin(two.theta[half:, 0], two.theta[:half, 0]))
+    check_moments(two)
+
+
+def test_fewer_starting_draws_are_fewer_likelihoods():
+    few = Emcee(walkers=16, starting_draws=1000, max_steps=100).run(Gaussian(), seed=1)
+    assert few.n_likelihood < 10_000
+
+
 def check_moments(samples):
     error = WIDTH / np.sqrt(samples.ess)
     assert np.all(np.abs(samples.mean() - MEAN) < 5 * error)
@@ -99,6 +116,9 @@ def test_a_model_that_is_nowhere_possible_cannot_start():
     [
         lambda: Emcee(walkers=7),
         lambda: Emcee(walkers=0),
+        lambda: Emcee(r_hat=1.0),
+        lambda: Emcee(ensembles=0),
+        lambda: Emcee(starting_draws=100),
         lambda: Emcee(walkers=6).run(Gaussian(), seed=1),
         lambda: UltraNest(live_points=3),
         lambda: UltraNest(evidence_fraction=0.0),
