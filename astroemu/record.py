@@ -163,6 +163,12 @@ def _opened(path: Path) -> BinaryIO:
             f"{path.parent} is being written by another process; nothing was changed. Wait for it, or choose another "
             "folder with --out"
         ) from None
+    except OSError as error:  # some parallel file systems have none
+        warnings.warn(
+            f"the file system of {path.parent} has no locks ({error.strerror}): see to it that no other process writes "
+            "this run",
+            stacklevel=4,
+        )
     return file
 
 

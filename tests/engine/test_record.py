@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import warnings
 
 import numpy as np
@@ -118,6 +119,16 @@ def test_only_one_process_writes(path, batches):
         with pytest.raises(RunFolderError, match="is being written by another process; nothing was changed"):
             Record(Quadratic(), path)
     assert asked(path, batches[:1])[2].recalled == 5
+
+
+def test_without_locks_it_says_so_and_goes_on(path, batches, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.warns(UserWarning, match="has no locks .Function not implemented.: see to it"):
+        asked(path, batches)
+    assert path.stat().st_size > 0
 
 
 def test_a_finished_run_needs_none(path, batches):
