@@ -12,7 +12,9 @@ import logging
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +81,11 @@ class UltraNest(Sampler):
         before = np.random.get_state()
         np.random.seed(int(seeds(seed, 1)[0].generate_state(1)[0]))
         try:
-            with warnings.catch_warnings():
+            # UltraNest adapts the number of proposals ten times a second: with its clock no run would be like another.
+            with (
+                warnings.catch_warnings(),
+                patch.object(ultranest.integrator, "time", SimpleNamespace(time=lambda: 0.0)),
+            ):
                 warnings.simplefilter("ignore")
                 sampler = ultranest.ReactiveNestedSampler(
                     list(target.names),
