@@ -39,7 +39,7 @@ _INDEX = -2.5
 MOCK = Catalog(
     name="global_21cm_mock",
     path=_HERE / "data" / "global_21cm_mock.ecsv",
-    checksum="e4e0c498f176d990b7feda35d7cfe512b140e433d5ad7bd7694de8e6dc1dad4d",
+    checksum="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     reference="a mock, made by make_mock.py from the emulator acg",
     licence="MIT (astroemu)",
 )
