@@ -39,7 +39,7 @@ _INDEX = -2.5
 MOCK = Catalog(
     name="global_21cm_mock",
     path=_HERE / "data" / "global_21cm_mock.ecsv",
-    checksum="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    checksum="4d5e5a284cea6c84948ae1ffd050a206def68d9782293fa4dc9f952a88b86863",
     reference="a mock, made by make_mock.py from the emulator acg",
     licence="MIT (astroemu)",
 )
