@@ -98,11 +98,13 @@ class Global21cm(Probe):
         return -0.5 * (xp.sum(r * weighted, axis=-1) - fitted + norm)
 
     def simulate(
-        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
         """Another sky of the same noise; its foreground makes no difference and is none."""
         mock = copy.copy(self)
-        mock.t_sky = predictions["t_b"].value[0] + self.error * rng.standard_normal(len(self.nu))
+        signal = predictions["t_b"]
+        total = self.error if signal.error is None else np.hypot(self.error, signal.error[0])
+        mock.t_sky = signal.value[0] + (0.0 if rng is None else total * rng.standard_normal(len(self.nu)))
         mock.residual = mock._without_foreground(mock.t_sky)
         return mock
 

@@ -128,15 +128,17 @@ class JWSTLuminosityFunction(Probe):
         return xp.sum(split_gaussian(phi, self.phi, self.error_low, self.error_high, xp, extra), axis=-1)
 
     def simulate(
-        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
         """The same bins of another sky."""
         from astroemu.namespace import NUMPY
 
         mock = copy.copy(self)
-        phi_0 = 10.0 ** predictions["log10_uv_lf"].value.reshape(1, len(self.z), len(_OFFSETS))
-        phi = np.sum(phi_0 * _kernel(parameters["sigma_uv"], NUMPY), axis=-1)[0]
-        mock.phi = draw_split_gaussian(phi, self.error_low, self.error_high, rng)
+        model, shape = predictions["log10_uv_lf"], (1, len(self.z), len(_OFFSETS))
+        parts = 10.0 ** model.value.reshape(shape) * _kernel(parameters["sigma_uv"], NUMPY)
+        extra = 0.0 if model.error is None else np.sum(_LN10 * parts * model.error.reshape(shape), axis=-1)[0]
+        low, high = np.hypot(self.error_low, extra), np.hypot(self.error_high, extra)
+        mock.phi = draw_split_gaussian(np.sum(parts, axis=-1)[0], low, high, rng)
         return mock
 
     def panels(self) -> tuple[Panel, ...]:
