@@ -22,7 +22,7 @@ from astroemu.observable import Observable
 from astroemu.pipeline import Pipeline
 from astroemu.prior import Prior
 from astroemu.probe import Probe
-from astroemu.provider import Provider
+from astroemu.provider import Prediction, Provider
 from astroemu.requirement import Requirement
 from astroemu.sampled import Sampled
 
@@ -402,6 +402,35 @@ class Model:
         found, within = pipeline.predictions(theta, "predict")
         self._refuse(theta, within)
         return {name: np.asarray(prediction.value) for name, prediction in found.items()}
+
+    def handed(self, theta: Array) -> dict[str, tuple[dict[str, Prediction], dict[str, Any]]]:
+        """What each probe is handed at some points: its predictions and its nuisance parameters.
+
+        Raises
+        ------
+        ConfigurationError
+            If a point lies outside a provider's range.
+        """
+        theta = self._checked(theta)
+        self._refuse_outside(theta, self._pipeline)
+        provided = self._pipeline.provided(theta)
+        self._refuse(theta, provided.inside)
+        return {
+            key: (self._pipeline.asked_by(key, provided), self._pipeline.taken_by(key, theta)) for key in self.probes
+        }
+
+    def with_probes(self, probes: Mapping[str, Probe]) -> Model:
+        """Return the same model with other probes, such as those that hold mock data."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DoubleCountingWarning)  # it was said of this model
+            return Model(
+                self.prior,
+                self.providers,
+                probes,
+                emulator_error=self.emulator_error,
+                engine=self._engine_name,
+                name=self.name,
+            )
 
     def sample(self, sampler: str | Any = "emcee", *, seed: int = 1, **options: Any) -> Any:
         """Sample the posterior.

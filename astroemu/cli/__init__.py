@@ -25,6 +25,7 @@ from astroemu.cli import (
     inspect,
     listing,
     maximize,
+    mock,
     new,
     refine,
     report,
@@ -66,6 +67,7 @@ app.add_typer(catalogs.app, name="catalogs")
 app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
 app.command("check")(check.check)
+app.command("mock")(mock.mock)
 app.command("simulate")(simulate.simulate)
 app.command("import")(importing.importing)
 app.command("inspect")(inspect.inspect)

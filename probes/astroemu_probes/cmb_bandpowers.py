@@ -206,7 +206,8 @@ class Bandpowers(Probe):
             "covariance": (self.covariance, "uK4"),
             "ell_eff": (np.concatenate([band.ell_eff for band in self.bands.values()]), ""),
         }
-        attributes, first = {}, 0
+        attributes: dict[str, Any] = {}
+        first = 0
         for name, band in self.bands.items():
             datasets |= {f"window/{name}/ell": (band.ell, ""), f"window/{name}/W": (band.window, "")}
             attributes |= {f"window/{name}/first": first, f"window/{name}/last": first + len(band.data) - 1}

@@ -108,9 +108,10 @@ class OpticalDepth(Probe):
     ) -> Self:
         """The same measurement of another sky."""
         truth = predictions["tau_e"]
+        low, high = (side[0, 0] for side in self._widths(truth))
         draw = draw_split_gaussian if self._errors == "split" else draw_barlow_gaussian
         mock = copy.copy(self)
-        mock.tau = float(draw(truth.value[0, 0], *(side[0, 0] for side in self._widths(truth)), rng))
+        mock.tau = float(draw(truth.value[0, 0], low, high, rng))
         return mock
 
     def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
