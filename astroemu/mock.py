@@ -31,7 +31,7 @@ from astroemu.toml_text import toml_text
 Array = NDArray[np.float64]
 #: Prior draws among which truths are chosen, to begin with and at most, and their least effective number.
 _FIRST_POOL, _LARGEST_POOL, _LEAST_POOL = 10_000, 1_280_000, 1_000
-_CHUNK = 10_000
+_CHUNK = 1_000
 
 
 def mock_probes(truth: Model, theta: Array, rng: np.random.Generator | None) -> dict[str, Probe]:

@@ -13,6 +13,7 @@ import typer
 
 from astroemu.cli import (
     bench,
+    calibrate,
     catalogs,
     check,
     cite,
@@ -68,6 +69,7 @@ app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
 app.command("check")(check.check)
 app.command("mock")(mock.mock)
+app.command("calibrate")(calibrate.calibrate)
 app.command("simulate")(simulate.simulate)
 app.command("import")(importing.importing)
 app.command("inspect")(inspect.inspect)

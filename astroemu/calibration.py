@@ -1,0 +1,298 @@
+"""Calibration of a whole pipeline: emulator, likelihood and sampler, on data whose truth is known.
+
+For each of ``n`` fits: a truth is drawn (:mod:`astroemu.mock`), data are drawn at it, the configuration is fitted
+to them by its own sampler, and the truth is ranked among independent draws of the posterior, in every parameter,
+in the log-likelihood and in the log-posterior (ranks of such functions of parameters and data find errors that
+those of the parameters miss: Modrak et al. 2023, arXiv:2211.02383).
+
+    FOLDER/calibration_of.json   what is calibrated
+    FOLDER/fits/000017.json      one fit, written whole or not at all
+    FOLDER/calibration.json      the verdict
+    FOLDER/*.png                 pictures
+
+Killed at any moment, a calibration loses the fits in flight. Started again it makes those that are missing;
+with a larger ``n`` it adds to them. Every fit has seeds of its own, so the number of processes does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.configuration import Configuration, configuration_from
+from astroemu.errors import ConfigurationError, DataError, SamplingError
+from astroemu.files import strict_json, write_atomically
+from astroemu.jobs import done
+from astroemu.mock import Truths, mock_probes, point
+from astroemu.model import Model
+from astroemu.parallel import world
+from astroemu.ranks import LEVELS, highest, judged
+from astroemu.run import inputs, versions
+from astroemu.sampler import Progress, Report, Sampler, silent
+from astroemu.samples import Samples
+from astroemu.truth import Truth
+
+Array = NDArray[np.float64]
+#: Quantities that are ranked beside the parameters.
+LOG_LIKELIHOOD, LOG_POSTERIOR = "log_likelihood", "log_posterior"
+#: Smallest corrected p-value with which a calibration passes.
+LEAST_P = 0.01
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What to calibrate.
+
+    Attributes
+    ----------
+    configuration : Configuration
+    truth : Truth
+        What predicts the data; by default the emulator itself.
+    sampler : str, optional
+        Instead of the configuration's.
+    seed : int
+    draws : int
+        Posterior draws among which a truth is ranked. With 199 the intervals of 50, 68 and 95 % are exact.
+    """
+
+    configuration: Configuration
+    truth: Truth = field(default_factory=Truth)
+    sampler: str | None = None
+    seed: int = 1
+    draws: int = 199
+
+    def run(self, folder: Path, n: int, *, workers: int = 1, report: Report = silent) -> dict[str, Any]:
+        """Make the fits that are missing, and judge all of them.
+
+        Parameters
+        ----------
+        folder : Path
+            New, or that of a calibration of the same.
+        n : int
+            Fits. With finished simulations at most as many as there are.
+        workers : int
+            Processes. Under ``mpiexec`` every process calls this and does its share.
+
+        Returns
+        -------
+        dict
+            As written to ``calibration.json``; see :func:`verdict`.
+
+        Raises
+        ------
+        ConfigurationError
+            If there are fewer simulations than fits, or fewer than ten fits.
+        DataError
+            If the folder holds something else.
+        SamplingError
+            If a sampler cannot start: no fit is left out in silence.
+        """
+        ranks = world()
+        if n < 10:
+            raise ConfigurationError(f"n = {n} fits say nothing of calibration; at least 10 are needed")
+        missing: list[int] = []
+        if ranks.first:
+            self._claim(folder, n)
+            missing = [i for i in range(n) if not _file(folder, i).exists()]
+        missing = ranks.from_first(missing)
+        key = self._key()
+        jobs = [(key, str(folder), i) for i in missing[ranks.rank :: ranks.size]]
+        started, n_likelihood = time.monotonic(), 0
+        for finished, fit in enumerate(done(_fit, jobs, workers), start=1):
+            share = min(finished * ranks.size, len(missing))
+            left = (time.monotonic() - started) / share * (len(missing) - share)
+            n_likelihood += fit["n_likelihood"]
+            have = n - len(missing) + share
+            report(Progress(have, n_likelihood, f"{have} of {n} fits, {left / 60:.0f} min left", have / n))
+        ranks.wait()
+        found: dict[str, Any] = {}
+        if ranks.first:
+            found = {**verdict([read_fit(folder, i) for i in range(n)], self.draws), "of": json.loads(key)}
+            write_atomically(folder / "calibration.json", lambda path: path.write_text(strict_json(found)))
+        return dict(ranks.from_first(found))
+
+    def _key(self) -> str:
+        """Everything that the fits depend on, as text."""
+        content = {
+            "path": str(self.configuration.path.resolve()),
+            "configuration": dict(self.configuration.raw),
+            "truth": {key: getattr(self.truth, key) for key in ("simulator", "options", "fixed", "simulations")},
+            "sampler": self.sampler or self.configuration.document.sampler,
+            "seed": self.seed,
+            "draws": self.draws,
+        }
+        return json.dumps(content, sort_keys=True, indent=1)
+
+    def _claim(self, folder: Path, n: int) -> None:
+        """Note what this folder calibrates, or check that it is this."""
+        setting = _setting(self._key())
+        if setting.rows is not None and n > len(setting.rows):
+            raise ConfigurationError(f"n = {n}, but {self.truth.simulations} holds {len(setting.rows)} simulations")
+        note, text = folder / "calibration_of.json", self._key()
+        known = {"versions": versions(), "inputs": inputs(setting.model, self.configuration)}
+        if not note.exists():
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise DataError(f"{folder} holds something else than a calibration; choose another folder")
+            (folder / "fits").mkdir(parents=True, exist_ok=True)
+            content = json.dumps({"calibration": json.loads(text), **known}, indent=1)
+            write_atomically(note, lambda temporary: temporary.write_text(content))
+            return
+        before = json.loads(note.read_text())
+        if before["calibration"] != json.loads(text) or before["inputs"] != known["inputs"]:
+            raise DataError(
+                f"{folder} holds a calibration of another configuration, truth, seed or emulator (see {note.name} "
+                "there); choose another folder"
+            )
+
+
+class _Setting:
+    """What all fits of one process share."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        configuration = configuration_from(content["configuration"], Path(content["path"]))
+        self.seed, self.draws = int(content["seed"]), int(content["draws"])
+        self.model: Model = configuration.model()
+        self.sampler: Sampler = configuration.sampler(content["sampler"])
+        self.sampler.check(self.model)
+        self.predicting, self.rows = Truth(**content["truth"]).of(self.model)
+        self.truths = None if self.rows is not None and np.isfinite(self.rows).all() else Truths(self.model, self.seed)
+
+    def theta(self, number: int, rng: np.random.Generator) -> Array:
+        drawn = None if self.truths is None else self.truths.draw(rng)
+        if self.rows is None:
+            assert drawn is not None
+            return drawn
+        row = zip(self.model.names, self.rows[number], strict=True)
+        return point(self.model, {name: float(value) for name, value in row if np.isfinite(value)}, drawn)
+
+
+@lru_cache(maxsize=1)
+def _setting(key: str) -> _Setting:
+    return _Setting(json.loads(key))
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / "fits" / f"{number:06d}.json"
+
+
+def _fit(job: tuple[str, str, int]) -> dict[str, Any]:
+    """Make one fit and write its file. Runs in a worker."""
+    key, folder, number = job
+    setting = _setting(key)
+    rng = np.random.default_rng([setting.seed, 1, number])
+    theta = setting.theta(number, rng)
+    model = setting.model.with_probes(mock_probes(setting.predicting, theta, rng))
+    started, used = time.perf_counter(), time.process_time()
+    try:
+        samples = setting.sampler.run(model, seed=int(rng.integers(2**31)))
+    except SamplingError as error:
+        raise SamplingError(f"fit {number} of {folder}: {error}") from None
+    found = {
+        "number": number,
+        "theta": dict(zip(model.names, theta.tolist(), strict=True)),
+        "rank": ranked(samples, theta, model, setting.draws, rng),
+        "mean": dict(zip(model.names, samples.mean().tolist(), strict=True)),
+        "std": dict(zip(model.names, samples.std().tolist(), strict=True)),
+        "ess": samples.ess,
+        "converged": samples.converged,
+        "n_likelihood": samples.n_likelihood,
+        "wall_seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - used,
+    }
+    write_atomically(_file(Path(folder), number), lambda path: path.write_text(strict_json(found)))
+    return found
+
+
+def ranked(samples: Samples, theta: Array, model: Model, draws: int, rng: np.random.Generator) -> dict[str, int]:
+    """Rank of a truth ``(d,)`` among independent draws of the posterior, by quantity.
+
+    The draws are taken at random from all samples by their weights: for two neighbours in a chain to be among
+    them is as unlikely as the chain is longer than the number of draws.
+    """
+    chosen = rng.choice(len(samples), size=draws, p=samples.weight)
+    log_likelihood = samples.log_likelihood[chosen]
+    own = float(model.log_likelihood(theta[None])[0])
+    own_posterior = own + float(model.log_prior(theta[None])[0])
+    found = {name: int(np.sum(samples[name][chosen] < theta[j])) for j, name in enumerate(samples.names)}
+    found[LOG_LIKELIHOOD] = int(np.sum(log_likelihood < own))
+    found[LOG_POSTERIOR] = int(np.sum(log_likelihood + samples.log_prior[chosen] < own_posterior))
+    return found
+
+
+def read_fit(folder: Path, number: int) -> dict[str, Any]:
+    """Read one fit.
+
+    Raises
+    ------
+    DataError
+        If its file is damaged or missing.
+    """
+    path = _file(folder, number)
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a whole fit ({error}); remove it and start the calibration again") from None
+
+
+def all_ranks(fits: list[dict[str, Any]]) -> dict[str, NDArray[np.intp]]:
+    """Ranks ``(n,)`` by quantity."""
+    return {name: np.array([fit["rank"][name] for fit in fits], dtype=np.intp) for name in fits[0]["rank"]}
+
+
+def verdict(fits: list[dict[str, Any]], draws: int) -> dict[str, Any]:
+    """Judge the fits.
+
+    Returns
+    -------
+    dict
+        That of :func:`astroemu.ranks.judged`, and ``passed``; ``joint``: how often the region of highest posterior
+        density holds the truth, by level; ``coverage``: the mean over the parameters, by level; ``fits``, how many
+        are ``unconverged``, have ``fewer_effective_samples`` than draws, and what one takes.
+    """
+    ranks = all_ranks(fits)
+    found = judged(ranks, draws)
+    parameters = [found["quantities"][name]["coverage"] for name in fits[0]["theta"]]
+    found["coverage"] = {
+        f"{level:g}": float(np.mean([each[f"{level:g}"]["found"] for each in parameters])) for level in LEVELS
+    }
+    found["joint"] = {f"{level:g}": highest(ranks[LOG_POSTERIOR], draws, level) for level in LEVELS}
+    found["passed"] = found["p_value"] > LEAST_P
+    found["fits"] = len(fits)
+    found["draws"] = draws
+    found["unconverged"] = sum(not fit["converged"] for fit in fits)
+    found["fewer_effective_samples"] = sum(fit["ess"] < draws for fit in fits)
+    for key in ("ess", "n_likelihood", "wall_seconds", "cpu_seconds"):
+        found[f"median_{key}"] = float(np.median([fit[key] for fit in fits]))
+    return found
+
+
+def calibration_table(found: Mapping[str, Any]) -> str:
+    """Return the verdict as text."""
+    head = "".join(f"{'in ' + str(round(100 * level)) + ' %':>16}" for level in LEVELS)
+    lines = [f"{'quantity':<20}{'p':>8}{'corrected':>11}{head}"]
+    for name, row in found["quantities"].items():
+        cells = "".join(
+            f"{100 * c['found']:>6.1f} ({100 * c['low']:.0f}-{100 * c['high']:.0f})".rjust(16)
+            for c in row["coverage"].values()
+        )
+        lines.append(f"{name:<20}{row['p_value']:>8.3f}{row['corrected']:>11.3f}{cells}")
+    mean = "".join(f"{100 * share:>6.1f}".ljust(14).rjust(16) for share in found["coverage"].values())
+    lines.append(f"{'mean of parameters':<39}{mean}")
+    joint = ", ".join(f"{100 * float(k):.0f} %: {100 * c['found']:.1f} %" for k, c in found["joint"].items())
+    lines.append(f"truth in the densest region of the posterior of {joint}")
+    lines.append(
+        f"{found['fits']} fits, {found['unconverged']} unconverged, {found['fewer_effective_samples']} with fewer "
+        f"effective samples than the {found['draws']} draws; median {found['median_cpu_seconds']:.1f} s of CPU, "
+        f"{found['median_n_likelihood']:.0f} likelihoods, {found['median_ess']:.0f} effective samples"
+    )
+    word = "uniform: calibrated" if found["passed"] else "NOT uniform: not calibrated"
+    lines.append(f"ranks {word} (smallest corrected p-value {found['p_value']:.3f}, at least {LEAST_P:g} is needed)")
+    return "\n".join(lines)
