@@ -115,40 +115,43 @@ class Calibration:
         ranks.wait()
         found: dict[str, Any] = {}
         if ranks.first:
-            found = {**verdict([read_fit(folder, i) for i in range(n)], self.draws), "of": json.loads(key)}
+            found = {**verdict([read_fit(folder, i) for i in range(n)], self.draws), "of": self._note()}
             write_atomically(folder / "calibration.json", lambda path: path.write_text(strict_json(found)))
         return dict(ranks.from_first(found))
 
-    def _key(self) -> str:
-        """Everything that the fits depend on, as text."""
+    def _note(self) -> dict[str, Any]:
+        """Everything that the fits depend on, but for the content of files."""
         content = {
-            "path": str(self.configuration.path.resolve()),
             "configuration": dict(self.configuration.raw),
             "truth": {key: getattr(self.truth, key) for key in ("simulator", "options", "fixed", "simulations")},
             "sampler": self.sampler or self.configuration.document.sampler,
             "seed": self.seed,
             "draws": self.draws,
         }
-        return json.dumps(content, sort_keys=True, indent=1)
+        return dict(json.loads(json.dumps(content)))
+
+    def _key(self) -> str:
+        """The same as text, with the folder from which relative paths count."""
+        return json.dumps({"path": str(self.configuration.path.resolve()), **self._note()})
 
     def _claim(self, folder: Path, n: int) -> None:
         """Note what this folder calibrates, or check that it is this."""
         setting = _setting(self._key())
         if setting.rows is not None and n > len(setting.rows):
             raise ConfigurationError(f"n = {n}, but {self.truth.simulations} holds {len(setting.rows)} simulations")
-        note, text = folder / "calibration_of.json", self._key()
-        known = {"versions": versions(), "inputs": inputs(setting.model, self.configuration)}
-        if not note.exists():
+        path = folder / "calibration_of.json"
+        note = {"calibration": self._note(), "inputs": inputs(setting.model, self.configuration)}
+        if not path.exists():
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise DataError(f"{folder} holds something else than a calibration; choose another folder")
             (folder / "fits").mkdir(parents=True, exist_ok=True)
-            content = json.dumps({"calibration": json.loads(text), **known}, indent=1)
-            write_atomically(note, lambda temporary: temporary.write_text(content))
+            content = strict_json({**note, "versions": versions()})
+            write_atomically(path, lambda temporary: temporary.write_text(content))
             return
-        before = json.loads(note.read_text())
-        if before["calibration"] != json.loads(text) or before["inputs"] != known["inputs"]:
+        before = json.loads(path.read_text())
+        if any(before[key] != json.loads(strict_json(value)) for key, value in note.items()):
             raise DataError(
-                f"{folder} holds a calibration of another configuration, truth, seed or emulator (see {note.name} "
+                f"{folder} holds a calibration of another configuration, truth, seed or emulator (see {path.name} "
                 "there); choose another folder"
             )
 

@@ -9,6 +9,7 @@ from typing import Any
 from astroemu.configuration import Configuration
 from astroemu.errors import located
 from astroemu.model import Model
+from astroemu.neighbourhood import warn_if_far
 from astroemu.run import RunFolder, summarise
 from astroemu.sampler import Report, silent
 
@@ -50,6 +51,7 @@ def fit(
     started = time.perf_counter()
     samples = algorithm.run(model, seed=seed, folder=folder.path, report=report)
     wall = time.perf_counter() - started
+    warn_if_far(model, samples)
     folder.finish(samples, summarise(samples, model, configuration, seed=seed, wall_seconds=wall))
     return folder, model
 

@@ -16,6 +16,7 @@ from astroemu.cli import (
     calibrate,
     catalogs,
     check,
+    check_posterior,
     cite,
     clean,
     compare,
@@ -69,6 +70,7 @@ app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
 app.command("check")(check.check)
 app.command("mock")(mock.mock)
+app.command("check-posterior")(check_posterior.check_posterior)
 app.command("calibrate")(calibrate.calibrate)
 app.command("simulate")(simulate.simulate)
 app.command("import")(importing.importing)
