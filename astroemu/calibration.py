@@ -31,7 +31,7 @@ from astroemu.configuration import Configuration, configuration_from
 from astroemu.errors import ConfigurationError, DataError, SamplingError
 from astroemu.files import strict_json, write_atomically
 from astroemu.jobs import done
-from astroemu.mock import Truths, mock_probes, point
+from astroemu.mock import Truths, mock_probes, point, unlikely, usual_normalisations
 from astroemu.model import Model
 from astroemu.parallel import world
 from astroemu.ranks import LEVELS, highest, judged
@@ -166,6 +166,7 @@ class _Setting:
         self.sampler: Sampler = configuration.sampler(content["sampler"])
         self.sampler.check(self.model)
         self.predicting, self.rows = Truth(**content["truth"]).of(self.model)
+        self.usual = usual_normalisations(self.model, self.seed)
         self.truths = None if self.rows is not None and np.isfinite(self.rows).all() else Truths(self.model, self.seed)
 
     def theta(self, number: int, rng: np.random.Generator) -> Array:
@@ -204,6 +205,7 @@ def _fit(job: tuple[str, str, int]) -> dict[str, Any]:
         "rank": ranked(samples, theta, model, setting.draws, rng),
         "mean": dict(zip(model.names, samples.mean().tolist(), strict=True)),
         "std": dict(zip(model.names, samples.std().tolist(), strict=True)),
+        "unlikely": unlikely(setting.predicting, theta, setting.usual),
         "ess": samples.ess,
         "converged": samples.converged,
         "n_likelihood": samples.n_likelihood,
@@ -250,6 +252,11 @@ def all_ranks(fits: list[dict[str, Any]]) -> dict[str, NDArray[np.intp]]:
     return {name: np.array([fit["rank"][name] for fit in fits], dtype=np.intp) for name in fits[0]["rank"]}
 
 
+def tested(ranks: dict[str, NDArray[np.intp]]) -> dict[str, NDArray[np.intp]]:
+    """The quantities on which the verdict rests: not the log-posterior, which a flat prior makes the likelihood."""
+    return {name: values for name, values in ranks.items() if name != LOG_POSTERIOR}
+
+
 def verdict(fits: list[dict[str, Any]], draws: int) -> dict[str, Any]:
     """Judge the fits.
 
@@ -258,10 +265,11 @@ def verdict(fits: list[dict[str, Any]], draws: int) -> dict[str, Any]:
     dict
         That of :func:`astroemu.ranks.judged`, and ``passed``; ``joint``: how often the region of highest posterior
         density holds the truth, by level; ``coverage``: the mean over the parameters, by level; ``fits``, how many
-        are ``unconverged``, have ``fewer_effective_samples`` than draws, and what one takes.
+        are ``unconverged``, have ``fewer_effective_samples`` than draws, have ``unlikely_truths`` (see
+        :func:`astroemu.mock.unlikely`), and what one takes.
     """
     ranks = all_ranks(fits)
-    found = judged(ranks, draws)
+    found = judged(tested(ranks), draws)
     parameters = [found["quantities"][name]["coverage"] for name in fits[0]["theta"]]
     found["coverage"] = {
         f"{level:g}": float(np.mean([each[f"{level:g}"]["found"] for each in parameters])) for level in LEVELS
@@ -272,6 +280,9 @@ def verdict(fits: list[dict[str, Any]], draws: int) -> dict[str, Any]:
     found["draws"] = draws
     found["unconverged"] = sum(not fit["converged"] for fit in fits)
     found["fewer_effective_samples"] = sum(fit["ess"] < draws for fit in fits)
+    found["unlikely_truths"] = {
+        key: sum(key in fit["unlikely"] for fit in fits) for key in sorted({k for fit in fits for k in fit["unlikely"]})
+    }
     for key in ("ess", "n_likelihood", "wall_seconds", "cpu_seconds"):
         found[f"median_{key}"] = float(np.median([fit[key] for fit in fits]))
     return found
@@ -296,6 +307,8 @@ def calibration_table(found: Mapping[str, Any]) -> str:
         f"effective samples than the {found['draws']} draws; median {found['median_cpu_seconds']:.1f} s of CPU, "
         f"{found['median_n_likelihood']:.0f} likelihoods, {found['median_ess']:.0f} effective samples"
     )
+    for key, count in found["unlikely_truths"].items():
+        lines.append(f"{count} truths could hardly have given data like those of {key!r} (docs/calibration.md)")
     word = "uniform: calibrated" if found["passed"] else "NOT uniform: not calibrated"
     lines.append(f"ranks {word} (smallest corrected p-value {found['p_value']:.3f}, at least {LEAST_P:g} is needed)")
     return "\n".join(lines)

@@ -32,6 +32,8 @@ Array = NDArray[np.float64]
 #: Prior draws among which truths are chosen, to begin with and at most, and their least effective number.
 _FIRST_POOL, _LARGEST_POOL, _LEAST_POOL = 10_000, 1_280_000, 1_000
 _CHUNK = 1_000
+#: By how much the logarithm of a normalisation may lie below the largest.
+_UNLIKELY = 10.0
 
 
 def mock_probes(truth: Model, theta: Array, rng: np.random.Generator | None) -> dict[str, Probe]:
@@ -57,14 +59,33 @@ def mock_probes(truth: Model, theta: Array, rng: np.random.Generator | None) -> 
     return drawn
 
 
-def log_normalisation(model: Model, theta: Array) -> Array:
-    """Sum of the probes' :meth:`~astroemu.probe.Probe.log_normalisation` at points ``(n, d)``: ``(n,)``."""
-    total = np.zeros(len(theta))
-    for start in range(0, len(theta), _CHUNK):
+def log_normalisations(model: Model, theta: Array) -> dict[str, Array]:
+    """:meth:`~astroemu.probe.Probe.log_normalisation` of every probe that has one, at points ``(n, d)``: ``(n,)``."""
+    varying = [k for k, p in model.probes.items() if type(p).log_normalisation is not Probe.log_normalisation]
+    found = {key: np.zeros(len(theta)) for key in varying}
+    for start in range(0, len(theta) if varying else 0, _CHUNK):
         part = slice(start, start + _CHUNK)
-        for key, (predictions, nuisance) in model.handed(theta[part]).items():
-            total[part] += model.probes[key].log_normalisation(predictions, nuisance)
-    return total
+        handed = model.handed(theta[part])
+        for key in varying:
+            found[key][part] = model.probes[key].log_normalisation(*handed[key])
+    return found
+
+
+def usual_normalisations(model: Model, seed: int) -> dict[str, float]:
+    """The largest value of each probe's normalisation among :data:`_CHUNK` prior draws."""
+    theta = model.prior.sample(_CHUNK, np.random.default_rng([seed, 2]))
+    found = log_normalisations(model, theta[model.inside(theta)])
+    return {key: float(np.max(values, initial=-np.inf)) for key, values in found.items()}
+
+
+def unlikely(truth: Model, theta: Array, usual: Mapping[str, float]) -> list[str]:
+    """Probes whose mock data a truth ``(d,)`` could hardly have given.
+
+    A limit is drawn below the published one. For a truth far above that, such data are possible only by a rare
+    fluctuation, after which a fit excludes the truth, and rightly.
+    """
+    found = log_normalisations(truth, theta[None])
+    return [key for key, values in found.items() if not values[0] > usual[key] - _UNLIKELY]
 
 
 class Truths:
@@ -85,7 +106,6 @@ class Truths:
 
     def __init__(self, model: Model, seed: int) -> None:
         self.model = model
-        weighted = any(type(p).log_normalisation is not Probe.log_normalisation for p in model.probes.values())
         rng = np.random.default_rng([seed, 0])
         self.theta, self.log_weight = np.zeros((0, len(model.names))), np.zeros(0)
         wanted = _FIRST_POOL
@@ -97,7 +117,7 @@ class Truths:
                 )
             theta = model.prior.sample(wanted - len(self.theta), rng)
             theta = theta[model.inside(theta)]
-            weight = log_normalisation(model, theta) if weighted else np.zeros(len(theta))
+            weight = sum(log_normalisations(model, theta).values(), np.zeros(len(theta)))
             self.theta = np.concatenate([self.theta, theta])
             self.log_weight = np.concatenate([self.log_weight, np.where(np.isfinite(weight), weight, -np.inf)])
             wanted *= 4

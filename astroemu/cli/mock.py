@@ -45,7 +45,7 @@ def mock(
 
     from astroemu.configuration import load_configuration
     from astroemu.errors import ConfigurationError
-    from astroemu.mock import Truths, mock_probes, point, write_mock
+    from astroemu.mock import Truths, mock_probes, point, unlikely, usual_normalisations, write_mock
     from astroemu.run import RunFolder
 
     loaded = load_configuration(configuration, set_).without(without)
@@ -73,6 +73,10 @@ def mock(
         "simulations": None if simulations is None else {"file": str(simulations), "row": row},
     }
     path = write_mock(loaded, probes, RunFolder.create(out).path, note)
+    for key in unlikely(truth, theta, usual_normalisations(model, seed)):
+        typer.echo(
+            f"warning: this truth could hardly have given data like those of {key!r}; a fit will exclude it", err=True
+        )
     for name, value in parameters.items():
         typer.echo(f"{name:20s} {value:12.6g}")
     typer.echo(f"Written: {path}\nFit it with: astroemu fit {path}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from astroemu.calibration import all_ranks
+from astroemu.calibration import all_ranks, tested
 from astroemu.prior import Prior
 from astroemu.ranks import Uniformity, below
 from astroemu.report.style import COLOUR, plain_where_unsettable, style
@@ -22,7 +22,7 @@ _COLUMNS = 4
 
 def draw_calibration(fits: list[dict[str, Any]], draws: int, prior: Prior, folder: Path) -> list[Path]:
     """Draw ``ranks.png``, ``ecdf.png`` and ``coverage.png`` into a folder; return their paths."""
-    ranks = all_ranks(fits)
+    ranks = tested(all_ranks(fits))
     names = {p.name: plain_where_unsettable(p).label for p in prior.free}
     titles = {name: names.get(name, name.replace("_", "-")) for name in ranks}
     expected = Uniformity.of(len(fits), draws)

@@ -120,6 +120,7 @@ def test_draws_from_weighted_samples_follow_the_weights():
             "theta": {"x": x},
             "rank": r,
             "converged": True,
+            "unlikely": [],
             "ess": 5e3,
             "n_likelihood": 1,
             "wall_seconds": 0,

@@ -11,7 +11,7 @@ from helpers import TAU, X_HI, Stub, StubProbe, command, uniform
 
 from astroemu.configuration import load_configuration, load_model
 from astroemu.errors import ConfigurationError, ProbeError, SamplingError
-from astroemu.mock import Truths, log_normalisation, mock_probes, point
+from astroemu.mock import Truths, log_normalisations, mock_probes, point, unlikely, usual_normalisations
 from astroemu.model import Model
 from astroemu.requirement import Requirement
 from astroemu.toml_text import toml_text
@@ -59,7 +59,7 @@ def test_truths_follow_the_prior_times_the_normalisation():
     probe = NeutralFraction(references=("McGreer+2015",), z_min=6.0)
     model = Model(uniform(x=(0.0, 1.0)), {"stub": stub}, {"x": probe})
     grid = np.linspace(0, 1, 2001)
-    norm = np.exp(log_normalisation(model, grid[:, None]))
+    norm = np.exp(log_normalisations(model, grid[:, None])["x"])
     expected = 1 - grid + 0.2 * np.sqrt(np.pi / 2) * (2 * _phi(grid / 0.2) - 1)
     np.testing.assert_allclose(norm / norm[0], expected / expected[0], rtol=2e-3)
     truths, rng = Truths(model, 4), np.random.default_rng(5)
@@ -87,6 +87,16 @@ def test_a_prior_that_could_not_have_given_such_data_is_refused(monkeypatch):
     )
     with pytest.raises(SamplingError, match="could have given data like these"):
         Truths(tau_model(probes={"tau": probe}), 1)
+
+
+def test_a_truth_that_the_limits_exclude_is_told_from_others():
+    model = load_model("reionization", ["emulator_error=false"])
+    usual = usual_normalisations(model, 1)
+    assert set(usual) == {"power_spectrum_21cm", "uv_luminosity_function", "neutral_fraction", "optical_depth"}
+    assert unlikely(model, point(model, AT), usual) == []
+    cold = {"log10_f_star10": -2.9, "log10_f_esc10": -2.8, "log10_l_x": 39.0, "e_0_keV": 1.3, "alpha_x": 2.8}
+    cold = point(model, {**AT, **cold, "alpha_star": -0.4, "log10_m_turn": 8.1})
+    assert unlikely(model, cold, usual) == ["power_spectrum_21cm"]
 
 
 def test_a_probe_that_cannot_draw_is_named():
