@@ -1,6 +1,8 @@
 """Write docs/accuracy.md from the JSON that commands wrote into docs/measured: python docs/scripts/measured.py
 
     astroemu validate acg --data SIMULATIONS --model reionization --out OUT    OUT/validation.json
+    astroemu calibrate ... --out OUT                     OUT/calibration.json, as calibration.json
+    astroemu calibrate ... --simulations SIMULATIONS     OUT/calibration.json, as calibration_21cmfast.json
     astroemu bench --out docs/measured/bench.json                              on a quiet machine
 
 A file that is not there has no section. A test compares the page with what this writes.
@@ -15,6 +17,10 @@ from typing import Any
 
 DOCS = Path(__file__).parents[1]
 _QUANTILES = ("median", "q68", "q95", "max")
+_CALIBRATIONS = {
+    "calibration.json": "Calibration of the default fit, on mock data drawn with the emulator",
+    "calibration_21cmfast.json": "The default fit, on mock data drawn with simulations of 21cmFAST",
+}
 _HEAD = """# Accuracy, calibration, speed
 
 The numbers of this page are written by `docs/scripts/measured.py` from JSON that commands wrote
@@ -29,9 +35,34 @@ def page(folder: Path = DOCS / "measured") -> str:
     validation, bench = folder / "acg_against_21cmfast.json", folder / "bench.json"
     if validation.is_file():
         parts.append(_validation(json.loads(validation.read_text())))
+    for name, title in _CALIBRATIONS.items():
+        if (folder / name).is_file():
+            parts.append(_calibration(title, json.loads((folder / name).read_text())))
     if bench.is_file():
         parts.append(_bench(json.loads(bench.read_text())))
     return "\n".join(parts)
+
+
+def _calibration(title: str, found: Mapping[str, Any]) -> str:
+    levels = list(found["coverage"])
+    rows = {
+        f"`{name}`": [
+            f"{q['p_value']:.3f}",
+            f"{q['corrected']:.3f}",
+            *(f"{q['coverage'][k]['found']:.1%}" for k in levels),
+        ]
+        for name, q in found["quantities"].items()
+    }
+    rows["mean of the parameters"] = ["", "", *(f"{found['coverage'][k]:.1%}" for k in levels)]
+    rows["densest region of the posterior"] = ["", "", *(f"{found['joint'][k]['found']:.1%}" for k in levels)]
+    verdict = "passed" if found["passed"] else "not passed"
+    return f"""## {title}
+
+{found["fits"]} fits, {found["unconverged"]} of them unconverged; verdict: {verdict} ([calibration.md](calibration.md)).
+Share of the fits whose truth lies in the central interval of a level:
+
+{_table(("", "p", "corrected", *(f"{float(k):.0%}" for k in levels)), rows)}
+"""
 
 
 def _validation(found: Mapping[str, Any]) -> str:

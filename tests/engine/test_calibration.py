@@ -18,6 +18,7 @@ import astroemu.calibration
 from astroemu.calibration import Calibration, calibration_table, ranked, read_fit, verdict
 from astroemu.configuration import load_configuration
 from astroemu.errors import ConfigurationError, DataError
+from astroemu.ranks import judged
 from astroemu.samples import Samples
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
@@ -169,3 +170,44 @@ def test_two_processes_calibrate_what_one_does(configuration, tmp_path):
         assert done.stdout.count("calibration.json") == 1
     one, two = ([read_fit(tmp_path / ranks, i)["rank"] for i in range(12)] for ranks in "12")
     assert one == two
+
+
+@pytest.mark.slow
+def test_short_chains_do_not_bias_the_ranks():
+    """The settings of docs/calibration.md, on seven correlated parameters, two of which reach an edge of the prior."""
+    from scipy.special import ndtr, ndtri
+
+    rng = np.random.default_rng(1)
+    d, root = 7, np.linalg.cholesky(0.02 * (0.3 * np.eye(7) + 0.7))
+
+    class Target:
+        names = tuple("abcdefg")
+
+        def __init__(self, datum):
+            self.datum = datum
+
+        def prior_transform(self, u):
+            scores = ndtri(np.clip(u, 1e-300, 1 - 1e-16))
+            return np.concatenate([u[:, :2], 0.5 + 0.3 * scores[:, 2:]], axis=1)
+
+        def log_prior(self, theta):
+            return -0.5 * np.sum(((theta[:, 2:] - 0.5) / 0.3) ** 2, axis=1)
+
+        def log_likelihood(self, theta):
+            return -0.5 * np.sum(np.linalg.solve(root, (theta - self.datum).T) ** 2, axis=0)
+
+    from astroemu_plugins.samplers.emcee import Emcee
+
+    sampler = Emcee(autocorrelation_times=20.0, effective_samples=400.0, burn_in=5.0, check_every=100)
+    fits = []
+    for number in range(120):
+        theta = Target(None).prior_transform(ndtr(rng.standard_normal((1, d))))[0]
+        target = Target(theta + root @ rng.standard_normal(d))
+        samples = sampler.run(target, seed=number)
+        fits.append(ranked(samples, theta, target, 199, rng))
+        assert samples.converged and samples.ess > 400
+    ranks = {name: np.array([fit[name] for fit in fits]) for name in (*Target.names, "log_likelihood")}
+    found = judged(ranks, 199)
+    assert found["p_value"] > 0.01
+    coverage = np.mean([found["quantities"][name]["coverage"]["0.68"]["found"] for name in Target.names])
+    assert coverage == pytest.approx(0.68, abs=0.06)
