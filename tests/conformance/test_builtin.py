@@ -27,6 +27,8 @@ PLUGINS = [(group.noun, name) for group in (PROBES, TRAINED, CATALOGS) for name 
 @pytest.mark.parametrize(("kind", "name"), PLUGINS)
 def test_a_plugin_conforms(kind, name):
     (report,) = check_installed(name, kind=kind)
+    if any("astroemu catalogs fetch" in finding.detail for finding in report.failures):
+        pytest.skip("its data may not be passed on, and were not fetched")
     report.demand()
     assert len(report.findings) > 3
 
