@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from astroemu.configuration import Configuration, configuration_from
 from astroemu.errors import ConfigurationError, DataError, SamplingError
-from astroemu.files import strict_json, write_atomically
+from astroemu.files import make_folder, strict_json, write_atomically
 from astroemu.jobs import done
 from astroemu.mock import Truths, mock_probes, point, unlikely, usual_normalisations
 from astroemu.model import Model
@@ -144,7 +144,7 @@ class Calibration:
         if not path.exists():
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise DataError(f"{folder} holds something else than a calibration; choose another folder")
-            (folder / "fits").mkdir(parents=True, exist_ok=True)
+            make_folder(folder / "fits")
             content = strict_json({**note, "versions": versions()})
             write_atomically(path, lambda temporary: temporary.write_text(content))
             return

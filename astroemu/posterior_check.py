@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from astroemu.direct import Direct
 from astroemu.distribution import Fixed
 from astroemu.errors import ConfigurationError, DataError
-from astroemu.files import new_file, strict_json, write_atomically
+from astroemu.files import make_folder, new_file, strict_json, write_atomically
 from astroemu.model import Model
 from astroemu.neighbourhood import far
 from astroemu.parallel import world
@@ -87,7 +87,7 @@ class PosteriorCheck:
         if world().first:
             found = compared(model, predicting, samples, theta)
             found["of"] = {"run": str(self.run.path.resolve()), "simulator": self.truth.simulator, "seed": self.seed}
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             write_atomically(folder / "check.json", lambda path: path.write_text(strict_json(found)))
         return dict(world().from_first(found))
 

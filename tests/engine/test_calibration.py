@@ -82,6 +82,8 @@ def test_a_folder_of_something_else_is_refused(configuration, tmp_path):
     (tmp_path / "out" / "fits" / "000003.json").write_text("{")
     with pytest.raises(DataError, match=r"000003\.json is not a whole fit"):
         Calibration(configuration).run(tmp_path / "out", 10)
+    with pytest.raises(DataError, match="cannot make the folder"):
+        Calibration(configuration).run(tmp_path / "full" / "mine" / "out", 10)
     with pytest.raises(ConfigurationError, match="at least 10"):
         Calibration(configuration).run(tmp_path / "new", 3)
 

@@ -173,6 +173,22 @@ def test_the_command_takes_files_beside_the_configuration_along(tmp_path):
     assert again["parameters"] == json.loads((first / "truth.json").read_text())["parameters"] or again["seed"] == 1
 
 
+@pytest.mark.slow
+def test_a_fit_on_mock_data_recovers_the_truth(tmp_path):
+    code, _, err = command("mock", "--out", str(tmp_path / "mock"), "--draw", "--seed", "11")
+    assert code == 0, err
+    short = ("autocorrelation_times=20", "effective_samples=400", "burn_in=5", "check_every=100")
+    words = [part for text in short for part in ("--set", f"samplers.emcee.{text}")]
+    words += ["--no-report", "--out", str(tmp_path / "run")]
+    code, _, err = command("fit", str(tmp_path / "mock" / "reionization.toml"), *words)
+    assert code == 0, err
+    truth = json.loads((tmp_path / "mock" / "truth.json").read_text())["parameters"]
+    found = json.loads((tmp_path / "run" / "summary.json").read_text())["parameters"]
+    pulls = np.array([(found[name]["mean"] - truth[name]) / found[name]["std"] for name in truth])
+    assert np.all(np.abs(pulls) < 4.0)
+    assert found["alpha_star"]["std"] < 0.3  # the prior's is 0.43: the data say something
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -25,9 +25,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from astroemu import Catalog, FileName, Panel, Prediction, Probe, Requirement, load_catalog
+from astroemu.catalog import write_table
 from astroemu.errors import ConfigurationError
 
 Array = NDArray[np.float64]
@@ -107,6 +109,14 @@ class Global21cm(Probe):
         mock.t_sky = signal.value[0] + (0.0 if rng is None else total * rng.standard_normal(len(self.nu)))
         mock.residual = mock._without_foreground(mock.t_sky)
         return mock
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """The channels that are used."""
+        table = Table({"nu": self.nu, "t_sky": self.t_sky, "error": self.error})
+        for column, unit in (("nu", "MHz"), ("t_sky", "mK"), ("error", "mK")):
+            table[column].unit = unit
+        write_table(folder / f"{name}.ecsv", table)
+        return {"catalog": f"{name}.ecsv"}
 
     def panels(self) -> tuple[Panel, ...]:
         """Data and model, both less the foreground that fits them best: what is left to compare."""
