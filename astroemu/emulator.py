@@ -147,7 +147,10 @@ class Emulator(Provider):
             )
         emulator = cls.read(group, json.loads(group["provenance"].asstr()[()]))
         if "training_points" in group:
-            emulator.training_points = group["training_points"][()].astype(float) / _STEPS
+            kept = group["training_points"]
+            if kept.ndim != 2 or kept.shape[0] > cls.kept_points or kept.shape[1] != len(emulator.parameters):
+                raise DataError(f"{group.file.filename}: training_points has the shape {kept.shape}")
+            emulator.training_points = kept[()].astype(float) / _STEPS
         return emulator
 
     def unit(self, theta: Array) -> Array:

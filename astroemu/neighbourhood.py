@@ -109,7 +109,7 @@ def far(model: Model, theta: Array) -> dict[str, dict[str, float]]:
     }
     for key, provider in model.providers.items():
         emulator = provider.provider if isinstance(provider, Selection) else provider
-        if not isinstance(emulator, Emulator) or not set(emulator.parameters) <= set(columns):
+        if not isinstance(emulator, Emulator) or not set(emulator.parameters) <= set(columns) & set(emulator.bounds):
             continue
         known = neighbourhood(emulator)
         if known is not None:

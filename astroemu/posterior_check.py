@@ -31,7 +31,7 @@ from astroemu.samples import Samples, kish_ess
 from astroemu.simulation import Simulation, simulate
 from astroemu.simulations import Recorded, Simulations
 from astroemu.training_set import TrainingSet
-from astroemu.truth import Pinned, Truth, with_truth
+from astroemu.truth import Pinned, Truth, simulating, with_truth
 
 Array = NDArray[np.float64]
 LEVELS = {"median": 0.5, "q95": 0.95, "max": 1.0}
@@ -94,9 +94,8 @@ class PosteriorCheck:
     def _simulated(self, model: Model, theta: Array, folder: Path, report: Report) -> tuple[Model, Array]:
         """The model with the simulator's answers at the draws, and the draws at which it gave one."""
         assert self.truth.simulator is not None
-        direct, _ = self.truth.of(model)  # all that can be wrong is said before anything runs
-        pinned = next(p.provider for key, p in direct.providers.items() if key == "truth")  # type: ignore[attr-defined]
-        simulator = pinned.provider.simulator
+        simulator, provider = simulating(model, self.truth)
+        with_truth(model, provider)  # all that can be wrong is said before anything runs
         constant = {**model.prior.fixed, **self.truth.fixed}
         taken = [p for p in simulator.parameters if p.name in model.names]
         fixed = [Parameter(p.name, Fixed(constant[p.name])) for p in simulator.parameters if p.name in constant]

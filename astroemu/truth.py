@@ -14,17 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.direct import Direct
 from astroemu.emulator import Emulator
 from astroemu.errors import AstroemuError, ConfigurationError, listing
 from astroemu.model import Model
 from astroemu.namespace import Namespace
 from astroemu.observable import Observable
+from astroemu.options import build
 from astroemu.provider import Evaluate, Prediction, Provider
+from astroemu.registry import SIMULATORS
 from astroemu.selection import Selection
 from astroemu.simulations import Recorded, load_simulations
+from astroemu.simulator import Simulator
 
 Array = NDArray[np.float64]
-NAME = "truth"
+#: Name of the provider that is the truth.
+_NAME = "truth"
 
 
 class Pinned(Provider):
@@ -103,7 +108,7 @@ class Truth:
         if self.simulations is not None:
             return with_simulations(model, self.simulations)
         if self.simulator is not None:
-            return with_simulator(model, self.simulator, self.options, self.fixed), None
+            return with_truth(model, simulating(model, self)[1]), None
         return model, None
 
 
@@ -128,7 +133,7 @@ def with_truth(model: Model, truth: Provider) -> Model:
     }
     return Model(
         model.prior,
-        {**kept, NAME: Selection(truth, [name for name in truth.provides if name in shared])},
+        {**kept, _NAME: Selection(truth, [name for name in truth.provides if name in shared])},
         model.probes,
         emulator_error=model.emulator_error,
         name=model.name,
@@ -136,35 +141,29 @@ def with_truth(model: Model, truth: Provider) -> Model:
     )
 
 
-def with_simulator(
-    model: Model, name: str, options: Mapping[str, Any] | None = None, fixed: Mapping[str, float] | None = None
-) -> Model:
-    """Return the model with an installed simulator in the place of the emulator.
+def simulating(model: Model, truth: Truth) -> tuple[Simulator, Pinned]:
+    """Return the simulator of a truth, and it as a provider of a model's parameters.
 
-    Parameters
-    ----------
-    model : Model
-    name : str
-    options : mapping, optional
-        Of the simulator.
-    fixed : mapping of str to float, optional
-        Its parameters that the model does not have.
+    Raises
+    ------
+    ConfigurationError
+        If it takes a parameter that neither the model has nor the truth fixes.
+    PluginError
+        If there is no such simulator.
     """
-    from astroemu.direct import Direct
-    from astroemu.options import build
-    from astroemu.registry import SIMULATORS
-
-    simulator = build(SIMULATORS.load(name), dict(options or {}), f"options of the simulator {name!r}")
-    truth = Pinned(Direct(simulator), fixed or {})
+    assert truth.simulator is not None
+    where = f"options of the simulator {truth.simulator!r}"
+    simulator = build(SIMULATORS.load(truth.simulator), truth.options, where)
+    assert isinstance(simulator, Simulator)
+    provider = Pinned(Direct(simulator), truth.fixed)
     known = {*model.names, *model.prior.fixed, *model.observables}
-    missing = [parameter for parameter in truth.parameters if parameter not in known]
+    missing = [parameter for parameter in provider.parameters if parameter not in known]
     if missing:
         raise ConfigurationError(
-            f"the simulator {name!r} takes {listing(missing)}, which {model.name!r} does not have: "
-            + "give "
+            f"the simulator {truth.simulator!r} takes {listing(missing)}, which {model.name!r} does not have: give "
             + " ".join(f"--fix {parameter}=VALUE" for parameter in missing)
         )
-    return with_truth(model, truth)
+    return simulator, provider
 
 
 def with_simulations(model: Model, path: str | Path) -> tuple[Model, Array]:

@@ -15,7 +15,7 @@ from astroemu.mock import Truths, log_normalisations, mock_probes, point, unlike
 from astroemu.model import Model
 from astroemu.requirement import Requirement
 from astroemu.toml_text import toml_text
-from astroemu.truth import Truth, with_simulator, with_truth
+from astroemu.truth import Truth, with_truth
 from astroemu_probes.neutral_fraction import NeutralFraction
 from astroemu_probes.optical_depth import OpticalDepth
 
@@ -140,9 +140,9 @@ def test_a_simulator_can_be_the_truth_of_what_it_has():
     (ours, _), (theirs, _) = (m.handed(theta)["power_spectrum_21cm"] for m in (model, truth))
     np.testing.assert_array_equal(ours["delta21_sq"].value, theirs["delta21_sq"].value)
     with pytest.raises(ConfigurationError, match="--fix clumping=VALUE --fix"):
-        with_simulator(model, "park19")
+        Truth("park19").of(model)
     with pytest.raises(ConfigurationError, match="'nothing' cannot be fixed"):
-        with_simulator(model, "park19", fixed={"nothing": 1.0})
+        Truth("park19", fixed={"nothing": 1.0}).of(model)
 
 
 def test_the_command_writes_what_a_fit_reads(tmp_path):

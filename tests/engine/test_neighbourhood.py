@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 from helpers import TAU, Stub, uniform
 
 from astroemu.design import design
+from astroemu.errors import DataError
 from astroemu.model import Model
 from astroemu.neighbourhood import FarFromTrainingWarning, Neighbourhood, far, neighbourhood, thinned, warn_if_far
 from astroemu.observable import Observable
@@ -101,6 +103,14 @@ def test_training_keeps_points_in_the_file_and_a_posterior_in_the_gap_is_warned_
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_if_far(model, samples(whole))
+
+
+def test_points_of_another_shape_are_refused(trained):
+    with h5py.File(trained, "r+") as file:
+        del file["training_points"]
+        file["training_points"] = np.zeros((10, 3), dtype=np.uint16)
+    with pytest.raises(DataError, match=r"training_points has the shape \(10, 3\)"):
+        load_emulator(str(trained))
 
 
 def test_providers_that_were_not_trained_are_left_out():
