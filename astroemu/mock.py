@@ -73,8 +73,7 @@ def log_normalisations(model: Model, theta: Array) -> dict[str, Array]:
 
 def usual_normalisations(model: Model, seed: int) -> dict[str, float]:
     """The largest value of each probe's normalisation among :data:`_CHUNK` prior draws."""
-    theta = model.prior.sample(_CHUNK, np.random.default_rng([seed, 2]))
-    found = log_normalisations(model, theta[model.inside(theta)])
+    found = log_normalisations(model, _drawn(model, _CHUNK, np.random.default_rng([seed, 2])))
     return {key: float(np.max(values, initial=-np.inf)) for key, values in found.items()}
 
 
@@ -86,6 +85,12 @@ def unlikely(truth: Model, theta: Array, usual: Mapping[str, float]) -> list[str
     """
     found = log_normalisations(truth, theta[None])
     return [key for key, values in found.items() if not values[0] > usual[key] - _UNLIKELY]
+
+
+def _drawn(model: Model, n: int, rng: np.random.Generator) -> Array:
+    """Those of ``n`` prior draws that lie in the range of every provider."""
+    parts = [model.prior.sample(min(_CHUNK, n - start), rng) for start in range(0, n, _CHUNK)]
+    return np.concatenate([part[model.within(part)] for part in parts])
 
 
 class Truths:
@@ -108,15 +113,15 @@ class Truths:
         self.model = model
         rng = np.random.default_rng([seed, 0])
         self.theta, self.log_weight = np.zeros((0, len(model.names))), np.zeros(0)
-        wanted = _FIRST_POOL
+        drawn, wanted = 0, _FIRST_POOL
         while not len(self.theta) or self.effective < _LEAST_POOL:
             if wanted > _LARGEST_POOL:
                 raise SamplingError(
                     f"only {self.effective:.0f} of {len(self.theta)} prior draws could have given data like these; "
                     f"{_LEAST_POOL} are needed to draw truths from. Narrow the prior"
                 )
-            theta = model.prior.sample(wanted - len(self.theta), rng)
-            theta = theta[model.inside(theta)]
+            theta = _drawn(model, wanted - drawn, rng)
+            drawn = wanted
             weight = sum(log_normalisations(model, theta).values(), np.zeros(len(theta)))
             self.theta = np.concatenate([self.theta, theta])
             self.log_weight = np.concatenate([self.log_weight, np.where(np.isfinite(weight), weight, -np.inf)])

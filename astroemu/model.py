@@ -460,6 +460,15 @@ class Model:
         """Which points lie in the range of every provider: ``(n,)``."""
         return self._pipeline.inside(theta)
 
+    def within(self, theta: Array) -> NDArray[np.bool_]:
+        """Like :meth:`inside`, with the parameters that providers compute for others examined too: ``(n,)``."""
+        theta = self._checked(theta)
+        found = self.inside(theta)
+        computed = self._pipeline.provided(theta[found]).inside if found.any() else None
+        if computed is not None:
+            found[found] = computed
+        return found
+
     # --- helpers ------------------------------------------------------------------------------
 
     def _checked(self, theta: Array) -> Array:

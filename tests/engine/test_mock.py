@@ -89,6 +89,18 @@ def test_a_prior_that_could_not_have_given_such_data_is_refused(monkeypatch):
         Truths(tau_model(probes={"tau": probe}), 1)
 
 
+def test_truths_keep_to_the_range_of_computed_parameters():
+    """tau_e of one provider is a parameter of the other, which holds on a part of its range only."""
+    first = Stub(("tau",), {TAU: lambda theta: theta[:, 0]})
+    second = Stub(("tau_e",), {X_HI: lambda theta: np.repeat(theta, 84, axis=1)}, bounds={"tau_e": (0.05, 0.1)})
+    probe = NeutralFraction(references=("Davies+2018",))
+    model = Model(uniform(tau=(0.0, 0.2)), {"first": first, "second": second}, {"x": probe})
+    theta = np.array([[0.04], [0.06], [0.11]])
+    assert model.within(theta).tolist() == [False, True, False] and model.inside(theta).all()
+    truths = Truths(model, 1)
+    assert truths.theta.min() >= 0.05 and truths.theta.max() <= 0.1 and 2_000 < len(truths.theta) < 3_000
+
+
 def test_a_truth_that_the_limits_exclude_is_told_from_others():
     model = load_model("reionization", ["emulator_error=false"])
     usual = usual_normalisations(model, 1)
