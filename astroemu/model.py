@@ -464,9 +464,8 @@ class Model:
         """Like :meth:`inside`, with the parameters that providers compute for others examined too: ``(n,)``."""
         theta = self._checked(theta)
         found = self.inside(theta)
-        computed = self._pipeline.provided(theta[found]).inside if found.any() else None
-        if computed is not None:
-            found[found] = computed
+        if found.any() and any(step.derived for step in self._pipeline.steps):
+            found[found] = self._pipeline.provided(theta[found]).inside
         return found
 
     # --- helpers ------------------------------------------------------------------------------
