@@ -51,6 +51,8 @@ def _calibration(title: str, found: Mapping[str, Any]) -> str:
     rows["mean of the parameters"] = ["", "", *(f"{found['coverage'][k]:.1%}" for k in levels)]
     rows["densest region of the posterior"] = ["", "", *(f"{found['joint'][k]['found']:.1%}" for k in levels)]
     verdict = "passed" if found["passed"] else "not passed"
+    if found.get("truths_from_prior") is not None:
+        verdict += ", by the densest 95 % of the posteriors" if found["truths_from_prior"] <= 0.01 else ""
     return f"""## {title}
 
 {found["fits"]} fits, {found["unconverged"]} of them unconverged; verdict: {verdict} ([calibration.md](calibration.md)).

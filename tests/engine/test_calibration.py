@@ -15,7 +15,7 @@ from helpers import command
 from scipy.stats import truncnorm
 
 import astroemu.calibration
-from astroemu.calibration import Calibration, calibration_table, ranked, read_fit, verdict
+from astroemu.calibration import Calibration, calibration_table, from_prior, ranked, read_fit, verdict
 from astroemu.configuration import load_configuration
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.ranks import judged
@@ -134,6 +134,31 @@ def test_draws_from_weighted_samples_follow_the_weights():
     found = verdict(fits, 199)
     assert found["passed"] and found["coverage"]["0.68"] == pytest.approx(0.68, abs=0.08)
     assert found["joint"]["0.95"]["found"] == pytest.approx(0.95, abs=0.04)
+
+
+def made_up(truths, ranks):
+    return [
+        {
+            "theta": {"tau_e": float(x)},
+            "rank": {"tau_e": int(r), "log_likelihood": int(r), "log_posterior": int(r)},
+            **{"converged": True, "unlikely": [], "ess": 5e3, "n_likelihood": 1, "wall_seconds": 0, "cpu_seconds": 0},
+        }
+        for x, r in zip(truths, ranks, strict=True)
+    ]
+
+
+def test_given_truths_that_are_no_prior_draws_are_judged_by_coverage(configuration):
+    model, rng = configuration.model(), np.random.default_rng(6)
+    drawn = made_up(rng.uniform(0.04, 0.08, 50), rng.integers(0, 200, 50))
+    assert from_prior(drawn, model) > 0.01
+    assert "ranks uniform" in calibration_table(verdict(drawn, 199, from_prior(drawn, model)))
+    middle = made_up(rng.normal(0.06, 0.002, 50), np.clip(rng.normal(100, 20, 50), 0, 199))
+    given = from_prior(middle, model)
+    found = verdict(middle, 199, given)
+    assert given < 0.01 and found["passed"] and not verdict(middle, 199)["passed"]
+    assert "calibrated: the densest 95 % of the posteriors hold 100 %" in calibration_table(found)
+    lost = made_up(rng.normal(0.06, 0.002, 50), np.where(np.arange(50) < 9, 0, 100))
+    assert not verdict(lost, 199, given)["passed"] and "NOT calibrated" in calibration_table(verdict(lost, 199, given))
 
 
 def test_the_command_shows_a_verdict_and_pictures(configuration, tmp_path):
