@@ -35,8 +35,8 @@ from astroemu.jobs import done
 from astroemu.mock import Truths, mock_probes, point, unlikely, usual_normalisations
 from astroemu.model import Model
 from astroemu.parallel import world
+from astroemu.provenance import inputs, versions
 from astroemu.ranks import LEVELS, highest, holm, judged
-from astroemu.run import inputs, versions
 from astroemu.sampler import Progress, Report, Sampler, silent
 from astroemu.samples import Samples
 from astroemu.truth import Truth

@@ -41,6 +41,10 @@ class World:
         """Return the value that the first process has, on all."""
         return value if self.comm is None else self.comm.bcast(value, root=0)
 
+    def from_all(self, value: Any) -> list[Any]:
+        """Return the values that all processes have, by rank, on all."""
+        return [value] if self.comm is None else list(self.comm.allgather(value))
+
     def wait(self) -> None:
         """Return when all processes have come here."""
         if self.comm is not None:

@@ -58,12 +58,8 @@ def test_a_sampler_conforms(name, make):
     check_sampler(make, name).demand()
 
 
-#: UltraNest parallelises by itself as soon as there are two processes, and its wrapper does not know of it.
-HANGS = pytest.mark.xfail(strict=False, reason="under mpiexec with two processes ultranest does not end")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["emcee", pytest.param("ultranest", marks=HANGS)])
+@pytest.mark.parametrize("name", ["emcee", "ultranest"])
 def test_a_sampler_conforms_in_processes_of_its_own(name):
     (report,) = check_installed(name, in_processes=True)
     report.demand()
