@@ -32,13 +32,13 @@ from astroemu.configuration import Configuration, configuration_from
 from astroemu.errors import ConfigurationError, DataError, SamplingError
 from astroemu.files import make_folder, strict_json, write_atomically
 from astroemu.jobs import done
-from astroemu.mock import Truths, mock_probes, point, unlikely, usual_normalisations
+from astroemu.mock import Truths, log_normalisations, mock_probes, point, unlikely, usual_normalisations
 from astroemu.model import Model
 from astroemu.parallel import world
 from astroemu.provenance import inputs, versions
 from astroemu.ranks import LEVELS, highest, holm, judged
 from astroemu.sampler import Progress, Report, Sampler, silent
-from astroemu.samples import Samples
+from astroemu.samples import Samples, kish_ess
 from astroemu.truth import Truth
 
 Array = NDArray[np.float64]
@@ -117,7 +117,7 @@ class Calibration:
         found: dict[str, Any] = {}
         if ranks.first:
             fits = [read_fit(folder, i) for i in range(n)]
-            given = None if self.truth.simulations is None else from_prior(fits, _setting(self._key()).model)
+            given = None if self.truth.simulations is None else Given.of(fits, _setting(self._key()))
             found = {**verdict(fits, self.draws, given), "of": self._note()}
             write_atomically(folder / "calibration.json", lambda path: path.write_text(strict_json(found)))
         return dict(ranks.from_first(found))
@@ -260,31 +260,58 @@ def tested(ranks: dict[str, NDArray[np.intp]]) -> dict[str, NDArray[np.intp]]:
     return {name: values for name, values in ranks.items() if name != LOG_POSTERIOR}
 
 
-def from_prior(fits: list[dict[str, Any]], model: Model) -> float:
-    """P-value with which the truths of the fits are draws of the prior, corrected for the number of parameters."""
-    drawn = model.prior.sample(20_000, np.random.default_rng(0))
-    p_values = [
-        float(ks_2samp([fit["theta"][name] for fit in fits], drawn[:, j]).pvalue) for j, name in enumerate(model.names)
-    ]
-    return min(holm(p_values))
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Truths that were not drawn but given.
+
+    Attributes
+    ----------
+    p_value : float
+        With which they are draws of the prior (Kolmogorov-Smirnov, corrected for the number of parameters).
+    weight : (n,) array
+        The likelihoods' normalisation at each truth, which a truth that is drawn has in its density.
+    """
+
+    p_value: float
+    weight: Array
+
+    @classmethod
+    def of(cls, fits: list[dict[str, Any]], setting: _Setting) -> Given:
+        """Examine the truths of some fits."""
+        names = setting.model.names
+        theta = np.array([[fit["theta"][name] for name in names] for fit in fits])
+        drawn = setting.model.prior.sample(20_000, np.random.default_rng(0))
+        p_values = [float(ks_2samp(theta[:, j], drawn[:, j]).pvalue) for j in range(len(names))]
+        log_weight = sum(log_normalisations(setting.predicting, theta).values(), np.zeros(len(theta)))
+        return cls(min(holm(p_values)), np.exp(log_weight - log_weight.max()))
+
+    def joint(self, ranks: NDArray[np.intp], draws: int, level: float) -> dict[str, float]:
+        """Weighted share of the truths in the densest region of a level, with the error of the effective number."""
+        nominal = highest(ranks, draws, level)["nominal"]
+        inside = ranks >= round((1 - nominal) * (draws + 1))
+        share = float(self.weight @ inside / self.weight.sum())
+        effective = kish_ess(np.log(np.maximum(self.weight, 1e-300)))
+        error = float(np.sqrt(nominal * (1 - nominal) / effective))
+        return {"nominal": nominal, "found": share, "error": error, "effective": effective}
 
 
-def verdict(fits: list[dict[str, Any]], draws: int, given: float | None = None) -> dict[str, Any]:
+def verdict(fits: list[dict[str, Any]], draws: int, given: Given | None = None) -> dict[str, Any]:
     """Judge the fits.
 
     Parameters
     ----------
     fits : list of dict
     draws : int
-    given : float, optional
-        Where the truths were not drawn but given: see :func:`from_prior`. If they are no draws of the prior their
-        ranks need not be uniform, and the verdict rests on the densest 95 % of the posteriors, which must not
-        hold significantly fewer of them than that.
+    given : Given, optional
+        Where the truths were not drawn but given. If they are no draws of the prior their ranks need not be
+        uniform, and the verdict rests on the densest 95 % of the posteriors, which must not hold fewer of them
+        than that by more than two standard errors, each with its weight.
 
     Returns
     -------
     dict
-        That of :func:`astroemu.ranks.judged`, and ``passed``, ``truths_from_prior``; ``joint``: how often the
+        That of :func:`astroemu.ranks.judged`, and ``passed``; for truths that were given
+        ``truths_from_prior`` and ``weighted_joint`` (see :class:`Given`); ``joint``: how often the
         region of highest posterior density holds the truth, by level; ``coverage``: the mean over the
         parameters, by level; ``fits``, how many are ``unconverged``, have ``fewer_effective_samples`` than draws,
         have ``unlikely_truths`` (see :func:`astroemu.mock.unlikely`), and what one takes.
@@ -296,11 +323,13 @@ def verdict(fits: list[dict[str, Any]], draws: int, given: float | None = None) 
         f"{level:g}": float(np.mean([each[f"{level:g}"]["found"] for each in parameters])) for level in LEVELS
     }
     found["joint"] = {f"{level:g}": highest(ranks[LOG_POSTERIOR], draws, level) for level in LEVELS}
-    found["truths_from_prior"] = given
-    if given is None or given > LEAST_P:
-        found["passed"] = found["p_value"] > LEAST_P
-    else:
-        found["passed"] = found["joint"]["0.95"]["high"] >= found["joint"]["0.95"]["nominal"]
+    found["passed"] = found["p_value"] > LEAST_P
+    if given is not None:
+        found["truths_from_prior"] = given.p_value
+        found["weighted_joint"] = {f"{level:g}": given.joint(ranks[LOG_POSTERIOR], draws, level) for level in LEVELS}
+        if given.p_value <= LEAST_P:
+            densest = found["weighted_joint"]["0.95"]
+            found["passed"] = densest["found"] >= densest["nominal"] - 2 * densest["error"]
     found["fits"] = len(fits)
     found["draws"] = draws
     found["unconverged"] = sum(not fit["converged"] for fit in fits)
@@ -334,13 +363,16 @@ def calibration_table(found: Mapping[str, Any]) -> str:
     )
     for key, count in found["unlikely_truths"].items():
         lines.append(f"{count} truths could hardly have given data like those of {key!r} (docs/calibration.md)")
-    given = found["truths_from_prior"]
-    if given is not None and given <= LEAST_P:
-        share = found["joint"]["0.95"]
-        lines.append(f"the truths are no draws from the prior (p = {given:.1g}), so their ranks need not be uniform")
+    if found.get("truths_from_prior", 1.0) <= LEAST_P:
+        share = found["weighted_joint"]["0.95"]
+        lines.append(
+            f"the truths are no draws from the prior (p = {found['truths_from_prior']:.1g}): their ranks need not be "
+            "uniform"
+        )
         lines.append(
             f"{'calibrated' if found['passed'] else 'NOT calibrated'}: the densest 95 % of the posteriors hold "
-            f"{100 * share['found']:.0f} % of the truths ({100 * share['low']:.0f}-{100 * share['high']:.0f} %)"
+            f"{100 * share['found']:.0f} +- {100 * share['error']:.0f} % of the truths, weighted by how likely each "
+            f"could have given such data ({share['effective']:.0f} effective)"
         )
         return "\n".join(lines)
     word = "uniform: calibrated" if found["passed"] else "NOT uniform: not calibrated"

@@ -51,8 +51,9 @@ def _calibration(title: str, found: Mapping[str, Any]) -> str:
     rows["mean of the parameters"] = ["", "", *(f"{found['coverage'][k]:.1%}" for k in levels)]
     rows["densest region of the posterior"] = ["", "", *(f"{found['joint'][k]['found']:.1%}" for k in levels)]
     verdict = "passed" if found["passed"] else "not passed"
-    if found.get("truths_from_prior") is not None:
-        verdict += ", by the densest 95 % of the posteriors" if found["truths_from_prior"] <= 0.01 else ""
+    if found.get("truths_from_prior", 1.0) <= 0.01:
+        share = found["weighted_joint"]["0.95"]
+        verdict += f", by the {share['found']:.1%} of the truths, weighted, in the densest 95 % of the posteriors"
     return f"""## {title}
 
 {found["fits"]} fits, {found["unconverged"]} of them unconverged; verdict: {verdict} ([calibration.md](calibration.md)).

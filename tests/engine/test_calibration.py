@@ -15,7 +15,7 @@ from helpers import command
 from scipy.stats import truncnorm
 
 import astroemu.calibration
-from astroemu.calibration import Calibration, calibration_table, from_prior, ranked, read_fit, verdict
+from astroemu.calibration import Calibration, Given, calibration_table, ranked, read_fit, verdict
 from astroemu.configuration import load_configuration
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.ranks import judged
@@ -148,17 +148,23 @@ def made_up(truths, ranks):
 
 
 def test_given_truths_that_are_no_prior_draws_are_judged_by_coverage(configuration):
-    model, rng = configuration.model(), np.random.default_rng(6)
+    setting, rng = astroemu.calibration._setting(Calibration(configuration)._key()), np.random.default_rng(6)
     drawn = made_up(rng.uniform(0.04, 0.08, 50), rng.integers(0, 200, 50))
-    assert from_prior(drawn, model) > 0.01
-    assert "ranks uniform" in calibration_table(verdict(drawn, 199, from_prior(drawn, model)))
+    given = Given.of(drawn, setting)
+    assert given.p_value > 0.01 and np.all(given.weight == 1.0)
+    assert "ranks uniform" in calibration_table(verdict(drawn, 199, given))
     middle = made_up(rng.normal(0.06, 0.002, 50), np.clip(rng.normal(100, 20, 50), 0, 199))
-    given = from_prior(middle, model)
+    given = Given.of(middle, setting)
     found = verdict(middle, 199, given)
-    assert given < 0.01 and found["passed"] and not verdict(middle, 199)["passed"]
-    assert "calibrated: the densest 95 % of the posteriors hold 100 %" in calibration_table(found)
-    lost = made_up(rng.normal(0.06, 0.002, 50), np.where(np.arange(50) < 9, 0, 100))
+    assert given.p_value < 0.01 and found["passed"] and not verdict(middle, 199)["passed"]
+    assert "calibrated: the densest 95 % of the posteriors hold 100" in calibration_table(found)
+    out = np.arange(50) < 9
+    lost = made_up(rng.normal(0.06, 0.002, 50), np.where(out, 0, 100))
     assert not verdict(lost, 199, given)["passed"] and "NOT calibrated" in calibration_table(verdict(lost, 199, given))
+    hardly = Given(given.p_value, np.where(out, 1e-5, 1.0))  # truths that could hardly have given such data
+    found = verdict(lost, 199, hardly)
+    assert found["passed"] and found["joint"]["0.95"]["found"] == pytest.approx(41 / 50)
+    assert found["weighted_joint"]["0.95"]["effective"] == pytest.approx(41.0, rel=1e-3)
 
 
 def test_the_command_shows_a_verdict_and_pictures(configuration, tmp_path):
