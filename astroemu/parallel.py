@@ -13,8 +13,8 @@ from typing import Any
 
 from astroemu.errors import PluginError
 
-#: Set by Open MPI, by MPICH and its relatives, and by MVAPICH for every process that they start.
-_LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+#: Set by Open MPI, by MPICH and its relatives, by MVAPICH and by srun for every process that they start.
+_LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 @dataclass(frozen=True)
