@@ -76,11 +76,22 @@ def new_file(path: str | Path) -> Path:
     path = Path(path)
     if path.exists():
         raise DataError(f"{path} exists and is not overwritten; remove it or choose another name")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot make the folder {path.parent} of {path.name}: {error.strerror}") from None
+    make_folder(path.parent)
     return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none.
+
+    Raises
+    ------
+    DataError
+        If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
 def strict_json(value: Any) -> str:

@@ -90,14 +90,14 @@ class Recorded(Provider):
 
     Parameters
     ----------
-    emulator : Emulator
+    emulator : Provider
         Whose parameters and observables they have.
     simulations : Simulations
     """
 
     host_only = True
 
-    def __init__(self, emulator: Emulator, simulations: Simulations) -> None:
+    def __init__(self, emulator: Provider, simulations: Simulations) -> None:
         self.parameters = emulator.parameters
         self._provides = {name: emulator.provides[name] for name in simulations.values if name in emulator.provides}
         self._values = {

@@ -18,6 +18,7 @@ from astroemu.design import Kind
 from astroemu.emulator import Emulator
 from astroemu.errors import ConfigurationError, located
 from astroemu.gate import Gate
+from astroemu.neighbourhood import thinned
 from astroemu.options import check
 from astroemu.prior import Prior
 from astroemu.registry import CONFIGURATIONS, EMULATORS, locate
@@ -144,4 +145,7 @@ class Workshop:
                 logs=logs,
             )
         assert isinstance(emulator, Emulator)
+        if set(emulator.parameters) <= set(data.names) and set(emulator.parameters) <= set(emulator.bounds):
+            theta = data.theta[:, [data.names.index(name) for name in emulator.parameters]]
+            emulator.training_points = thinned(emulator.unit(theta), emulator.kept_points)
         return emulator
