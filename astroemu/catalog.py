@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from astroemu.bounds import read_text
 from astroemu.errors import DataError, closest, listing
 from astroemu.files import looks_like_path, open_hdf5, sha256
 from astroemu.registry import CATALOGS
@@ -83,8 +84,9 @@ class Catalog:
         from astropy.table import Table
 
         _ = self.sha256
+        text = read_text(self.path)  # astropy would unpack a compressed file of any size
         try:
-            table = Table.read(self.path, format="ascii.ecsv")
+            table = Table.read(text.splitlines(), format="ascii.ecsv")
         except Exception as error:
             raise DataError(f"catalog {self.name!r}: {self.path} is not an ECSV table ({error})") from None
         for name, unit in (columns or {}).items():

@@ -1,0 +1,144 @@
+"""What a file of a stranger may ask for, checked before anything is allocated.
+
+A file of a few kilobytes can declare arrays of terabytes, point into other files, or loop. What
+is declared is held against the size of the file itself; what leads out of it is refused.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astroemu.errors import DataError
+
+#: Declared bytes that any file may have, and how often its own size beyond that (compression).
+FREE_BYTES = 64 << 20
+LARGEST_RATIO = 100
+#: Groups in groups, and objects in all, of an HDF5 file.
+DEEPEST = 32
+MOST_OBJECTS = 100_000
+#: Largest text (a configuration, a recipe, an ECSV table) in bytes.
+LARGEST_TEXT = 64 << 20
+
+
+def read_text(path: str | Path, largest: int = LARGEST_TEXT) -> str:
+    """Return a UTF-8 text.
+
+    Raises
+    ------
+    DataError
+        If it is no regular file, cannot be read, is larger than ``largest`` bytes or is not UTF-8.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} is not a file")
+    try:
+        with path.open("rb") as file:
+            content = file.read(largest + 1)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
+    if len(content) > largest:
+        raise DataError(f"{path} is larger than the {largest >> 20} MiB that a text may have")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text: {error}") from None
+
+
+def check_declared(declared: int, path: str | Path) -> None:
+    """Refuse a file that declares more bytes than a file of its size can reasonably hold.
+
+    Raises
+    ------
+    DataError
+    """
+    allowed = FREE_BYTES + LARGEST_RATIO * Path(path).stat().st_size
+    if declared > allowed:
+        raise DataError(
+            f"{path} declares {declared:.3g} bytes of arrays; a file of its size may declare {allowed:.3g}. "
+            "It is damaged or made to exhaust the memory"
+        )
+
+
+def check_hdf5(file: Any) -> None:
+    """Refuse an open HDF5 file that leads out of itself, loops, or declares too much.
+
+    Raises
+    ------
+    DataError
+        For soft and external links, external and virtual storage, arrays that hold neither
+        numbers nor text, a group that is reached twice, and for sizes beyond those of this module.
+    """
+    declared = sum(_declared(dataset, file.filename) for dataset in _datasets(file))
+    check_declared(declared, file.filename)
+
+
+def _datasets(file: Any) -> Iterator[Any]:
+    import h5py
+
+    waiting, seen, count = [(file, 0)], set(), 0
+    while waiting:
+        group, depth = waiting.pop()
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen or depth > DEEPEST:
+            raise DataError(f"{file.filename}: the groups of {group.name!r} loop or are nested too deeply")
+        seen.add(address)
+        for name in group:
+            count += 1
+            if count > MOST_OBJECTS:
+                raise DataError(f"{file.filename} holds more than {MOST_OBJECTS} objects")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise DataError(f"{file.filename}: {name!r} is a link out of its place; links are not followed")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                waiting.append((item, depth + 1))
+            elif isinstance(item, h5py.Dataset):
+                yield item
+            else:
+                raise DataError(f"{file.filename}: {name!r} is neither a group nor an array")
+
+
+def _declared(dataset: Any, filename: str) -> int:
+    import h5py
+
+    if dataset.is_virtual or dataset.external:
+        raise DataError(f"{filename}: the array {dataset.name!r} lies in another file; that is not followed")
+    if dataset.dtype.hasobject and h5py.check_string_dtype(dataset.dtype) is None:
+        raise DataError(f"{filename}: the array {dataset.name!r} holds neither numbers nor text")
+    shape = dataset.shape or ()
+    size = int(dataset.id.get_type().get_size())
+    for n in shape:
+        size *= int(n)
+    return size
+
+
+def check_npz(path: str | Path) -> None:
+    """Refuse an npz file that declares too much, by its directory and by the header of each array.
+
+    Raises
+    ------
+    DataError, zipfile.BadZipFile, ValueError
+    """
+    declared = 0
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            declared += member.file_size
+            check_declared(declared, path)
+            with archive.open(member) as file:
+                held = _npy_bytes(file)
+            if held > member.file_size:
+                raise DataError(f"{path}: {member.filename} declares {held:.3g} bytes and holds {member.file_size}")
+
+
+def _npy_bytes(file: Any) -> int:
+    version = np.lib.format.read_magic(file)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = header(file)
+    size = int(dtype.itemsize)
+    for n in shape:
+        size *= int(n)
+    return size
