@@ -84,8 +84,8 @@ class Catalog:
         from astropy.table import Table
 
         _ = self.sha256
-        text = read_text(self.path)  # astropy would unpack a compressed file of any size
         try:
+            text = read_text(self.path)  # astropy would unpack a compressed file of any size
             table = Table.read(text.splitlines(), format="ascii.ecsv")
         except Exception as error:
             raise DataError(f"catalog {self.name!r}: {self.path} is not an ECSV table ({error})") from None

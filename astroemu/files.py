@@ -61,7 +61,8 @@ def open_hdf5(path: str | Path, what: str) -> Iterator[Any]:
     Raises
     ------
     DataError
-        If it asks for too much or leads out of itself, and for whatever a damaged file makes h5py or its reader raise; ``what`` says what it should be.
+        If it asks for too much or leads out of itself, and for whatever a damaged file makes h5py
+        or its reader raise; ``what`` says what it should be.
     """
     import h5py
 
