@@ -16,7 +16,7 @@ from astroemu.errors import PluginError
 from astroemu.registry import REFERENCES
 from astroemu.sampler import Sampler
 
-_NUMBER = re.compile(r"\b\d{4}\.\d{4,5}\b")
+_NUMBER = re.compile(r"\b(?:\d{4}\.\d{4,5}|astro-ph/\d{7})\b")
 _EPRINT = re.compile(r"eprint\s*=\s*[{\"]\s*([^}\"\s]+)")
 _KEY = re.compile(r"@\w+\{\s*([^,\s]+)")
 #: What every fit runs on: NumPy, SciPy, Astropy.
@@ -78,7 +78,8 @@ def _parts(configuration: Configuration, sampler: Sampler) -> Iterable[tuple[str
 def _minimal(number: str, text: str) -> str:
     """An entry of which the number is known, and perhaps a line of text."""
     note = f"  note = {{{_escaped(text)}}},\n" if text.strip() != number and text else ""
-    fields = f"eprint = {{{number}}}, archivePrefix = {{arXiv}}, year = {{20{number[:2]}}}"
+    year = number.rpartition("/")[2][:2]  # 2000 and later, but for the old numbers that begin with 9
+    fields = f"eprint = {{{number}}}, archivePrefix = {{arXiv}}, year = {{{'19' if year[0] == '9' else '20'}{year}}}"
     return f"@misc{{arXiv:{number},\n{note}  {fields}\n}}"
 
 

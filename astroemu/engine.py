@@ -25,7 +25,7 @@ ENGINES = ("auto", "numpy", "keras")
 #: Points of a piece, whose arrays stay in the cache of a core.
 _PIECE = 256
 #: From here on threads share the batch.
-_SHARED = 128
+_SHARED = 64
 
 
 class Engine(ABC):
@@ -63,10 +63,10 @@ class NumpyEngine(Engine):
 
     def log_likelihoods(self, theta: Array) -> tuple[dict[str, Array], Any]:
         n = len(theta)
-        if n < 2 or self.whole:  # products of vectors come to no harm, and holding costs some microseconds
+        if n < 2:  # products of vectors come to no harm, and holding costs some microseconds
             return self.pipeline.log_likelihoods(theta)
         with self._held():
-            if n < _SHARED:
+            if self.whole or n < _SHARED:
                 return self.pipeline.log_likelihoods(theta)
             pieces = np.array_split(theta, max(2, -(-n // _PIECE)))
             run = map if self.threads == 1 else self._pool.map

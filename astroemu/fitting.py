@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from astroemu.configuration import Configuration
-from astroemu.errors import located
+from astroemu.errors import ConfigurationError, located
+from astroemu.identity import Identity
 from astroemu.model import Model
-from astroemu.run import RunFolder, summarise
-from astroemu.sampler import Report, silent
+from astroemu.parallel import World, world
+from astroemu.pool import Pool
+from astroemu.record import Record
+from astroemu.run import RunFolder
+from astroemu.sampler import Report, Sampler, Target, silent
+from astroemu.summary import summarise
 
 
 def fit(
@@ -19,9 +24,12 @@ def fit(
     out: str | Path | None = None,
     sampler: str | None = None,
     seed: int | None = None,
+    resume: bool = False,
     report: Report = silent,
 ) -> tuple[RunFolder, Model]:
     """Sample the posterior of a configuration and write its run folder.
+
+    Under ``mpiexec`` to be called on all processes: the first one samples and writes, all evaluate.
 
     Parameters
     ----------
@@ -32,26 +40,78 @@ def fit(
         Instead of the configuration's.
     seed : int, optional
         Instead of the configuration's.
+    resume : bool
+        Go on with the run in ``out`` (or in the last of ``runs/NAME``, ...) if it was cut short; start it if there is
+        none; leave it as it is if it is finished.
     report : callable
         Told of the progress.
 
     Raises
     ------
     AstroemuError
-        For anything that a user can mend; nothing is written before the model is whole.
+        For anything that a user can mend; nothing is written before the model is whole. A run that is resumed
+        must be the same in everything that moves its numbers; the message has every difference.
     """
     seed = configuration.document.seed if seed is None else seed
-    algorithm = configuration.sampler(sampler)
+    name = sampler or configuration.document.sampler
+    algorithm = configuration.sampler(name)
     model = configuration.model()
-    with located(configuration.where("samplers", sampler or configuration.document.sampler)):
+    with located(configuration.where("samplers", name)):
         algorithm.check(model)
-    folder = RunFolder.fresh(Path("runs"), configuration.name) if out is None else RunFolder.create(out)
-    folder.start(configuration, _resolved(configuration, sampler or configuration.document.sampler, seed))
-    started = time.perf_counter()
-    samples = algorithm.run(model, seed=seed, folder=folder.path, report=report)
-    wall = time.perf_counter() - started
-    folder.finish(samples, summarise(samples, model, configuration, seed=seed, wall_seconds=wall))
+    processes = world()
+    identity = Identity.of(configuration, model, algorithm, sampler=name, seed=seed, processes=processes.size)
+    _demand_agreement(identity, processes)
+    pool = Pool(model, processes)
+    if not processes.first:
+        pool.serve()
+        return RunFolder(processes.from_first(None)), model
+    with pool.serving():
+        folder = _folder(configuration, out, identity if resume else None)
+        if not folder.finished:
+            if not folder.identity_file.is_file():
+                folder.start(configuration, _resolved(configuration, name, seed), identity)
+            _run(folder, configuration, model, pool, algorithm, seed, report)
+    processes.from_first(str(folder.path))
     return folder, model
+
+
+def _folder(configuration: Configuration, out: str | Path | None, same: Identity | None) -> RunFolder:
+    """A new folder, or the one to go on with."""
+    if same is None:
+        return RunFolder.fresh(Path("runs"), configuration.name) if out is None else RunFolder.create(out)
+    folder = RunFolder.last(Path("runs"), configuration.name) if out is None else RunFolder(out)
+    folder.resume(same)
+    return folder
+
+
+def _run(
+    folder: RunFolder,
+    configuration: Configuration,
+    model: Model,
+    target: Target,
+    algorithm: Sampler,
+    seed: int,
+    report: Report,
+) -> None:
+    started = time.perf_counter()
+    with Record(target, folder.record_file) as record:
+        samples = algorithm.run(record, seed=seed, folder=folder.path, report=report)
+        wall = time.perf_counter() - started
+        summary = summarise(samples, model, configuration, seed=seed, wall_seconds=wall)
+        summary["evaluations"]["recalled"] = record.recalled
+        folder.finish(samples, summary)
+        record.remove()
+
+
+def _demand_agreement(identity: Identity, processes: World) -> None:
+    """Refuse to start if the processes of a job would not evaluate the same model."""
+    digests = processes.from_all(identity.digest)
+    if len(set(digests)) > 1:
+        others = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
+        raise ConfigurationError(
+            f"processes {others} of this job see another configuration, other data or other versions than process 0. "
+            "Give all of them the same files and the same environment"
+        )
 
 
 def _resolved(configuration: Configuration, sampler: str, seed: int) -> dict[str, Any]:

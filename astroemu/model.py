@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.counts import Counts
 from astroemu.engine import Engine, EngineName, engine_name, make_engine
 from astroemu.errors import ConfigurationError, ResolutionError, closest, listing
 from astroemu.observable import Observable
@@ -34,25 +34,6 @@ Array = NDArray[np.float64]
 
 class DoubleCountingWarning(UserWarning):
     """Two probes use the same measurements."""
-
-
-@dataclass
-class Counts:
-    """What the log-likelihood met so far.
-
-    Attributes
-    ----------
-    evaluated : int
-        Points handed to the model.
-    outside : int
-        Of them, outside a provider's range: rejected with minus infinity.
-    not_finite : int
-        Of them, with a NaN or infinite likelihood inside the range: likewise minus infinity.
-    """
-
-    evaluated: int = 0
-    outside: int = 0
-    not_finite: int = 0
 
 
 class Model:

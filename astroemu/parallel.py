@@ -13,8 +13,8 @@ from typing import Any
 
 from astroemu.errors import PluginError
 
-#: Set by Open MPI, by MPICH and its relatives, and by MVAPICH for every process that they start.
-_LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+#: Set by Open MPI, by MPICH and its relatives, by MVAPICH and by srun for every process that they start.
+_LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class World:
     def from_first(self, value: Any) -> Any:
         """Return the value that the first process has, on all."""
         return value if self.comm is None else self.comm.bcast(value, root=0)
+
+    def from_all(self, value: Any) -> list[Any]:
+        """Return the values that all processes have, by rank, on all."""
+        return [value] if self.comm is None else list(self.comm.allgather(value))
 
     def wait(self) -> None:
         """Return when all processes have come here."""

@@ -2,36 +2,29 @@
 
     RUN/configuration.toml   the configuration as given
     RUN/resolved.json        the same with every override applied, and where it was read from
+    RUN/identity.json        what must match for the run to be resumed, and what may differ
+    RUN/likelihoods.record   while it runs: every likelihood so far (astroemu.record)
     RUN/samples.h5           posterior samples
     RUN/summary.json         the result in numbers, with versions and checksums
     RUN/*.png, RUN/table.txt made by the report
 
-A folder that holds a run is never written into again.
+A folder that holds a finished run is never written into again.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from astroemu.bounds import read_text
 from astroemu.configuration import Configuration, configuration_from
 from astroemu.errors import RunFolderError
-from astroemu.files import sha256, strict_json, write_atomically
-from astroemu.model import Model
-from astroemu.requirement import Requirement
-from astroemu.samples import Samples, statistics
-
-#: Samples behind the derived numbers and the bands of the pictures.
-POSTERIOR_DRAWS = 1000
-_PACKAGES = ("astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest")
+from astroemu.files import strict_json, write_atomically
+from astroemu.identity import Identity
+from astroemu.samples import Samples
 
 
 class RunFolder:
@@ -60,11 +53,15 @@ class RunFolder:
                 f"{path} already holds a run or other files; nothing was changed. "
                 "Choose another folder with --out, or remove this one"
             )
+        cls._make(path)
+        return cls(path)
+
+    @staticmethod
+    def _make(path: Path) -> None:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
-        return cls(path)
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
@@ -84,11 +81,37 @@ class RunFolder:
     @classmethod
     def fresh(cls, parent: Path, name: str) -> RunFolder:
         """Make the first free folder of ``name``, ``name-2``, ``name-3``, ..."""
-        number, path = 1, parent / name
-        while path.exists() and any(path.iterdir()):
-            number += 1
-            path = parent / f"{name}-{number}"
-        return cls.create(path)
+        return cls.create(_numbered(parent, name)[-1])
+
+    @classmethod
+    def last(cls, parent: Path, name: str) -> RunFolder:
+        """Return the last folder of ``name``, ``name-2``, ... that holds anything; the first if none does."""
+        return cls(_numbered(parent, name)[-2:][0])
+
+    def resume(self, identity: Identity) -> bool:
+        """Make sure that this run can go on here, or start.
+
+        Returns
+        -------
+        bool
+            Whether there is a run to go on with.
+
+        Raises
+        ------
+        RunFolderError
+            If the folder holds another run, or something else.
+        """
+        begun = {"configuration.toml", "resolved.json"}  # killed while these were written
+        if not self.path.exists() or (self.path.is_dir() and {file.name for file in self.path.iterdir()} <= begun):
+            self._make(self.path)
+            return False
+        identity.demand_same(Identity.load(self.identity_file), self.path)
+        return True
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.summary_file.is_file()
 
     @property
     def samples_file(self) -> Path:
@@ -102,10 +125,19 @@ class RunFolder:
     def resolved_file(self) -> Path:
         return self.path / "resolved.json"
 
-    def start(self, configuration: Configuration, resolved: Mapping[str, Any]) -> None:
-        """Write what goes in."""
+    @property
+    def identity_file(self) -> Path:
+        return self.path / "identity.json"
+
+    @property
+    def record_file(self) -> Path:
+        return self.path / "likelihoods.record"
+
+    def start(self, configuration: Configuration, resolved: Mapping[str, Any], identity: Identity) -> None:
+        """Write what goes in; the identity last, so that its presence means a run that can be resumed."""
         shutil.copyfile(configuration.path, self.path / "configuration.toml")
         self._json(self.resolved_file, resolved)
+        identity.save(self.identity_file)
 
     def finish(self, samples: Samples, summary: Mapping[str, Any]) -> None:
         """Write what came out; the summary last, so that its presence means a finished run."""
@@ -141,76 +173,9 @@ class RunFolder:
         write_atomically(path, lambda temporary: temporary.write_text(strict_json(value)))
 
 
-def summarise(
-    samples: Samples, model: Model, configuration: Configuration, *, seed: int, wall_seconds: float
-) -> dict[str, Any]:
-    """Return the summary of a run, as written to ``summary.json``."""
-    best = samples.best()
-    counts = model.counts
-    return {
-        "title": configuration.document.title,
-        "sampler": samples.sampler,
-        "seed": seed,
-        "parameters": samples.table(),
-        "derived": derived(samples, model, seed),
-        "log_evidence": samples.log_evidence,
-        "log_evidence_err": samples.log_evidence_err,
-        "n_likelihood": samples.n_likelihood,
-        "wall_seconds": wall_seconds,
-        "ess": samples.ess,
-        "converged": samples.converged,
-        "converged_reason": samples.reason,
-        "best_sample": dict(zip(samples.names, best.tolist(), strict=True)),
-        "best_log_likelihood": {k: float(v[0]) for k, v in model.log_likelihood_by_probe(best[None]).items()},
-        "evaluations": {
-            "outside_emulator_range": counts.outside,
-            "not_finite": counts.not_finite,
-            "fraction_outside": counts.outside / max(counts.evaluated, 1),
-        },
-        "diagnostics": dict(samples.diagnostics),
-        "versions": versions(),
-        "inputs": inputs(model, configuration),
-        "citations": citations(model),
-    }
-
-
-def derived(samples: Samples, model: Model, seed: int) -> dict[str, dict[str, float]]:
-    """Statistics of every observable that is one number, such as ``tau_e``, over the posterior.
-
-    From :data:`POSTERIOR_DRAWS` equally weighted samples; the keys are those of the parameters.
-    """
-    numbers = {name: observable for name, observable in model.observables.items() if not observable.axes}
-    theta = samples.equal_weight(POSTERIOR_DRAWS, np.random.default_rng(seed))
-    found = model.predict_for({name: Requirement(name, {}, o.unit) for name, o in numbers.items()}, theta)
-    return {name: statistics(values[:, 0], np.ones(len(theta))) for name, values in found.items()}
-
-
-def inputs(model: Model, configuration: Configuration) -> dict[str, str]:
-    """SHA-256 of every catalog, emulator and configuration used, by name."""
-    found = {f"configuration {configuration.path.name}": sha256(configuration.path)}
-    for provider in model.providers.values():
-        found |= {f"emulator {name}": digest for name, digest in provider.sources.items()}
-    for probe in model.probes.values():
-        found |= {f"catalog {catalog.name}": catalog.sha256 for catalog in probe.catalogs}
-    return found
-
-
-def citations(model: Model) -> list[str]:
-    """What to cite for the data and the emulators of a run."""
-    found = []
-    for probe in model.probes.values():
-        for catalog in probe.catalogs:
-            found.append(f"{catalog.reference} (arXiv: {', '.join(catalog.arxiv)})" if catalog.arxiv else catalog.name)
-    found += [provider.citation for provider in model.providers.values()]
-    return sorted({citation for citation in found if citation})
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that move the numbers."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+def _numbered(parent: Path, name: str) -> list[Path]:
+    """The folders ``name``, ``name-2``, ... that hold anything, and the first that does not."""
+    found = [parent / name]
+    while found[-1].exists() and (not found[-1].is_dir() or any(found[-1].iterdir())):
+        found.append(parent / f"{name}-{len(found) + 1}")
     return found

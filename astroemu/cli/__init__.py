@@ -6,6 +6,7 @@ Commands import what they need when they run, so that ``--help`` and ``list`` st
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 
@@ -82,11 +83,12 @@ def main() -> None:
     """Run the command line.
 
     Exit codes: 0 done; 1 a defect in a plugin; 2 something that the user can mend; 3 a gate or a
-    check that was not passed; 130 interrupted.
+    check that was not passed; 130 interrupted; 143 terminated.
     Set ``ASTROEMU_DEBUG=1`` for a traceback.
     """
     if launched() > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # ranks that fight over cores are slower than one
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
     except (AstroemuError, ProbeError) as error:
@@ -102,6 +104,12 @@ def main() -> None:
             traceback.print_exc()
             _end(1)
         raise
+
+
+def _terminated(*_: object) -> None:
+    """What a batch system sends before it kills: leave in order, so that everything is on the disk."""
+    print("astroemu: terminated", file=sys.stderr)
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _end(code: int) -> None:

@@ -20,11 +20,16 @@ def fit(
         [], "--set", metavar="KEY=VALUE", help="Override a key, such as samplers.emcee.walkers=32."
     ),
     without: list[str] = typer.Option([], metavar="PROBE", help="Leave a probe out; repeat for several."),
+    resume: bool = typer.Option(
+        False,
+        "--resume",
+        help="Go on with the run in --out (or the last runs/NAME) where it was cut short; start it if there is none.",
+    ),
     no_report: bool = typer.Option(False, "--no-report", help="Skip the pictures."),
 ) -> None:
     """Sample the joint posterior of a configuration; write samples, summary and pictures.
 
-    A folder that holds a run is never overwritten.
+    A folder that holds a finished run is never overwritten. Under mpiexec the processes share the likelihood.
     """
     import warnings
 
@@ -32,14 +37,19 @@ def fit(
     from astroemu.configuration import load_configuration
     from astroemu.fitting import fit as run_fit
     from astroemu.model import DoubleCountingWarning
+    from astroemu.parallel import world
+    from astroemu.record import DivergenceWarning
     from astroemu.report import write_report
     from astroemu.report.table import text_table
 
     loaded = load_configuration(configuration, [*set_, *with_engine(engine)]).without(without)
     with warnings.catch_warnings(), shown(f"fit {loaded.name}") as report:
         warnings.showwarning = _plain
-        warnings.simplefilter("always", DoubleCountingWarning)
-        folder, model = run_fit(loaded, out=out, sampler=sampler, seed=seed, report=report)
+        warnings.simplefilter("always" if world().first else "ignore", DoubleCountingWarning)
+        warnings.simplefilter("always", DivergenceWarning)
+        folder, model = run_fit(loaded, out=out, sampler=sampler, seed=seed, resume=resume, report=report)
+    if not world().first:
+        return
     if model.engine.name != "numpy":
         typer.echo("\n".join(model.compile_report()))
     typer.echo(text_table(folder.summary()))

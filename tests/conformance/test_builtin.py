@@ -27,6 +27,8 @@ PLUGINS = [(group.noun, name) for group in (PROBES, TRAINED, CATALOGS) for name 
 @pytest.mark.parametrize(("kind", "name"), PLUGINS)
 def test_a_plugin_conforms(kind, name):
     (report,) = check_installed(name, kind=kind)
+    if any("astroemu catalogs fetch" in finding.detail for finding in report.failures):
+        pytest.skip("its data may not be passed on, and were not fetched")
     report.demand()
     assert len(report.findings) > 3
 
@@ -56,12 +58,8 @@ def test_a_sampler_conforms(name, make):
     check_sampler(make, name).demand()
 
 
-#: UltraNest parallelises by itself as soon as there are two processes, and its wrapper does not know of it.
-HANGS = pytest.mark.xfail(strict=False, reason="under mpiexec with two processes ultranest does not end")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["emcee", pytest.param("ultranest", marks=HANGS)])
+@pytest.mark.parametrize("name", ["emcee", "ultranest"])
 def test_a_sampler_conforms_in_processes_of_its_own(name):
     (report,) = check_installed(name, in_processes=True)
     report.demand()

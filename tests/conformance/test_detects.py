@@ -101,7 +101,7 @@ class Branches(Good):
 class HidesNaN(Good):
     def log_likelihood(self, predictions, parameters, xp):
         found = super().log_likelihood(predictions, parameters, xp)
-        return xp.where(found == found, found, -1.0) if xp.sum is np.sum else found
+        return xp.where(found == found, found, -1.0) if isinstance(found, np.ndarray) else found
 
 
 class WrongWithErrors(Good):

@@ -18,5 +18,12 @@ def test_the_page_is_up_to_date():
 
 
 def test_a_benchmark_has_its_section(tmp_path):
-    (tmp_path / "bench.json").write_text('[{"batch": 1000, "microseconds": 20.0}]')
-    assert "| 1,000 | 20.0 | 50,000 |" in SCRIPT["page"](tmp_path)
+    row = {"engine": "numpy", "batch": 1000, "microseconds": 20.0, "of_sgemm": 0.5, "of_peak": 0.625}
+    (tmp_path / "bench.json").write_text(json.dumps({"sgemm": 2e11, "dgemm": 1e11, "timings": [row]}))
+    assert "| numpy, 1,000 | 20.0 | 50,000 | 50% | 62% |" in SCRIPT["page"](tmp_path)
+
+
+def test_peers_have_theirs(tmp_path):
+    times = {"numpy": 20.0, "another": 50.0}
+    (tmp_path / "peers.json").write_text(json.dumps({"timings": [], "peers": {"joint likelihood, 1": times}}))
+    assert "| joint likelihood, 1: another | 50.0 | 2.50 |" in SCRIPT["page"](tmp_path)

@@ -43,14 +43,22 @@ def test_a_paper_of_no_bibliography_has_an_entry_with_what_is_known(default, mon
     assert "note = {Foreman-Mackey et al. 2013, PASP 125, 306, arXiv:1202.3665}" in text
 
 
+def test_numbers_of_the_last_century_are_known():
+    assert citation._NUMBER.findall("arXiv:astro-ph/9911177; arXiv:1201.3654") == ["astro-ph/9911177", "1201.3654"]
+    assert "year = {1999}" in citation._minimal("astro-ph/9911177", "")
+    assert "year = {2006}" in citation._minimal("astro-ph/0608032", "")
+
+
 def test_a_text_without_a_number_is_a_note():
     assert citation._without_number("Me & you 2026") == "@misc{MeYou2026,\n  note = {Me \\& you 2026}\n}"
 
 
 def test_every_entry_is_whole():
     for number, entry in bibliography().items():
-        assert entry.startswith("@article{") and entry.endswith("}"), number
-        assert all(f"{field} = " in entry for field in ("author", "title", "journal", "volume", "pages", "year"))
+        published = entry.startswith("@article{")
+        assert (published or entry.startswith("@misc{")) and entry.endswith("}"), number
+        needed = ("author", "title", "year", *(("journal", "volume", "pages") if published else ()))
+        assert all(f"{field} = " in entry for field in needed), number
         assert entry.count("{") == entry.count("}")
 
 

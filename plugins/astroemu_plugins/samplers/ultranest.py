@@ -86,6 +86,7 @@ class UltraNest(Sampler):
                     transform=target.prior_transform,
                     vectorized=True,
                     num_test_samples=0,
+                    comm=_Alone(),
                     ndraw_min=self.batch,
                     ndraw_max=max(self.batch, 65536),
                 )
@@ -154,6 +155,16 @@ class UltraNest(Sampler):
                 "insertion_order_converged": uniform,
             },
         )
+
+
+class _Alone:
+    """A communicator of one process: astroemu shares the likelihood, UltraNest would share the whole run."""
+
+    def Get_size(self) -> int:  # noqa: N802 - mpi4py's names
+        return 1
+
+    def Get_rank(self) -> int:  # noqa: N802
+        return 0
 
 
 def _floored(target: Counted) -> Any:

@@ -141,7 +141,7 @@ class Camb(Simulator):
 
     @property
     def citation(self) -> str:
-        return "Lewis, Challinor & Lasenby 2000, ApJ 538, 473; Howlett et al. 2012, JCAP 04, 027"
+        return "Lewis, Challinor & Lasenby 2000, arXiv:astro-ph/9911177; Howlett et al. 2012, arXiv:1201.3654"
 
     @cached_property
     def provides(self) -> Mapping[str, Observable]:

@@ -1,0 +1,38 @@
+"""What a likelihood met."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+
+@dataclass
+class Counts:
+    """What the log-likelihood met so far.
+
+    Attributes
+    ----------
+    evaluated : int
+        Points handed to the model.
+    outside : int
+        Of them, outside a provider's range: rejected with minus infinity.
+    not_finite : int
+        Of them, with a NaN or infinite likelihood inside the range: likewise minus infinity.
+    """
+
+    evaluated: int = 0
+    outside: int = 0
+    not_finite: int = 0
+
+    def add(self, more: Counts) -> None:
+        """Count what another met."""
+        self.evaluated += more.evaluated
+        self.outside += more.outside
+        self.not_finite += more.not_finite
+
+    def since(self, before: Counts) -> Counts:
+        """What was met after an earlier copy."""
+        return Counts(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
+
+    def copy(self) -> Counts:
+        """Return the present numbers."""
+        return Counts(*astuple(self))

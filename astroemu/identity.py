@@ -1,0 +1,128 @@
+"""What makes two runs the same run.
+
+A run goes on only with what it was started with. What would change its numbers must match; what should not may
+differ, and is kept to be shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from astroemu.configuration import Configuration
+from astroemu.errors import RunFolderError
+from astroemu.files import strict_json, write_atomically
+from astroemu.model import Model
+from astroemu.provenance import distributions, inputs, versions
+from astroemu.sampler import Sampler
+
+#: Keys of a configuration that do not change what is computed, or are kept under a name of their own.
+_APART = ("title", "sampler", "samplers", "seed", "engine")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is.
+
+    Attributes
+    ----------
+    must_match : mapping
+        Configuration, sampler and its options, seed, order of the parameters, engine, checksums of catalogs and
+        emulators, versions of astroemu and of the sampler.
+    may_differ : mapping
+        Other versions, host, number of processes.
+    """
+
+    must_match: Mapping[str, Any]
+    may_differ: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        configuration: Configuration,
+        model: Model,
+        algorithm: Sampler,
+        *,
+        sampler: str,
+        seed: int,
+        processes: int = 1,
+    ) -> Identity:
+        """Return the identity of a run that is to be."""
+        found = versions()
+        moving = {name: found.pop(name) for name in ("astroemu-inference", sampler) if name in found}
+        moving |= distributions([*model.probes.values(), *model.providers.values(), algorithm])
+        files = {k: v for k, v in inputs(model, configuration).items() if not k.startswith("configuration ")}
+        must = {
+            "configuration": {k: v for k, v in configuration.raw.items() if k not in _APART},
+            "sampler": {"name": sampler, **configuration.raw.get("samplers", {}).get(sampler, {})},
+            "seed": seed,
+            "parameters": list(model.names),
+            "engine": model.engine.name,
+            "sha256": files,
+            "versions": moving,
+        }
+        may = {"versions": found, "host": platform.node(), "processes": processes}
+        return cls(json.loads(strict_json(must)), json.loads(strict_json(may)))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what must match."""
+        return hashlib.sha256(json.dumps(self.must_match, sort_keys=True).encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        content = {"sha256": self.digest, "must_match": self.must_match, "may_differ": self.may_differ}
+        write_atomically(path, lambda temporary: temporary.write_text(strict_json(content)))
+
+    @classmethod
+    def load(cls, path: Path) -> Identity:
+        """Read it.
+
+        Raises
+        ------
+        RunFolderError
+            If the file is not there or is not one.
+        """
+        try:
+            content = json.loads(path.read_text())
+            return cls(content["must_match"], content["may_differ"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RunFolderError(
+                f"{path.parent} holds no run that could be resumed: {path.name} is missing or damaged. Choose another "
+                "folder with --out"
+            ) from None
+
+    def demand_same(self, other: Identity, folder: Path) -> None:
+        """Compare with the identity of the run in a folder.
+
+        Raises
+        ------
+        RunFolderError
+            If something that must match does not: it names every field and both values.
+        """
+        here, there = _flat(self.must_match), _flat(other.must_match)
+        lines = [
+            f"  {key}: {_shown(there, key)} in the folder, {_shown(here, key)} now"
+            for key in sorted(here.keys() | there.keys())
+            if here.get(key, _shown) != there.get(key, _shown)
+        ]
+        if lines:
+            raise RunFolderError(
+                f"{folder} holds another run; nothing was changed. Choose another folder with --out, or put back what "
+                "differs:\n" + "\n".join(lines)
+            )
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    return {k: v for key, item in value.items() for k, v in _flat(item, f"{prefix}.{key}" if prefix else key).items()}
+
+
+def _shown(flat: Mapping[str, Any], key: str) -> str:
+    return json.dumps(flat[key]) if key in flat else "not there"

@@ -1,0 +1,185 @@
+"""Runs that are killed, terminated or shared between processes: the same samples as an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import command
+
+from astroemu.samples import Samples
+
+MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+FIT = """
+seed = 3
+[emulators.acg]
+[probes.optical_depth]
+[probes.neutral_fraction]
+references = ["McGreer+2015"]
+[parameters]
+log10_f_star10 = {{ distribution = "uniform", low = -2.0, high = -0.5 }}
+alpha_star = {{ distribution = "fixed", value = 0.5 }}
+log10_f_esc10 = {{ distribution = "uniform", low = -2.0, high = 0.0 }}
+alpha_esc = {{ distribution = "fixed", value = 0.0 }}
+log10_m_turn = {{ distribution = "fixed", value = 8.7 }}
+t_star = {{ distribution = "fixed", value = 0.5 }}
+log10_l_x = {{ distribution = "fixed", value = 40.5 }}
+e_0_keV = {{ distribution = "fixed", value = 0.5 }}
+alpha_x = {{ distribution = "fixed", value = 1.0 }}
+[samplers.emcee]
+walkers = 16
+max_steps = {steps}
+autocorrelation_times = 1e6
+[samplers.ultranest]
+live_points = 200
+batch = 64
+"""
+#: The command line, with everything put on the disk at once.
+EAGER = "import astroemu.record as r; r.EVERY = 0.0; from astroemu.cli import main; main()"
+
+
+def arguments(file, out, *options, ranks=1):
+    start = [] if ranks == 1 else [MPIEXEC, "-n", str(ranks)]
+    return [*start, sys.executable, "-c", EAGER, "fit", str(file), "--out", str(out), "--no-report", *options]
+
+
+def started(file, out, *options, ranks=1):
+    return subprocess.Popen(
+        arguments(file, out, *options, ranks=ranks),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def finished(*given, **more):
+    job = started(*given, **more)
+    said = job.communicate(timeout=120)
+    return job.returncode, *said
+
+
+def until_it_works(job, out, size):
+    """Wait until a run has written a good part of its record."""
+    record = out / "likelihoods.record"
+    while not (record.exists() and record.stat().st_size > size):
+        assert job.poll() is None, job.communicate()
+        time.sleep(0.02)
+
+
+def same(one, other):
+    one, other = (Samples.load(folder / "samples.h5") for folder in (one, other))
+    for name in ("theta", "log_likelihood", "log_weight"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("resume") / "fit.toml"
+    path.write_text(FIT.format(steps=400))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(file):
+    """Undisturbed runs, by sampler."""
+    folders = {name: file.parent / name for name in ("emcee", "ultranest")}
+    for name, folder in folders.items():
+        code, _, error = finished(file, folder, "--sampler", name)
+        assert code == 0, error
+        assert not (folder / "likelihoods.record").exists()
+    return folders
+
+
+@pytest.mark.parametrize("sampler", ["emcee", "ultranest"])
+def test_killed_twice_it_ends_as_if_nothing_had_happened(file, whole, tmp_path, sampler):
+    out = tmp_path / "run"
+    for size in (4_000, 8_000):
+        job = started(file, out, "--sampler", sampler, "--resume")
+        until_it_works(job, out, size)
+        os.killpg(job.pid, signal.SIGKILL)
+        job.communicate()
+        assert not (out / "summary.json").exists()
+    code, _, error = finished(file, out, "--sampler", sampler, "--resume")
+    assert code == 0, error
+    same(out, whole[sampler])
+    summary, undisturbed = (json.loads((folder / "summary.json").read_text()) for folder in (out, whole[sampler]))
+    assert summary["evaluations"].pop("recalled") > 0 and undisturbed["evaluations"].pop("recalled") == 0
+    for key in ("parameters", "derived", "evaluations", "n_likelihood", "log_evidence", "diagnostics"):
+        assert summary[key] == undisturbed[key], key
+
+
+def test_terminated_it_says_so_and_goes_on(file, whole, tmp_path):
+    out = tmp_path / "run"
+    job = started(file, out)
+    until_it_works(job, out, 4_000)
+    job.send_signal(signal.SIGTERM)
+    _, error = job.communicate(timeout=20)
+    assert job.returncode == 143 and "terminated" in error and "Traceback" not in error
+    assert finished(file, out, "--resume")[0] == 0
+    same(out, whole["emcee"])
+
+
+def test_a_finished_run_is_left_as_it_is(file, whole):
+    before = {path.name: path.read_bytes() for path in whole["emcee"].iterdir()}
+    code, said, error = finished(file, whole["emcee"], "--resume")
+    assert code == 0 and "likelihoods in" in said, error
+    assert {path.name: path.read_bytes() for path in whole["emcee"].iterdir()} == before
+
+
+def test_another_problem_is_refused(file, whole, tmp_path):
+    changed = tmp_path / "fit.toml"
+    changed.write_text(FIT.format(steps=400).replace("high = -0.5", "high = -0.6"))
+    code, _, error = command("fit", str(changed), "--out", str(whole["emcee"]), "--resume", "--seed", "4")
+    assert code == 2 and "seed: 3 in the folder, 4 now" in error
+    assert "configuration.parameters.log10_f_star10.high: -0.5 in the folder, -0.6 now" in error
+
+
+def test_without_resume_nothing_is_touched(file, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for option in ([], ["--resume"]):
+        code, _, error = command("fit", str(file), "--out", str(tmp_path), *option)
+        assert code == 2 and ("already holds" in error or "holds no run that could be resumed" in error)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec: pip install mpich")
+@pytest.mark.parametrize("sampler", ["emcee", "ultranest"])
+def test_two_processes_find_the_same_posterior(file, whole, tmp_path, sampler):
+    code, said, error = finished(file, tmp_path / "run", "--sampler", sampler, ranks=2)
+    assert code == 0 and said.count("likelihoods in") == 1, error
+    one, two = (Samples.load(folder / "samples.h5") for folder in (whole[sampler], tmp_path / "run"))
+    spread = one.std() * np.sqrt(2 / min(one.ess, two.ess))
+    assert np.all(np.abs(one.mean() - two.mean()) < 4 * spread)
+    if one.log_evidence is not None:
+        assert abs(one.log_evidence - two.log_evidence) < 3 * np.hypot(one.log_evidence_err, two.log_evidence_err)
+
+
+@pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec: pip install mpich")
+def test_two_processes_are_killed_and_go_on(file, tmp_path):
+    out = tmp_path / "run"
+    job = started(file, out, ranks=2)
+    until_it_works(job, out, 4_000)
+    os.killpg(job.pid, signal.SIGKILL)
+    job.communicate()
+    code, _, error = finished(file, out, "--resume", ranks=2)
+    assert code == 0, error
+    assert json.loads((out / "summary.json").read_text())["evaluations"]["recalled"] > 0
+
+
+@pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec: pip install mpich")
+def test_an_error_ends_all_processes_with_one_message(file, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    begun = time.monotonic()
+    code, _, error = finished(file, tmp_path, ranks=2)
+    assert code != 0 and error.count("already holds a run or other files") == 1 and "Traceback" not in error
+    assert time.monotonic() - begun < 30

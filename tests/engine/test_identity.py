@@ -1,0 +1,68 @@
+"""A run goes on only with what it was started with, and says what differs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from astroemu.configuration import load_configuration
+from astroemu.errors import RunFolderError
+from astroemu.identity import Identity
+
+
+def identity(*overrides, sampler="emcee", seed=1):
+    configuration = load_configuration("galaxies", overrides)
+    model, algorithm = configuration.model(), configuration.sampler(sampler)
+    return Identity.of(configuration, model, algorithm, sampler=sampler, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return identity()
+
+
+def test_the_same_is_the_same(plain, tmp_path):
+    plain.save(tmp_path / "identity.json")
+    again = Identity.load(tmp_path / "identity.json")
+    assert again.digest == plain.digest == identity().digest
+    plain.demand_same(again, tmp_path)
+    assert set(plain.must_match["versions"]) >= {"astroemu-inference", "emcee"}
+    assert "numpy" in plain.may_differ["versions"]
+
+
+def test_a_title_does_not_matter(plain):
+    assert identity('title="another"').digest == plain.digest
+
+
+@pytest.mark.parametrize(
+    ("changed", "key", "before", "now"),
+    [
+        ({"seed": 2}, "seed", "1", "2"),
+        ({"overrides": ["samplers.emcee.walkers=32"]}, "sampler.walkers", "not there", "32"),
+        ({"overrides": ["parameters.t_star.low=0.02"]}, "configuration.parameters.t_star.low", "0.01", "0.02"),
+        ({"overrides": ['engine="keras"']}, "engine", '"numpy"', '"keras"'),
+        ({"sampler": "ultranest"}, "sampler.name", '"emcee"', '"ultranest"'),
+    ],
+)
+def test_every_difference_is_named(plain, tmp_path, changed, key, before, now):
+    other = identity(*changed.pop("overrides", ()), **changed)
+    with pytest.raises(RunFolderError, match="holds another run; nothing was changed") as caught:
+        other.demand_same(plain, tmp_path)
+    assert f"  {key}: {before} in the folder, {now} now" in str(caught.value)
+
+
+def test_other_data_are_another_run(plain, tmp_path):
+    content = json.loads(json.dumps(dict(plain.must_match)))
+    name = next(key for key in content["sha256"] if key.startswith("catalog"))
+    content["sha256"][name] = "0" * 64
+    with pytest.raises(RunFolderError, match=f"sha256.{name}"):
+        plain.demand_same(Identity(content, {}), tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"must_match": 1'])
+def test_a_file_that_is_none_is_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "identity.json").write_text(content)
+    with pytest.raises(RunFolderError, match="holds no run that could be resumed"):
+        Identity.load(tmp_path / "identity.json")

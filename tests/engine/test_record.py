@@ -1,0 +1,139 @@
+"""A record: what was computed is not computed again, and never given for anything else."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from astroemu.counts import Counts
+from astroemu.errors import RunFolderError
+from astroemu.record import DivergenceWarning, Record
+
+
+class Quadratic:
+    """A target that counts its work, and finds the third point of every batch outside."""
+
+    names = ("a", "b")
+
+    def __init__(self):
+        self.counts = Counts()
+        self.computed = 0
+
+    def prior_transform(self, u):
+        return 2.0 * u - 1.0
+
+    def log_prior(self, theta):
+        return np.zeros(len(theta))
+
+    def log_likelihood(self, theta):
+        self.computed += len(theta)
+        values = -np.sum(theta**2, axis=1)
+        values[2:3] = -np.inf
+        self.counts.add(Counts(len(theta), len(values[2:3]), 0))
+        return values
+
+
+@pytest.fixture
+def batches():
+    rng = np.random.default_rng(1)
+    return [rng.standard_normal((n, 2)) for n in (5, 1, 0, 7, 3)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "likelihoods.record"
+
+
+def asked(path, batches):
+    """Ask for every batch; return the answers, the target and the record."""
+    target = Quadratic()
+    with Record(target, path) as record:
+        answers = [record.log_likelihood(batch) for batch in batches]
+    return answers, target, record
+
+
+def test_what_was_computed_comes_from_the_file_to_the_last_bit(path, batches):
+    first, target, record = asked(path, batches)
+    assert record.recalled == 0 and target.computed == 16
+    again, target_again, record = asked(path, batches)
+    assert record.recalled == 16 and target_again.computed == 0
+    assert target_again.counts == target.counts == Counts(16, 3, 0)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert other.dtype == np.float64 and other.flags.writeable
+
+
+def test_it_goes_on_where_the_file_ends(path, batches):
+    asked(path, batches[:2])
+    _, target, record = asked(path, batches)
+    assert (record.recalled, target.computed) == (6, 10)
+    _, target, record = asked(path, batches)
+    assert (record.recalled, target.computed) == (16, 0)
+
+
+def test_a_file_that_is_cut_anywhere_is_good_up_to_there(path, batches):
+    expected, _, _ = asked(path, batches)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        answers, target, record = asked(path, batches)
+        assert record.recalled + target.computed == 16
+        for one, other in zip(expected, answers, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert path.read_bytes() == whole
+
+
+def test_a_spoilt_byte_is_never_believed(path, batches):
+    expected, _, _ = asked(path, batches)
+    whole = path.read_bytes()
+    magic = whole.index(b"\n") + 1
+    for place in range(magic, len(whole)):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 0x40
+        path.write_bytes(spoilt)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DivergenceWarning)
+            answers, target, record = asked(path, batches)
+        assert record.recalled < 16 and target.counts == Counts(16, 3, 0)
+        for one, other in zip(expected, answers, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_other_questions_are_computed_and_said(path, batches):
+    asked(path, batches)
+    other = [batches[0], batches[1] + 1e-15, batches[3]]
+    with pytest.warns(DivergenceWarning, match="after 5 points"):
+        answers, target, record = asked(path, other)
+    assert (record.recalled, target.computed) == (5, 8)
+    np.testing.assert_array_equal(answers[1], -np.sum(other[1] ** 2, axis=1))
+    _, target, record = asked(path, other)
+    assert (record.recalled, target.computed) == (13, 0)
+
+
+def test_only_one_process_writes(path, batches):
+    with Record(Quadratic(), path) as record:
+        record.log_likelihood(batches[0])
+        with pytest.raises(RunFolderError, match="is being written by another process; nothing was changed"):
+            Record(Quadratic(), path)
+    assert asked(path, batches[:1])[2].recalled == 5
+
+
+def test_a_finished_run_needs_none(path, batches):
+    record = Record(Quadratic(), path)
+    record.log_likelihood(batches[0])
+    record.remove()
+    assert not path.exists()
+
+
+def test_another_file_is_refused_and_kept(path):
+    path.write_text("my notes, which are longer than the first line of a record")
+    with pytest.raises(RunFolderError, match="is not a record of likelihoods; nothing was changed"):
+        Record(Quadratic(), path)
+    assert path.read_text().startswith("my notes")
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(RunFolderError, match="cannot write"):
+        Record(Quadratic(), tmp_path / "none" / "likelihoods.record")
