@@ -83,7 +83,7 @@ def mutated(source: dict[str, Any], rng: random.Random) -> str:
         elif action == 3 and isinstance(holder[last], int | float):
             holder[last] = holder[last] * rng.choice([-1, 0, 1e-300, 10, 1e300])
         else:
-            holder[last] = rng.choice(STRANGE)
+            holder[last] = copy.deepcopy(rng.choice(STRANGE))
     return "\n".join(f"{text(key)} = {toml(value)}" for key, value in document.items())
 
 

@@ -33,7 +33,7 @@ from astroemu.trained import load_emulator
 from astroemu.training_set import TrainingSet
 
 #: Address space that a reader may take beyond what it has, and seconds for one file.
-MEMORY, PATIENCE = 1 << 30, 20.0
+MEMORY, PATIENCE = 1 << 30, 8.0
 ECSV = """# %ECSV 1.0
 # ---
 # datatype:
@@ -187,6 +187,7 @@ def read(kind: str, path: Path) -> str:
 
 def _work(folder: str, first: int, last: int, pipe: Any) -> None:
     """Read the files of some seeds and send what became of each."""
+    warnings.simplefilter("ignore")
     sources = make(Path(folder))
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
