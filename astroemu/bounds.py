@@ -6,6 +6,8 @@ is declared is held against the size of the file itself; what leads out of it is
 
 from __future__ import annotations
 
+import mmap
+import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,10 @@ DEEPEST = 32
 MOST_OBJECTS = 100_000
 #: Largest text (a configuration, a recipe, an ECSV table) in bytes.
 LARGEST_TEXT = 64 << 20
+
+#: Head of a global heap, and of an object in it: index, (count, reserved), size.
+_HEAP = b"GCOL\x01\0\0\0"
+_HEAP_OBJECT = struct.Struct("<H6xQ")
 
 
 def read_text(path: str | Path, largest: int = LARGEST_TEXT) -> str:
@@ -62,6 +68,39 @@ def check_declared(declared: int, path: str | Path) -> None:
             f"{path} declares {declared:.3g} bytes of arrays; a file of its size may declare {allowed:.3g}. "
             "It is damaged or made to exhaust the memory"
         )
+
+
+def check_heaps(path: str | Path) -> None:
+    """Refuse an HDF5 file on which the HDF5 library would never return.
+
+    The library walks the objects of a global heap (where texts lie) by their stated sizes, without
+    end if one is free space of no size. This walks them first. See "Disk Format: Level 1E - Global
+    Heap" of the HDF5 file format specification.
+
+    Raises
+    ------
+    DataError
+    """
+    path = Path(path)
+    if path.stat().st_size == 0:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content.find(_HEAP)
+        while start >= 0:
+            _check_heap(content, start, path)
+            start = content.find(_HEAP, start + 1)
+
+
+def _check_heap(content: mmap.mmap, start: int, path: Path) -> None:
+    at = start + len(_HEAP) + 8
+    if at > len(content):
+        return
+    end = min(start + int.from_bytes(content[at - 8 : at], "little"), len(content))
+    while at + _HEAP_OBJECT.size <= end:
+        index, size = _HEAP_OBJECT.unpack(content[at : at + _HEAP_OBJECT.size])
+        if index == 0 and size < _HEAP_OBJECT.size:
+            raise DataError(f"{path} is damaged: its heap at byte {start} holds an object without a size")
+        at += size if index == 0 else _HEAP_OBJECT.size + (size + 7) // 8 * 8
 
 
 def check_hdf5(file: Any) -> None:

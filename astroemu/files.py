@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ValidationInfo
 
-from astroemu.bounds import check_hdf5
+from astroemu.bounds import check_hdf5, check_heaps
 from astroemu.errors import DataError
 
 
@@ -69,6 +69,7 @@ def open_hdf5(path: str | Path, what: str) -> Iterator[Any]:
     if not Path(path).is_file():  # a pipe would be waited for
         raise DataError(f"there is no file {path}")
     try:
+        check_heaps(path)
         with h5py.File(path, "r") as file:
             check_hdf5(file)
             yield file

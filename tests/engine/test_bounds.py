@@ -141,3 +141,20 @@ def test_a_text_has_a_largest_size(tmp_path):
     assert len(bounds.read_text(tmp_path / "long.toml", 2000)) == 2000
     with pytest.raises(DataError, match="larger"):
         bounds.read_text(tmp_path / "long.toml", 1999)
+
+
+def test_a_heap_on_which_the_library_would_loop_is_refused(tmp_path):
+    """Seeds 300150, 302095 and 303250 of ``tests/fuzz/files.py``."""
+    path = tmp_path / "heap.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["text"] = "x" * 200
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL")
+    free = heap + 16 + 16 + 200  # after the head and the text comes the free space
+    assert content[free : free + 2] == b"\0\0"
+    assert int.from_bytes(content[free + 8 : free + 16], "little") > 16
+    with open_hdf5(path, "a file") as file:
+        assert file.attrs["text"] == "x" * 200
+    content[free + 8 : free + 16] = bytes(8)
+    path.write_bytes(content)
+    refused(path, "heap", "without a size")
