@@ -126,6 +126,7 @@ def _datasets(file: Any) -> Iterator[Any]:
         if address in seen or depth > DEEPEST:
             raise DataError(f"{file.filename}: the groups of {group.name!r} loop or are nested too deeply")
         seen.add(address)
+        _check_attributes(group, file.filename)
         for name in group:
             count += 1
             if count > MOST_OBJECTS:
@@ -136,9 +137,24 @@ def _datasets(file: Any) -> Iterator[Any]:
             if isinstance(item, h5py.Group):
                 waiting.append((item, depth + 1))
             elif isinstance(item, h5py.Dataset):
+                _check_attributes(item, file.filename)
                 yield item
             else:
                 raise DataError(f"{file.filename}: {name!r} is neither a group nor an array")
+
+
+def _check_attributes(item: Any, filename: str) -> None:
+    import h5py
+
+    for index in range(h5py.h5a.get_num_attrs(item.id)):
+        attribute = h5py.h5a.open(item.id, index=index)
+        kind = attribute.get_type()
+        # A text that is damaged into another ragged type crashes the library when it is read; ragged references
+        # are what the scales of netCDF files are.
+        if kind.get_class() == h5py.h5t.VLEN and kind.get_super().get_class() != h5py.h5t.REFERENCE:
+            raise DataError(
+                f"{filename}: the attribute {attribute.name!r} of {item.name} holds neither numbers nor text"
+            )
 
 
 def _declared(dataset: Any, filename: str) -> int:

@@ -158,3 +158,15 @@ def test_a_heap_on_which_the_library_would_loop_is_refused(tmp_path):
     content[free + 8 : free + 16] = bytes(8)
     path.write_bytes(content)
     refused(path, "heap", "without a size")
+
+
+def test_a_text_that_was_damaged_into_another_ragged_type_is_refused(tmp_path):
+    """Seed 307640 of ``tests/fuzz/files.py``: the HDF5 library crashed the process."""
+    path = tmp_path / "ragged_attribute.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["text"] = "x" * 200
+    content = bytearray(path.read_bytes())
+    kind = content.index(b"\x19\x01\x01\x00\x10\x00\x00\x00")  # a variable-length text in UTF-8
+    content[kind + 1] = 174
+    path.write_bytes(content)
+    refused(path, "'text'", "neither numbers nor text")
