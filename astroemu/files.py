@@ -50,7 +50,7 @@ def sha256(path: str | Path) -> str:
 
 #: What a damaged file makes h5py, json and the readers raise.
 _UNREADABLE = (
-    OSError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError,
+    OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError,
 )  # fmt: skip
 
 
