@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from astroemu.bounds import read_text
 from astroemu.errors import DataError, closest, listing
 from astroemu.files import looks_like_path, new_file, open_hdf5, sha256, write_atomically
 from astroemu.registry import CATALOGS
@@ -84,7 +85,8 @@ class Catalog:
 
         _ = self.sha256
         try:
-            table = Table.read(self.path, format="ascii.ecsv")
+            text = read_text(self.path)  # astropy would unpack a compressed file of any size
+            table = Table.read(text.splitlines(), format="ascii.ecsv")
         except Exception as error:
             raise DataError(f"catalog {self.name!r}: {self.path} is not an ECSV table ({error})") from None
         for name, unit in (columns or {}).items():
