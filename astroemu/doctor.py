@@ -7,7 +7,6 @@ own, which may crash or hang without harm.
 
 from __future__ import annotations
 
-import ctypes.util
 import os
 import platform
 import shutil
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from astroemu.errors import PluginError
-from astroemu.registry import GROUPS
+from astroemu.registry import GROUPS, SAMPLERS
 
 State = Literal["ok", "absent", "failed"]
 _DISTRIBUTION = "astroemu-inference"
@@ -61,7 +60,7 @@ def examine() -> Iterator[Finding]:
     yield _asked("Libraries", "jax", _JAX)
     yield _mpi()
     yield _mpiexec()
-    yield _multinest()
+    yield from _components()
     yield _threads()
     yield from _places()
     yield from _plugins()
@@ -120,16 +119,17 @@ def _mpiexec() -> Finding:
     return Finding("Libraries", "mpiexec", "ok" if found else "absent", found or absent)
 
 
-def _multinest() -> Finding:
-    """Where the run-time loader would find libmultinest; it is not loaded."""
-    stated = os.environ.get("ASTROEMU_MULTINEST")
-    if stated:
-        there = Path(stated).exists()
-        detail = stated if there else f"ASTROEMU_MULTINEST = {stated} is not there"
-        return Finding("Libraries", "libmultinest", "ok" if there else "failed", detail)
-    found = ctypes.util.find_library("multinest")
-    absent = "build it, or say where it is with ASTROEMU_MULTINEST"
-    return Finding("Libraries", "libmultinest", "ok" if found else "absent", found or absent)
+def _components() -> Iterator[Finding]:
+    """Libraries that samplers need and no package brings; they are looked for, not loaded."""
+    for name in SAMPLERS.entries:
+        try:
+            component = SAMPLERS.load(name).component()
+        except PluginError:  # said below, among the plugins
+            continue
+        if component is not None:
+            state: State = "ok" if component.found else "absent"
+            detail = component.found or f"the sampler {name!r} needs it: {component.remedy}"
+            yield Finding("Libraries", component.name, state, detail)
 
 
 def _threads() -> Finding:

@@ -92,6 +92,24 @@ class Traits:
         return f"needs {self.needs}; batches {self.batch}; -inf {self.minus_infinity}"
 
 
+@dataclass(frozen=True)
+class Component:
+    """A library that a sampler needs and that no Python package brings.
+
+    Attributes
+    ----------
+    name : str
+    found : str, optional
+        Where it is.
+    remedy : str
+        How to get it.
+    """
+
+    name: str
+    found: str | None
+    remedy: str
+
+
 class Sampler(ABC):
     """A sampling algorithm.
 
@@ -107,6 +125,11 @@ class Sampler(ABC):
 
     #: What to cite, with its arXiv number.
     citation: str = ""
+
+    @classmethod
+    def component(cls) -> Component | None:
+        """Look for the library that this sampler needs, without loading it; None if it needs none."""
+        return None
 
     def check(self, target: Target) -> None:  # noqa: B027 - most samplers take any target
         """Refuse a target that these options cannot sample, before anything is written.

@@ -9,6 +9,7 @@ from astroemu.errors import PluginError
 from astroemu.registry import CATALOGS, EMULATORS, PROBES, SIMULATORS, TRAINED
 from astroemu.testing import check_installed, check_probe, check_sampler
 from astroemu_plugins.samplers.emcee import Emcee
+from astroemu_plugins.samplers.multinest import MultiNest
 from astroemu_plugins.samplers.ultranest import UltraNest
 from astroemu_probes.neutral_fraction import NeutralFraction
 from astroemu_probes.optical_depth import OpticalDepth
@@ -56,6 +57,11 @@ def test_a_kind_of_emulator_conforms(name):
 )
 def test_a_sampler_conforms(name, make):
     check_sampler(make, name).demand()
+
+
+@pytest.mark.skipif(MultiNest.component().found is None, reason="needs libmultinest")
+def test_multinest_conforms():
+    check_sampler(lambda: MultiNest(live_points=100), "multinest").demand()
 
 
 @pytest.mark.slow

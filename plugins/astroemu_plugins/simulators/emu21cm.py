@@ -84,7 +84,7 @@ class Emu21cm(Simulator):
         If the extra is not installed.
     """
 
-    parameters = _ACG
+    parameters: tuple[Parameter, ...] = _ACG
     batch = 500
 
     def __init__(self, model: Literal["acg", "mcg"] = "acg", threads: int = 1) -> None:

@@ -1,0 +1,256 @@
+"""MultiNest: nested sampling in ellipsoids (Feroz, Hobson & Bridges 2009, arXiv:0809.3437), by pymultinest.
+
+The library is Fortran that no package registry carries, under a licence of its own (academic use). It is looked for
+where ``ASTROEMU_MULTINEST`` says, else by the dynamic loader.
+
+It runs in a process of its own, which asks this one for every likelihood. In one process with us it would swallow
+any exception of a likelihood and go on with garbage, end the interpreter on a missing folder, and hang on
+infinities; here an exception passes as usual and the process is ended. Its files lie in a temporary folder; a run
+that was killed is resumed from the engine's record of likelihoods, not from MultiNest's own, which a kill leaves
+damaged more often than not.
+
+Points without a likelihood must not be handed on as minus infinity: MultiNest would draw others in their place,
+as if the prior ended there. A constant is no better, since the shrinkage of the volume assumes that no two points
+are equal. They get values below every likelihood in an order of their own, as good as random.
+
+Its plain evidence is too high by one to three, several times its stated error, on curved or nine-dimensional
+problems; that of importance nested sampling (Feroz et al. 2019, arXiv:1306.2144) is not, and is what is reported.
+That one counts the volume of ellipsoids also where they stick out of the prior: it is too low by up to one, fifty times
+its stated error, where a posterior is wide. So MultiNest gets, in the place of the prior's unit cube, a wide box of the
+prior's normal scores, with their density as a factor of the likelihood: no posterior comes near its walls.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from astroemu.errors import ConfigurationError, PluginError, SamplingError
+from astroemu.sampler import Component, Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
+from astroemu.samples import Samples, kish_ess
+
+Array = NDArray[np.float64]
+#: Below every likelihood that a probe can return for data of finite significance, far above what MultiNest takes
+#: for a point to be drawn again.
+FLOOR = -1e30
+#: Normal scores at the walls of MultiNest's cube.
+_WIDEST = 8.0
+#: Seeds that its generator takes.
+_SEEDS = 30_000
+_REMEDY = (
+    "build it from its source (https://github.com/JohannesBuchner/MultiNest) or take conda-forge's multinest, and set "
+    "ASTROEMU_MULTINEST to libmultinest.so unless the dynamic loader finds it"
+)
+_EVIDENCE = re.compile(r"(Nested|Importance) Sampling Global Log-Evidence\s*:\s*(\S+)\s*\+/-\s*(\S+)")
+
+
+class MultiNest(Sampler):
+    """Nested sampler.
+
+    Parameters
+    ----------
+    live_points : int
+    efficiency : float
+        The ellipsoids are enlarged to so small an acceptance.
+    tolerance : float
+        The run ends when the live points can add no more than this to ln Z.
+    max_iterations : int
+        The run ends here, unconverged, if it did not end before.
+    """
+
+    name = "multinest"
+    citation = "Feroz, Hobson & Bridges 2009, MNRAS 398, 1601, arXiv:0809.3437"
+    traits = Traits(batch="scalar", minus_infinity="floored")
+
+    def __init__(
+        self,
+        live_points: int = 400,
+        efficiency: float = 0.8,
+        tolerance: float = 0.5,
+        max_iterations: int = 1_000_000,
+    ) -> None:
+        if live_points < 40:
+            raise ConfigurationError(f"live_points = {live_points} must be at least 40")
+        if not 0 < efficiency <= 1:
+            raise ConfigurationError(f"efficiency = {efficiency} must be in (0, 1]")
+        if not 0 < tolerance < math.inf:
+            raise ConfigurationError(f"tolerance = {tolerance} must be above 0 and finite")
+        if not live_points < max_iterations < 2**31:
+            raise ConfigurationError(f"max_iterations = {max_iterations} must be above live_points and below 2^31")
+        self.live_points = live_points
+        self.efficiency = efficiency
+        self.tolerance = tolerance
+        self.max_iterations = max_iterations
+
+    @classmethod
+    def component(cls) -> Component:
+        stated = os.environ.get("ASTROEMU_MULTINEST")
+        if stated is None:
+            return Component("libmultinest", ctypes.util.find_library("multinest"), _REMEDY)
+        path = Path(stated) / "libmultinest.so" if Path(stated).is_dir() else Path(stated)
+        remedy = f"ASTROEMU_MULTINEST = {stated}, where there is none; {_REMEDY}"
+        return Component("libmultinest", str(path) if path.is_file() else None, remedy)
+
+    def check(self, target: Target) -> None:
+        self._library()
+
+    def _library(self) -> str:
+        component = self.component()
+        if component.found is None:
+            raise PluginError(f"the sampler 'multinest' needs {component.name}: {component.remedy}")
+        if find_spec("pymultinest") is None:
+            raise PluginError("the sampler 'multinest' needs pymultinest: pip install pymultinest")
+        return component.found
+
+    def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
+        counted, last = Counted(target), 0.0
+        settings = {
+            "library": self._library(),
+            "n_dims": len(target.names),
+            "n_live_points": self.live_points,
+            "sampling_efficiency": self.efficiency,
+            "evidence_tolerance": self.tolerance,
+            "max_iter": self.max_iterations,
+            "seed": int(seeds(seed, 1)[0].generate_state(1)[0]) % _SEEDS,
+        }
+        with tempfile.TemporaryDirectory(prefix="astroemu_") as place, _asking(settings, Path(place)) as points:
+            for u in points:
+                log_likelihood = float(counted.log_likelihood(_theta(target, u[None]))[0])
+                points.answer(_ranked(log_likelihood, u) + float(_log_density(u[None])[0]))
+                if time.monotonic() - last > 0.2:
+                    last = time.monotonic()
+                    report(Progress(counted.n, counted.n, "sampling"))
+            return self._samples(points.result(), counted)
+
+    def _samples(self, files: dict[str, str], counted: Counted) -> Samples:
+        rows = _numbers(files[".txt"])
+        log_evidence = {
+            kind: (float(value), float(error)) for kind, value, error in _EVIDENCE.findall(files["stats.dat"])
+        }
+        iterations = len(files["ev.dat"].splitlines())
+        ended = iterations < self.max_iterations
+        if len(log_evidence) < 2 or (ended and not all(math.isfinite(value) for value, _ in log_evidence.values())):
+            raise SamplingError(
+                f"MultiNest ended without an evidence; its stats.dat reads {files['stats.dat'][:200]!r}"
+            )
+        keep = (-0.5 * rows[:, 1] > 0.5 * FLOOR) & (rows[:, 0] > 0)  # the rest lies outside the model
+        weight, u = rows[keep, 0], rows[keep, 2:]
+        log_likelihood = -0.5 * rows[keep, 1] - _log_density(u)
+        theta = _theta(counted, u)
+        log_weight = np.log(weight / weight.sum())
+        return Samples(
+            names=counted.names,
+            theta=theta,
+            log_likelihood=log_likelihood,
+            log_prior=counted.log_prior(theta),
+            log_weight=log_weight,
+            sampler=self.name,
+            ess=kish_ess(log_weight),
+            converged=ended,
+            reason=(
+                f"live points can add no more than {self.tolerance:g} to ln Z"
+                if ended
+                else f"stopped at max_iterations = {self.max_iterations}"
+            ),
+            n_likelihood=counted.n,
+            log_evidence=log_evidence["Importance"][0] if ended else None,
+            log_evidence_err=log_evidence["Importance"][1] if ended else None,
+            diagnostics={
+                "iterations": iterations,
+                "efficiency": iterations / max(counted.n, 1),
+                "live_points": self.live_points,
+                "plain_log_evidence": log_evidence["Nested"][0],
+                "plain_log_evidence_err": log_evidence["Nested"][1],
+            },
+        )
+
+
+def _theta(target: Target, u: Array) -> Array:
+    """Parameters ``(n, d)`` of points ``(n, d)`` of MultiNest's cube."""
+    return target.prior_transform(ndtr(_WIDEST * (2.0 * u - 1.0)))
+
+
+def _log_density(u: Array) -> Array:
+    """Log prior density ``(n,)`` of points ``(n, d)`` of MultiNest's cube."""
+    z = _WIDEST * (2.0 * u - 1.0)
+    return np.asarray(np.sum(-0.5 * z * z + math.log(2.0 * _WIDEST / math.sqrt(2.0 * math.pi)), axis=1))
+
+
+def _ranked(log_likelihood: float, u: Array) -> float:
+    """A log-likelihood as MultiNest can take it: finite, and different at every point ``(d,)`` without one."""
+    if log_likelihood == -math.inf:
+        return FLOOR * (1.0 + math.modf(1e6 * float(u @ np.sqrt(1.0 + np.arange(1, len(u) + 1))))[0])
+    if not abs(log_likelihood) < -FLOOR:
+        raise SamplingError(f"a log-likelihood of {log_likelihood}; no data are of such significance")
+    return log_likelihood
+
+
+class _Points:
+    """Points ``(d,)`` of the unit cube for which MultiNest asks, to be answered one by one."""
+
+    def __init__(self, process: subprocess.Popen[bytes], place: Path, n_dim: int, ask: int, answer: int) -> None:
+        self._process, self._place, self._size = process, place, 8 * n_dim
+        self._ask, self._answer = ask, answer
+
+    def __iter__(self) -> Iterator[Array]:
+        while len(asked := os.read(self._ask, self._size)) == self._size:
+            yield np.frombuffer(asked)
+
+    def answer(self, log_likelihood: float) -> None:
+        """Say what was asked for."""
+        os.write(self._answer, np.float64(log_likelihood).tobytes())
+
+    def result(self) -> dict[str, str]:
+        """What it wrote, by the ends of the files' names, once it asks no more."""
+        code = self._process.wait()
+        names = [".txt", "stats.dat", "ev.dat"]
+        if code or not all((self._place / name).is_file() for name in names):
+            said = (self._place / "log").read_text(errors="replace").strip()[-500:]
+            raise SamplingError(f"MultiNest ended with exit code {code} and no result. It said: {said or 'nothing'}")
+        return {name: (self._place / name).read_text() for name in names}
+
+
+@contextmanager
+def _asking(settings: dict[str, Any], place: Path) -> Iterator[_Points]:
+    """Start MultiNest in a folder, and make sure that it is ended."""
+    (ask, theirs_ask), (theirs_answer, answer) = os.pipe(), os.pipe()
+    command = [sys.executable, "-m", "astroemu_plugins.samplers.multinest_process"]
+    with (place / "log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [*command, str(theirs_ask), str(theirs_answer), json.dumps(settings)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=place, pass_fds=(theirs_ask, theirs_answer),
+            start_new_session=True,
+        )  # fmt: skip
+    os.close(theirs_ask)
+    os.close(theirs_answer)
+    try:
+        yield _Points(process, place, settings["n_dims"], ask, answer)
+    except BrokenPipeError:
+        raise SamplingError(f"MultiNest ended with exit code {process.wait()} while it was being answered") from None
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ask)
+        os.close(answer)
+
+
+def _numbers(text: str) -> Array:
+    """Rows of numbers; Fortran leaves out the E of an exponent of three digits."""
+    return np.loadtxt(StringIO(re.sub(r"(\d)([+-]\d{3})\b", r"\1E\2", text)), ndmin=2)

@@ -1,0 +1,210 @@
+"""MultiNest: with the real library where there is one, and the rest with a stand-in for its process."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from subprocess import run
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+from astroemu.errors import ConfigurationError, PluginError, ProbeError, SamplingError
+from astroemu.registry import SAMPLERS
+from astroemu_plugins.samplers import multinest
+from astroemu_plugins.samplers.multinest import FLOOR, MultiNest
+from tests.samplers.test_known_evidence import LOG_Z, Gaussian, check_moments
+
+real = pytest.mark.skipif(MultiNest.component().found is None, reason="needs libmultinest")
+
+
+class Flat:
+    """Equal in half of a unit square and impossible in the other."""
+
+    names = ("a", "b")
+
+    def prior_transform(self, u):
+        return u
+
+    def log_prior(self, theta):
+        return np.zeros(len(theta))
+
+    def log_likelihood(self, theta):
+        distance = np.sum((theta - 0.25) ** 2, axis=1)
+        return np.where(theta[:, 0] < 0.5, -0.5 * distance / 0.02**2, -np.inf)
+
+
+class Failing(Gaussian):
+    """Raises after some points, or returns what no data give."""
+
+    def __init__(self, after, what):
+        super().__init__()
+        self.left, self.what = after, what
+
+    def log_likelihood(self, theta):
+        self.left -= len(theta)
+        if self.left < 0:
+            if isinstance(self.what, BaseException):
+                raise self.what
+            return np.full(len(theta), self.what)
+        return super().log_likelihood(theta)
+
+
+@real
+def test_evidence_and_moments():
+    samples = MultiNest().run(Gaussian(), seed=1)
+    assert samples.converged and "ln Z" in samples.reason
+    assert abs(samples.log_evidence - LOG_Z) < 3 * samples.log_evidence_err < 0.3
+    assert samples.diagnostics["plain_log_evidence_err"] > samples.log_evidence_err
+    check_moments(samples)
+
+
+@real
+def test_an_impossible_half_of_the_prior_counts_as_prior():
+    samples = MultiNest().run(Flat(), seed=1)
+    truth = np.log(2 * np.pi * 0.02**2)
+    assert abs(samples.log_evidence - truth) < 0.1  # as if the prior ended there: 0.69 more
+    assert np.all(np.isfinite(samples.log_likelihood)) and np.all(samples.theta[:, 0] < 0.5)
+
+
+@real
+def test_the_seed_makes_the_samples():
+    one, same, other = (MultiNest(live_points=60).run(Gaussian(), seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.theta, same.theta)
+    assert one.log_evidence == same.log_evidence != other.log_evidence
+
+
+@real
+@pytest.mark.parametrize("error", [ProbeError("no"), KeyboardInterrupt(), SystemExit(143)])
+def test_an_exception_of_a_likelihood_passes(error):
+    started = time.monotonic()
+    with pytest.raises(type(error)):
+        MultiNest(live_points=60).run(Failing(700, error), seed=1)
+    assert time.monotonic() - started < 60
+
+
+@real
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e40])
+def test_values_that_no_data_give_are_refused(value):
+    with pytest.raises(SamplingError, match="no data are of such significance"):
+        MultiNest(live_points=60).run(Failing(700, value), seed=1)
+
+
+@real
+def test_a_run_that_is_cut_off_says_so():
+    samples = MultiNest(live_points=60, max_iterations=100).run(Gaussian(), seed=1)
+    assert not samples.converged and "max_iterations = 100" in samples.reason and samples.log_evidence is None
+
+
+@real
+@pytest.mark.parametrize("centre", [0.5, 0.0])
+def test_a_posterior_as_wide_as_the_prior_has_the_right_evidence(centre):
+    class Wide:
+        names = tuple("abcde")
+
+        def prior_transform(self, u):
+            return u
+
+        def log_prior(self, theta):
+            return np.zeros(len(theta))
+
+        def log_likelihood(self, theta):
+            return -0.5 * np.sum(((theta - centre) / 0.3) ** 2, axis=1)
+
+    samples = MultiNest().run(Wide(), seed=1)
+    truth = 5 * np.log(0.3 * np.sqrt(2 * np.pi) * (ndtr((1 - centre) / 0.3) - ndtr(-centre / 0.3)))
+    assert abs(samples.log_evidence - truth) < 0.06  # in the unit cube: 0.05 and 0.3 too low, with errors of 0.01
+
+
+def process(tmp_path, monkeypatch, text):
+    """Put a script in the place of MultiNest's process."""
+    script = tmp_path / "process.py"
+    script.write_text("import os, sys\nask, answer = int(sys.argv[1]), int(sys.argv[2])\n" + text)
+    monkeypatch.setattr(multinest.MultiNest, "_library", lambda _: "somewhere")
+    starts = multinest.subprocess.Popen
+
+    def popen(command, **how):
+        return starts([sys.executable, str(script), *command[3:]], **how)
+
+    monkeypatch.setattr(multinest.subprocess, "Popen", popen)
+
+
+def test_a_process_that_dies_is_an_error_with_its_words(tmp_path, monkeypatch):
+    process(tmp_path, monkeypatch, "print('no memory'); sys.exit(2)")
+    with pytest.raises(SamplingError, match=r"(?s)exit code 2 and no result.*no memory"):
+        MultiNest().run(Gaussian(), seed=1)
+
+
+def test_a_success_without_a_result_is_an_error(tmp_path, monkeypatch):
+    process(tmp_path, monkeypatch, "os.write(ask, bytes(32)); os.read(answer, 8)")
+    with pytest.raises(SamplingError, match="exit code 0 and no result"):
+        MultiNest().run(Gaussian(), seed=1)
+
+
+def test_a_process_that_dies_while_it_is_answered_is_an_error(tmp_path, monkeypatch):
+    process(tmp_path, monkeypatch, "os.write(ask, bytes(32) * 1000); os.close(answer); sys.exit(3)")
+    with pytest.raises(SamplingError, match="exit code 3"):
+        MultiNest().run(Gaussian(), seed=1)
+
+
+def test_an_evidence_that_is_none_is_an_error(tmp_path, monkeypatch):
+    process(
+        tmp_path,
+        monkeypatch,
+        "open('.txt', 'w').write('1 2 3 4 5 6\\n'); open('ev.dat', 'w'); open('stats.dat', 'w').write('NaN')",
+    )
+    with pytest.raises(SamplingError, match=r"without an evidence.*'NaN'"):
+        MultiNest().run(Gaussian(), seed=1)
+
+
+def test_the_process_does_not_outlive_an_error(tmp_path, monkeypatch):
+    process(
+        tmp_path, monkeypatch, "import time; print(os.getpid(), flush=True); os.write(ask, bytes(32)); time.sleep(60)"
+    )
+    started = []
+
+    class Broken(Gaussian):
+        def log_likelihood(self, theta):
+            raise ProbeError("broken")
+
+    popen = multinest.subprocess.Popen
+    monkeypatch.setattr(multinest.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[0])
+    with pytest.raises(ProbeError, match="broken"):
+        MultiNest().run(Broken(), seed=1)
+    assert started[0].poll() is not None
+
+
+def test_points_without_a_likelihood_are_ranked_and_lie_below_all_others():
+    u = np.random.default_rng(1).random((1000, 9))
+    values = np.array([multinest._ranked(-np.inf, point) for point in u])
+    assert len(set(values)) == 1000 and np.all(values <= FLOOR) and np.all(values > -1e90)
+    assert abs(np.corrcoef(values, u[:, 0])[0, 1]) < 0.1
+
+
+def test_exponents_of_three_digits_are_read():
+    np.testing.assert_array_equal(
+        multinest._numbers(" 0.5E+00 -0.25-300\n 0.1E-01 2.0+100\n")[:, 1], [-0.25e-300, 2e100]
+    )
+
+
+def test_without_the_library_nothing_starts(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASTROEMU_MULTINEST", str(tmp_path))
+    with pytest.raises(PluginError, match=r"needs libmultinest: ASTROEMU_MULTINEST = .*conda-forge"):
+        MultiNest().check(Gaussian())
+
+
+@pytest.mark.parametrize(
+    "options", [{"live_points": 10}, {"efficiency": 0.0}, {"tolerance": -1.0}, {"max_iterations": 300}]
+)
+def test_options_without_meaning_are_refused(options):
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        MultiNest(**options)
+
+
+def test_it_is_installed_and_its_library_is_not_loaded_by_that():
+    code = "from astroemu.registry import SAMPLERS; import sys; SAMPLERS.load('multinest').component(); "
+    code += "print('pymultinest' in sys.modules)"
+    found = run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert found.stdout.strip() == "False" and SAMPLERS.load("multinest") is MultiNest
