@@ -53,8 +53,8 @@ class Identity:
         processes: int = 1,
     ) -> Identity:
         """Return the identity of a run that is to be."""
-        found = versions()
-        moving = {name: found.pop(name) for name in ("astroemu-inference", sampler) if name in found}
+        found = versions(algorithm.packages)
+        moving = {name: found.pop(name) for name in ("astroemu-inference", *algorithm.packages) if name in found}
         moving |= distributions([*model.probes.values(), *model.providers.values(), algorithm])
         files = {k: v for k, v in inputs(model, configuration).items() if not k.startswith("configuration ")}
         must = {

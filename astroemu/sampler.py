@@ -108,6 +108,9 @@ class Sampler(ABC):
     #: What to cite, with its arXiv number.
     citation: str = ""
 
+    #: Distributions whose versions move its samples: a run is resumed with the same ones only.
+    packages: tuple[str, ...] = ()
+
     def check(self, target: Target) -> None:  # noqa: B027 - most samplers take any target
         """Refuse a target that these options cannot sample, before anything is written.
 

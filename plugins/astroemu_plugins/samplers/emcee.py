@@ -77,6 +77,7 @@ class Emcee(Sampler):
 
     name = "emcee"
     citation = "Foreman-Mackey et al. 2013, PASP 125, 306, arXiv:1202.3665"
+    packages = ("emcee",)
     traits = Traits(batch="fixed")
 
     def __init__(
