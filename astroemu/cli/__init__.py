@@ -27,6 +27,7 @@ from astroemu.cli import (
     inspect,
     listing,
     maximize,
+    merge,
     new,
     refine,
     report,
@@ -69,6 +70,7 @@ app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
 app.command("check")(check.check)
 app.command("simulate")(simulate.simulate)
+app.command("merge")(merge.merge)
 app.command("import")(importing.importing)
 app.command("inspect")(inspect.inspect)
 app.command("clean")(clean.clean)
