@@ -5,7 +5,7 @@ cube into shells. Points are then drawn uniformly in the shells, as many as brin
 point has a known volume, so all of them have weights, and batches are of one size.
 
 The points from which the bounds were learned are not used again: they lie preferably where the bounds are, and the
-evidence would be off by several of its errors (docs/samplers.md).
+evidence can be off by several of its errors.
 
 The error of ln Z is ``1 / sqrt(effective samples)``. With ``Z = sum_i V_i <L>_i`` over the shells, the variance of a
 term is ``Z_i^2 (1 / n_eff,i - 1 / N_i)``, ``N_i`` points having been drawn in the bound of which the shell is a part;
