@@ -73,7 +73,7 @@ def check_moments(samples):
     assert np.all(np.abs(samples.std() - WIDTH) < 5 * error)
 
 
-@pytest.mark.parametrize("move", ["de", "stretch"])
+@pytest.mark.parametrize("move", ["de", "stretch", "kde", "mixture"])
 def test_emcee_finds_means_and_widths(move):
     samples = Emcee(walkers=32, move=move).run(Gaussian(), seed=1)
     assert samples.converged, samples.reason
@@ -159,6 +159,7 @@ def test_a_model_that_is_nowhere_possible_cannot_start():
         lambda: Emcee(ensembles=0),
         lambda: Emcee(starting_draws=100),
         lambda: Emcee(walkers=6).run(Gaussian(), seed=1),
+        lambda: Emcee(walkers=14, move="kde").run(Gaussian(), seed=1),
         lambda: UltraNest(live_points=3),
         lambda: UltraNest(evidence_fraction=0.0),
         lambda: Nautilus(live_points=3),
