@@ -16,7 +16,7 @@ from typing import Any
 
 from astroemu.configuration import Configuration
 from astroemu.errors import RunFolderError
-from astroemu.files import strict_json, write_atomically
+from astroemu.files import looks_like_path, resolve, sha256, strict_json, write_atomically
 from astroemu.model import Model
 from astroemu.provenance import distributions, inputs, versions
 from astroemu.sampler import Sampler
@@ -32,10 +32,10 @@ class Identity:
     Attributes
     ----------
     must_match : mapping
-        Configuration, sampler and its options, seed, order of the parameters, engine, checksums of catalogs and
-        emulators, versions of astroemu and of the sampler.
+        Configuration, sampler and its options (of every file that they name, its checksum), seed, order of the
+        parameters, engine, checksums of catalogs and emulators, versions of astroemu and of the sampler.
     may_differ : mapping
-        Other versions, host, number of processes.
+        Other versions, host, number of processes, paths of files.
     """
 
     must_match: Mapping[str, Any]
@@ -53,20 +53,24 @@ class Identity:
         processes: int = 1,
     ) -> Identity:
         """Return the identity of a run that is to be."""
-        found = versions()
-        moving = {name: found.pop(name) for name in ("astroemu-inference", sampler) if name in found}
+        found = versions(algorithm.packages)
+        moving = {name: found.pop(name) for name in ("astroemu-inference", *algorithm.packages) if name in found}
         moving |= distributions([*model.probes.values(), *model.providers.values(), algorithm])
         files = {k: v for k, v in inputs(model, configuration).items() if not k.startswith("configuration ")}
-        must = {
+        paths: dict[str, str] = {}
+        chosen = {
             "configuration": {k: v for k, v in configuration.raw.items() if k not in _APART},
             "sampler": {"name": sampler, **configuration.raw.get("samplers", {}).get(sampler, {})},
+        }
+        must = {
+            **_by_content(chosen, configuration.path.parent, paths),
             "seed": seed,
             "parameters": list(model.names),
             "engine": model.engine.name,
             "sha256": files,
             "versions": moving,
         }
-        may = {"versions": found, "host": platform.node(), "processes": processes}
+        may = {"versions": found, "host": platform.node(), "processes": processes, "paths": paths}
         return cls(json.loads(strict_json(must)), json.loads(strict_json(may)))
 
     @property
@@ -116,6 +120,20 @@ class Identity:
                 f"{folder} holds another run; nothing was changed. Choose another folder with --out, or put back what "
                 "differs:\n" + "\n".join(lines)
             )
+
+
+def _by_content(value: Any, base: Path, paths: dict[str, str], key: str = "") -> Any:
+    """Options with the SHA-256 of a file in the place of its path, which goes to ``paths`` under the option's key."""
+    if isinstance(value, Mapping):
+        return {k: _by_content(item, base, paths, f"{key}.{k}" if key else k) for k, item in value.items()}
+    if isinstance(value, list):
+        return [_by_content(item, base, paths, f"{key}.{i}") for i, item in enumerate(value)]
+    if isinstance(value, str) and looks_like_path(value):
+        path = Path(resolve(value, base))
+        if path.is_file():
+            paths[key] = str(path.resolve())
+            return {"sha256": sha256(path)}
+    return value
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from astroemu.configuration import Configuration
 from astroemu.files import sha256
 from astroemu.model import Model
 
-_PACKAGES = ("astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest")
+_PACKAGES = ("astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest", "nautilus-sampler")
 
 
 def inputs(model: Model, configuration: Configuration) -> dict[str, str]:
@@ -34,10 +34,10 @@ def citations(model: Model) -> list[str]:
     return sorted({citation for citation in found if citation})
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that move the numbers."""
+def versions(more: Iterable[str] = ()) -> dict[str, str]:
+    """Versions of Python, of the packages that move the numbers, and of some more that are installed."""
     found = {"python": platform.python_version()}
-    for name in _PACKAGES:
+    for name in dict.fromkeys((*_PACKAGES, *more)):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -126,6 +126,9 @@ class Sampler(ABC):
     #: What to cite, with its arXiv number.
     citation: str = ""
 
+    #: Distributions whose versions move its samples: a run is resumed with the same ones only.
+    packages: tuple[str, ...] = ()
+
     @classmethod
     def component(cls) -> Component | None:
         """Look for the library that this sampler needs, without loading it; None if it needs none."""

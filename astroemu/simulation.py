@@ -28,6 +28,7 @@ from astroemu.files import new_file, write_atomically
 from astroemu.jobs import done
 from astroemu.options import build
 from astroemu.parallel import world
+from astroemu.part import Part
 from astroemu.prior import Prior
 from astroemu.registry import SIMULATORS
 from astroemu.sampler import Progress, Report, silent
@@ -95,6 +96,7 @@ def simulate(
     *,
     points: Array | None = None,
     workers: int = 1,
+    part: Part | None = None,
     report: Report = silent,
 ) -> Path:
     """Run a simulation and write its training set.
@@ -108,11 +110,15 @@ def simulate(
         In the order of the prior's parameters; instead of the design.
     workers : int
         Processes; they are spawned, never forked.
+    part : Part, optional
+        Simulate these rows of the points only, into a file of their own beside ``path``; see
+        :func:`astroemu.part.merge`.
     report : callable
 
     Returns
     -------
     Path
+        The file that was written.
 
     Raises
     ------
@@ -127,7 +133,7 @@ def simulate(
     its share; the first one joins the blocks.
     """
     ranks = world()
-    path = Path(path)
+    path = Path(path) if part is None else part.path(Path(path))
     simulator = task.build()
     metadata = _metadata(task, simulator)
     if points is None:
@@ -137,6 +143,12 @@ def simulate(
         metadata["design"] = {"kind": "given", "n": len(points), "sha256": digest}
     columns = {**dict(zip(task.prior.names, points.T, strict=True)), **task.prior.fixed}
     points = np.stack([np.broadcast_to(columns[p.name], len(points)) for p in simulator.parameters], axis=1)
+    digest = hashlib.sha256(points.tobytes()).hexdigest()  # of the whole design, in a part too
+    rows = range(len(points))
+    if part is not None:
+        rows = part.rows(len(points))
+        metadata["part"] = part.described(rows)
+        points = points[rows.start : rows.stop]
     folder = path.with_name(path.name + ".parts")
     blocks = list(_blocks(len(points), simulator.batch))
     missing: list[int] = []
@@ -153,7 +165,8 @@ def simulate(
     ranks.wait()
     if ranks.first:
         names = tuple(p.name for p in simulator.parameters if p.name in task.prior.names)
-        _join(folder, len(blocks), names, metadata).save(path)
+        stamp = {**metadata, "sha256_of_theta": digest}
+        _join(folder, len(blocks), names, stamp, rows.start).save(path)
         shutil.rmtree(folder)
     ranks.wait()
     return path
@@ -267,21 +280,23 @@ def _simulator(name: str, options: str) -> Simulator:
     return simulator
 
 
-def _join(folder: Path, n: int, names: tuple[str, ...], metadata: Mapping[str, Any]) -> TrainingSet:
-    """All blocks as one training set of the parameters that vary, without the points that failed."""
+def _join(folder: Path, n: int, names: tuple[str, ...], metadata: Mapping[str, Any], first: int) -> TrainingSet:
+    """All blocks as one training set of the parameters that vary, without the points that failed.
+
+    The first point is this row of the design.
+    """
     parts = [TrainingSet.load(_part(folder, i)) for i in range(n)]
     theta = np.concatenate([part.theta for part in parts])
     observables = parts[0].observables
     values = {name: np.concatenate([part.values[name] for part in parts]) for name in observables}
     starts = np.cumsum([0, *(len(part) for part in parts)])
     failed = [
-        {"row": int(start) + int(row), "theta": part.theta[int(row)].tolist(), "error": error}
+        {"row": first + int(start) + int(row), "theta": part.theta[int(row)].tolist(), "error": error}
         for start, part in zip(starts, parts, strict=False)
         for row, error in part.metadata["failed"].items()
     ]
-    if len(failed) == len(theta):
+    if len(failed) == len(theta) and "part" not in metadata:
         raise DataError(f"every point failed; the first with {failed[0]['error']}. The blocks stay in {folder}")
-    stamp = {**metadata, "sha256_of_theta": hashlib.sha256(theta.tobytes()).hexdigest(), "failed": failed}
     free = [parts[0].names.index(name) for name in names]
-    whole = TrainingSet(names, theta[:, free], observables, values, stamp)
-    return whole.subset(np.setdiff1d(np.arange(len(theta)), [point["row"] for point in failed]).astype(int))
+    whole = TrainingSet(names, theta[:, free], observables, values, {**metadata, "failed": failed})
+    return whole.subset(np.setdiff1d(np.arange(len(theta)), [point["row"] - first for point in failed]).astype(int))

@@ -19,6 +19,7 @@ from astroemu.errors import ConfigurationError, located
 from astroemu.gate import Gate
 from astroemu.neighbourhood import thinned
 from astroemu.options import check
+from astroemu.part import Part
 from astroemu.prior import Prior
 from astroemu.registry import CONFIGURATIONS, EMULATORS, locate
 from astroemu.sampler import Report, silent
@@ -96,11 +97,13 @@ class Workshop:
             table.simulator, table.options, self.prior(), table.design, table.n, table.seed, core, table.core_share
         )
 
-    def simulate(self, path: str | Path, *, workers: int = 1, report: Report = silent) -> Path:
+    def simulate(
+        self, path: str | Path, *, workers: int = 1, part: Part | None = None, report: Report = silent
+    ) -> Path:
         """Simulate the design into a training set; see :func:`astroemu.simulation.simulate`."""
         task = self.simulation()
         with located(str(self.path)):
-            return simulate(task, path, workers=workers, report=report)
+            return simulate(task, path, workers=workers, part=part, report=report)
 
     def gate(self) -> Gate:
         """Return the largest errors with which the emulator may pass."""

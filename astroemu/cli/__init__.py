@@ -29,6 +29,7 @@ from astroemu.cli import (
     inspect,
     listing,
     maximize,
+    merge,
     mock,
     new,
     refine,
@@ -75,6 +76,7 @@ app.command("mock")(mock.mock)
 app.command("check-posterior")(check_posterior.check_posterior)
 app.command("calibrate")(calibrate.calibrate)
 app.command("simulate")(simulate.simulate)
+app.command("merge")(merge.merge)
 app.command("import")(importing.importing)
 app.command("inspect")(inspect.inspect)
 app.command("clean")(clean.clean)

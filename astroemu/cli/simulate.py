@@ -11,17 +11,23 @@ def simulate(
     recipe: str = typer.Argument(..., help="TOML recipe, or the name of an installed one."),
     out: Path = typer.Option(..., help="Training set to write (HDF5)."),
     workers: int = typer.Option(1, min=1, help="Processes."),
+    part: str = typer.Option(
+        "", metavar="I/N", help="Simulate the I-th of N parts only, into a file beside; `astroemu merge` joins them."
+    ),
 ) -> None:
     """Simulate the design of a recipe into a training set. Started again, it goes on."""
     from astroemu.cli.progress import shown
     from astroemu.parallel import world
+    from astroemu.part import Part
     from astroemu.training_set import read_metadata
     from astroemu.workshop import Workshop
 
     workshop = Workshop(recipe)
     task = workshop.simulation()
+    piece = Part.parse(part) if part else None
     with shown(f"simulate {task.simulator}") as report:
-        path = workshop.simulate(out, workers=workers, report=report)
+        path = workshop.simulate(out, workers=workers, part=piece, report=report)
     if world().first:
         failed = read_metadata(path)["failed"]
-        typer.echo(f"Written: {path} ({task.n - len(failed)} points, {len(failed)} failed)")
+        n = task.n if piece is None else len(piece.rows(task.n))
+        typer.echo(f"Written: {path} ({n - len(failed)} points, {len(failed)} failed)")

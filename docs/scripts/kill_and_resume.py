@@ -26,6 +26,8 @@ from astroemu.samples import Samples
 
 SHORT = {
     "emcee": ["samplers.emcee.max_steps=8000", "samplers.emcee.autocorrelation_times=1e6"],
+    "multinest": ["samplers.multinest.live_points=400"],
+    "nautilus": ["samplers.nautilus.live_points=200", "samplers.nautilus.effective_samples=1000"],
     "ultranest": ["samplers.ultranest.live_points=800"],
 }
 

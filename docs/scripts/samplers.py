@@ -1,6 +1,7 @@
 """Samplers on three problems of known evidence and moments, over ten seeds.
 
     python docs/scripts/samplers.py emcee ultranest
+    python docs/scripts/samplers.py nautilus --seeds 3
     python docs/scripts/samplers.py ultranest --problems eggbox --set method=slice
 
 * ``gaussian``: nine dimensions, correlations of 0.5, widths from 0.1 to 0.5, in a flat box of side 10.

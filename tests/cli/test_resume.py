@@ -41,6 +41,10 @@ autocorrelation_times = 1e6
 [samplers.ultranest]
 live_points = 200
 batch = 64
+[samplers.nautilus]
+live_points = 100
+batch = 64
+effective_samples = 300
 """
 #: The command line, with everything put on the disk at once.
 EAGER = "import astroemu.record as r; r.EVERY = 0.0; from astroemu.cli import main; main()"
@@ -92,7 +96,7 @@ def file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(file):
     """Undisturbed runs, by sampler."""
-    folders = {name: file.parent / name for name in ("emcee", "ultranest")}
+    folders = {name: file.parent / name for name in ("emcee", "nautilus", "ultranest")}
     for name, folder in folders.items():
         code, _, error = finished(file, folder, "--sampler", name)
         assert code == 0, error
@@ -100,7 +104,7 @@ def whole(file):
     return folders
 
 
-@pytest.mark.parametrize("sampler", ["emcee", "ultranest"])
+@pytest.mark.parametrize("sampler", ["emcee", "nautilus", "ultranest"])
 def test_killed_twice_it_ends_as_if_nothing_had_happened(file, whole, tmp_path, sampler):
     out = tmp_path / "run"
     for size in (4_000, 8_000):

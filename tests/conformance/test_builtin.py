@@ -10,6 +10,7 @@ from astroemu.registry import CATALOGS, EMULATORS, PROBES, SIMULATORS, TRAINED
 from astroemu.testing import check_installed, check_probe, check_sampler
 from astroemu_plugins.samplers.emcee import Emcee
 from astroemu_plugins.samplers.multinest import MultiNest
+from astroemu_plugins.samplers.nautilus import Nautilus
 from astroemu_plugins.samplers.ultranest import UltraNest
 from astroemu_probes.neutral_fraction import NeutralFraction
 from astroemu_probes.optical_depth import OpticalDepth
@@ -53,7 +54,12 @@ def test_a_kind_of_emulator_conforms(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "make"), [("emcee", lambda: Emcee(walkers=32)), ("ultranest", lambda: UltraNest(live_points=100))]
+    ("name", "make"),
+    [
+        ("emcee", lambda: Emcee(walkers=32)),
+        ("ultranest", lambda: UltraNest(live_points=100)),
+        ("nautilus", lambda: Nautilus(live_points=200, effective_samples=1000)),
+    ],
 )
 def test_a_sampler_conforms(name, make):
     check_sampler(make, name).demand()
@@ -65,7 +71,7 @@ def test_multinest_conforms():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["emcee", "ultranest"])
+@pytest.mark.parametrize("name", ["emcee", "nautilus", "ultranest"])
 def test_a_sampler_conforms_in_processes_of_its_own(name):
     (report,) = check_installed(name, in_processes=True)
     report.demand()

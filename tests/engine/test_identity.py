@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from astroemu.configuration import load_configuration
+from astroemu.configuration import Configuration, load_configuration
 from astroemu.errors import RunFolderError
 from astroemu.identity import Identity
 
@@ -58,6 +58,34 @@ def test_other_data_are_another_run(plain, tmp_path):
     content["sha256"][name] = "0" * 64
     with pytest.raises(RunFolderError, match=f"sha256.{name}"):
         plain.demand_same(Identity(content, {}), tmp_path)
+
+
+def test_files_may_move_but_not_change(tmp_path):
+    found = []
+    for folder, text in (("here", "1"), ("there", "1"), ("changed", "2")):
+        data = tmp_path / folder / "data.csv"
+        data.parent.mkdir()
+        data.write_text(text)
+        configuration = load_configuration("galaxies")
+        raw = {**configuration.raw, "probes": {"mine": {"data": str(data), "sets": [str(data)], "label": "a/b.c"}}}
+        found.append((str(data), Configuration(configuration.path, raw, configuration.document)))
+    model, algorithm = configuration.model(), configuration.sampler("emcee")
+    here, there, changed = (Identity.of(each, model, algorithm, sampler="emcee", seed=1) for _, each in found)
+    there.demand_same(here, tmp_path)
+    assert here.digest == there.digest and here.must_match["configuration"]["probes"]["mine"]["label"] == "a/b.c"
+    assert there.may_differ["paths"]["configuration.probes.mine.data"] == found[1][0]
+    with pytest.raises(RunFolderError, match=r"configuration\.probes\.mine\.data\.sha256"):
+        changed.demand_same(here, tmp_path)
+
+
+def test_a_relative_path_counts_from_the_configuration(tmp_path):
+    configuration = load_configuration("galaxies")
+    (tmp_path / "data.csv").write_text("1")
+    raw = {**configuration.raw, "probes": {"mine": {"data": "data.csv"}}}
+    moved = Configuration(tmp_path / "fit.toml", raw, configuration.document)
+    (tmp_path / "fit.toml").write_text("")
+    found = Identity.of(moved, configuration.model(), configuration.sampler("emcee"), sampler="emcee", seed=1)
+    assert set(found.must_match["configuration"]["probes"]["mine"]["data"]) == {"sha256"}
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"must_match": 1'])

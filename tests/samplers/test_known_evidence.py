@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from astroemu.errors import ConfigurationError, SamplingError
 from astroemu_plugins.samplers.emcee import Emcee
+from astroemu_plugins.samplers.nautilus import Nautilus
 from astroemu_plugins.samplers.ultranest import UltraNest
 
 MEAN = np.array([0.3, -0.2, 0.0, 0.5])
@@ -70,7 +73,7 @@ def check_moments(samples):
     assert np.all(np.abs(samples.std() - WIDTH) < 5 * error)
 
 
-@pytest.mark.parametrize("move", ["de", "stretch"])
+@pytest.mark.parametrize("move", ["de", "stretch", "kde", "mixture"])
 def test_emcee_finds_means_and_widths(move):
     samples = Emcee(walkers=32, move=move).run(Gaussian(), seed=1)
     assert samples.converged, samples.reason
@@ -92,7 +95,41 @@ def test_half_of_the_peak_behind_a_wall_halves_the_evidence():
     assert samples["a"].min() >= MEAN[0]
 
 
-@pytest.mark.parametrize("make", [lambda: Emcee(walkers=16, max_steps=300), lambda: UltraNest(live_points=50)])
+@pytest.mark.parametrize("wall", [False, True])
+def test_nautilus_finds_the_evidence(wall):
+    samples = Nautilus(live_points=200, effective_samples=1000).run(Gaussian(wall), seed=1)
+    assert samples.converged and samples.ess >= 1000, samples.reason
+    assert samples.log_evidence_err == pytest.approx(samples.ess**-0.5)
+    assert abs(samples.log_evidence - (LOG_Z - wall * np.log(2))) < 3 * samples.log_evidence_err
+    if wall:
+        assert samples["a"].min() >= MEAN[0]
+    else:
+        check_moments(samples)
+
+
+def test_nautilus_asks_in_batches_of_one_size():
+    sizes = set()
+
+    class Heard(Gaussian):
+        def log_likelihood(self, theta):
+            sizes.add(len(theta))
+            return super().log_likelihood(theta)
+
+    for networks, calls in ((1, 1000), (0, 5000)):  # while bounds are made, and after
+        stopped = Nautilus(100, networks, batch=128, max_calls=calls).run(Heard(), seed=1)
+        assert calls <= stopped.n_likelihood < calls + 128 and np.isfinite(stopped.log_evidence)
+        assert not stopped.converged and "max_calls" in stopped.reason
+    assert sizes == {128}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Emcee(walkers=16, max_steps=300),
+        lambda: UltraNest(live_points=50),
+        lambda: Nautilus(live_points=100, max_calls=3000),
+    ],
+)
 def test_the_seed_decides(make):
     first, again, other = (make().run(Gaussian(), seed=seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.theta, again.theta)
@@ -109,6 +146,8 @@ def test_a_model_that_is_nowhere_possible_cannot_start():
     nowhere.log_likelihood = lambda theta: np.full(len(theta), -np.inf)
     with pytest.raises(SamplingError, match="0 of 20000"):
         Emcee().run(nowhere, seed=1)
+    with pytest.raises(SamplingError, match="none of 20224 prior draws"):
+        Nautilus().run(nowhere, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +159,13 @@ def test_a_model_that_is_nowhere_possible_cannot_start():
         lambda: Emcee(ensembles=0),
         lambda: Emcee(starting_draws=100),
         lambda: Emcee(walkers=6).run(Gaussian(), seed=1),
+        lambda: Emcee(walkers=14, move="kde").run(Gaussian(), seed=1),
         lambda: UltraNest(live_points=3),
         lambda: UltraNest(evidence_fraction=0.0),
+        lambda: Nautilus(live_points=3),
+        lambda: Nautilus(networks=-1),
+        lambda: Nautilus(effective_samples=np.inf),
+        lambda: Nautilus().check(SimpleNamespace(names=("a",))),
     ],
 )
 def test_bad_options_are_refused(build):

@@ -6,12 +6,13 @@ logarithmic one no scale, so proposals are not wasted on points outside the prio
 sampler that works on the unit cube, a posterior beyond 8 standard deviations of a prior's upper tail
 is out of reach.)
 
-The whole ensemble is evaluated in one call of the vectorised likelihood. Proposals are
-differential evolution (``DEMove``). The snooker variant of emcee 3.1.6 is not offered: it samples
-too narrow a distribution.
+Half of the ensemble is evaluated in one call of the vectorised likelihood. Proposals are
+differential evolution (``DEMove``); ``mixture`` adds whole differences between walkers, which lead from one
+mode to another, and draws from a kernel density of the other half. The snooker variant of emcee 3.1.6 is not
+offered: it samples too narrow a distribution.
 
-The first quarter of the chain is always dropped, so that the approach to the posterior does not
-enter the estimate of the autocorrelation time. The run goes on until that quarter is ``burn_in``
+The first sixth of the chain is always dropped, so that the approach to the posterior does not
+enter the estimate of the autocorrelation time. The run goes on until that sixth is ``burn_in``
 integrated autocorrelation times of the slowest parameter long, and what is left is
 ``autocorrelation_times`` long, holds ``effective_samples`` independent samples, and has halves that agree
 (split R-hat).
@@ -42,8 +43,15 @@ Array = NDArray[np.float64]
 #: Draws among which the walkers' starting points are chosen, and rounds in a row that may bring no progress.
 _STARTING_DRAWS = 20_000
 _STARTING_PATIENCE = 3
-#: One part in so many of the chain is burn-in.
-_BURN_IN = 4
+#: One part in so many of the chain is burn-in: with 10 autocorrelation times of it and 50 kept, none is wasted.
+_BURN_IN = 6
+#: An estimate is due when the chain is longer by one part in so many.
+_CHECKS = 20
+#: The chain is thinned to so many points an autocorrelation time of the fastest parameter before it is estimated,
+#: which moves it by a part in 300 (thin coth(thin / tau) for an exponential) and costs so much less.
+_POINTS = 10
+#: Moves that estimate the density of half of the walkers.
+_OF_DENSITIES = ("kde", "mixture")
 #: Steps that one ensemble takes before it is the next one's turn.
 _TURN = 10
 
@@ -55,17 +63,17 @@ class Emcee(Sampler):
     ----------
     walkers : int
         At least twice the number of parameters, and even.
-    move : {"de", "stretch"}
+    move : {"de", "stretch", "kde", "mixture"}
     autocorrelation_times : float
         Length of the chain after burn-in, in integrated autocorrelation times.
     effective_samples : float
         Least number of independent samples.
     burn_in : float
-        Least length of the quarter that is dropped, in autocorrelation times.
+        Least length of the sixth that is dropped, in autocorrelation times.
     max_steps : int
         The run ends here, unconverged, if it did not end before.
     check_every : int
-        Least number of steps between estimates of the autocorrelation time; it is a tenth of the
+        Least number of steps between estimates of the autocorrelation time; it is a twentieth of the
         chain once that is more.
     r_hat : float
         Highest split R-hat of any parameter, see :func:`astroemu.convergence.split_r_hat`.
@@ -77,12 +85,13 @@ class Emcee(Sampler):
 
     name = "emcee"
     citation = "Foreman-Mackey et al. 2013, PASP 125, 306, arXiv:1202.3665"
+    packages = ("emcee",)
     traits = Traits(batch="fixed")
 
     def __init__(
         self,
         walkers: int = 64,
-        move: Literal["de", "stretch"] = "de",
+        move: Literal["de", "stretch", "kde", "mixture"] = "de",
         autocorrelation_times: float = 50.0,
         effective_samples: float = 2000.0,
         burn_in: float = 10.0,
@@ -125,6 +134,11 @@ class Emcee(Sampler):
         n_dim = len(target.names)
         if self.walkers < 2 * n_dim:
             raise ConfigurationError(f"walkers = {self.walkers} must be at least {2 * n_dim} for {n_dim} parameters")
+        if self.move in _OF_DENSITIES and self.walkers < 4 * n_dim:
+            raise ConfigurationError(
+                f"walkers = {self.walkers} must be at least {4 * n_dim} for {n_dim} parameters and move = "
+                f"{self.move!r}, which estimates their density"
+            )
 
     def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
         self.check(target)
@@ -141,13 +155,15 @@ class Emcee(Sampler):
                 chain.advance(turn)
             step += turn
             if step >= check_at:
-                check_at = step + max(self.check_every, step // 10)  # an estimate takes longer, the longer the chain
-                state = _estimated(chains)
+                check_at = step + max(
+                    self.check_every, step // _CHECKS
+                )  # an estimate takes longer, the longer the chain
+                state = _estimated(chains, state)
             if time.monotonic() - last > 0.2:
                 last = time.monotonic()
                 report(self._progress(step, state, counted.n))
         if state.step < step:
-            state = _estimated(chains)
+            state = _estimated(chains, state)
         report(self._progress(step, state, counted.n))
         return self._samples(chains, state, counted)
 
@@ -225,7 +241,7 @@ class Chain:
     ----------
     counted : Counted
     walkers : int
-    move : {"de", "stretch"}
+    move : {"de", "stretch", "kde", "mixture"}
     """
 
     def __init__(self, counted: Counted, walkers: int, move: str) -> None:
@@ -234,10 +250,9 @@ class Chain:
         def log_posterior(z: Array) -> Array:
             return counted.log_likelihood(_theta(counted, z)) - _half_square(z)
 
-        moves = {"de": emcee.moves.DEMove, "stretch": emcee.moves.StretchMove}
         self.counted = counted
         self.sampler = emcee.EnsembleSampler(
-            walkers, len(counted.names), log_posterior, moves=moves[move](), vectorize=True
+            walkers, len(counted.names), log_posterior, moves=_moves(move), vectorize=True
         )
         # emcee wraps it in one that prints a traceback of whatever passes, an interrupt too.
         self.sampler.log_prob_fn = log_posterior
@@ -260,10 +275,11 @@ class Chain:
         for _ in range(steps):
             next(self._steps)
 
-    def autocorrelation_time(self) -> Array:
+    def autocorrelation_time(self, thin: int) -> Array:
         """Integrated autocorrelation time ``(d,)`` after burn-in; NaN where the chain has not moved yet."""
+        which = {"discard": self.step // _BURN_IN, "thin": thin}
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.sampler.get_autocorr_time(discard=self.step // _BURN_IN, tol=0, quiet=True))
+            return np.asarray(self.sampler.get_autocorr_time(**which, tol=0, quiet=True))
 
     def halves(self) -> tuple[Array, Array]:
         """Means and variances ``(2, d)`` of the two halves after burn-in."""
@@ -275,10 +291,24 @@ class Chain:
         return self.sampler.get_chain(**which), self.sampler.get_log_prob(**which)
 
 
-def _estimated(chains: Sequence[Chain]) -> _State:
+def _moves(name: str) -> list[tuple[Any, float]]:
+    """Proposals, and how often each is made. All of them keep the posterior."""
+    from emcee.moves import DEMove, KDEMove, StretchMove
+
+    return {
+        "de": [(DEMove(), 1.0)],
+        "stretch": [(StretchMove(), 1.0)],
+        "kde": [(KDEMove(), 1.0)],
+        "mixture": [(DEMove(), 0.6), (DEMove(gamma0=1.0), 0.1), (KDEMove(), 0.3)],
+    }[name]
+
+
+def _estimated(chains: Sequence[Chain], before: _State) -> _State:
     """Estimate the autocorrelation time, the mean over the chains, and R-hat, over all of their halves."""
     means, variances = zip(*(chain.halves() for chain in chains), strict=True)
-    tau = np.mean([chain.autocorrelation_time() for chain in chains], axis=0)
+    fastest = float(np.min(before.tau))
+    thin = max(int(fastest / _POINTS), 1) if np.isfinite(fastest) else 1
+    tau = np.mean([chain.autocorrelation_time(thin) for chain in chains], axis=0)
     return _State(chains[0].step, tau, split_r_hat(np.concatenate(means), np.concatenate(variances)))
 
 

@@ -78,6 +78,7 @@ class MultiNest(Sampler):
     name = "multinest"
     citation = "Feroz, Hobson & Bridges 2009, MNRAS 398, 1601, arXiv:0809.3437"
     traits = Traits(batch="scalar", minus_infinity="floored")
+    packages = ("pymultinest",)
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class UltraNest(Sampler):
 
     name = "ultranest"
     citation = "Buchner 2021, JOSS 6, 3001, arXiv:2101.09604"
+    packages = ("ultranest",)
     traits = Traits(minus_infinity="floored")
 
     def __init__(
