@@ -105,7 +105,7 @@ class Identity:
         RunFolderError
             If something that must match does not: it names every field and both values.
         """
-        here, there = _flat(self.must_match), _flat(other.must_match)
+        here, there = flat(self.must_match), flat(other.must_match)
         lines = [
             f"  {key}: {_shown(there, key)} in the folder, {_shown(here, key)} now"
             for key in sorted(here.keys() | there.keys())
@@ -118,10 +118,11 @@ class Identity:
             )
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as one, with dotted keys."""
     if not isinstance(value, Mapping):
         return {prefix: value}
-    return {k: v for key, item in value.items() for k, v in _flat(item, f"{prefix}.{key}" if prefix else key).items()}
+    return {k: v for key, item in value.items() for k, v in flat(item, f"{prefix}.{key}" if prefix else key).items()}
 
 
 def _shown(flat: Mapping[str, Any], key: str) -> str:
