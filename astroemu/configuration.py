@@ -98,7 +98,7 @@ class Configuration:
         return f"{self.path}, [{'.'.join(keys)}]" if keys else str(self.path)
 
     def without(self, probes: Sequence[str]) -> Configuration:
-        """Return this configuration with some of its probes left out.
+        """Return this configuration with some of its probes left out, and the priors that only they need.
 
         Raises
         ------
@@ -112,7 +112,22 @@ class Configuration:
                     f"{self.path} has no probe {name!r}.{closest(name, kept)} It has {listing(kept)}"
                 )
             del kept[name]
-        return configuration_from({**self.raw, "probes": kept}, self.path)
+        left = configuration_from({**self.raw, "probes": kept}, self.path)
+        orphans = self._orphans(left)
+        parameters = {name: table for name, table in self.document.parameters.items() if name not in orphans}
+        return configuration_from({**left.raw, "parameters": parameters}, self.path) if orphans else left
+
+    def _orphans(self, left: Configuration) -> set[str]:
+        """Nuisance parameters whose priors are stated here and that nothing in a smaller configuration takes."""
+        ours, theirs = (
+            {p.name for probe in configuration.probes().values() for p in probe.parameters}
+            for configuration in (self, left)
+        )
+        orphans = (ours - theirs) & set(self.document.parameters)
+        if orphans:
+            providers = {**self.emulators(), **self.simulators(), **self.derived()}
+            orphans -= {name for provider in providers.values() for name in provider.parameters}
+        return orphans
 
     def prior(self) -> Prior:
         """Build the prior from ``[parameters]``."""

@@ -31,6 +31,7 @@ from astroemu.cli import (
     refine,
     report,
     simulate,
+    tension,
     train,
     validate,
 )
@@ -61,6 +62,7 @@ def _common(
 app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("tension")(tension.tension)
 app.command("export")(export.export)
 app.command("cite")(cite.cite)
 app.command("list")(listing.listing)

@@ -155,7 +155,7 @@ def test_refusals(chain, tmp_path, monkeypatch):
     (tmp_path / "run.txt").write_text("mine")
     with pytest.raises(DataError, match="not overwritten"):
         export(chain, "getdist", tmp_path / "run")
-    monkeypatch.setattr(module, "_needed", lambda *names: (_ for _ in ()).throw(PluginError(f"needs {names}")))
+    monkeypatch.setattr(module, "needed", lambda *names: (_ for _ in ()).throw(PluginError(f"needs {names}")))
     with pytest.raises(PluginError):
         export(chain, "anesthetic", tmp_path / "x.csv")
     assert json.loads((chain.path / "summary.json").read_text())["sampler"] == "emcee"
