@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,6 +98,23 @@ class Configuration:
         """Name a table of the file for a message."""
         return f"{self.path}, [{'.'.join(keys)}]" if keys else str(self.path)
 
+    def overridden(self, overrides: Sequence[str]) -> Configuration:
+        """Return this configuration with some keys set, each as ``key.key=value``.
+
+        Raises
+        ------
+        ConfigurationError
+            If one does not read so, or what comes out is no valid configuration.
+        """
+        raw = deepcopy(dict(self.raw))
+        for override in overrides:
+            _override(raw, override)
+        return configuration_from(raw, self.path)
+
+    def only(self, probes: Collection[str]) -> Configuration:
+        """Return this configuration with no other probes than these."""
+        return self.without([name for name in self.document.probes if name not in probes])
+
     def without(self, probes: Sequence[str]) -> Configuration:
         """Return this configuration with some of its probes left out, and the priors that only they need.
 
@@ -114,7 +132,7 @@ class Configuration:
             del kept[name]
         left = configuration_from({**self.raw, "probes": kept}, self.path)
         orphans = self._orphans(left)
-        parameters = {name: table for name, table in self.document.parameters.items() if name not in orphans}
+        parameters = {name: table for name, table in self.raw["parameters"].items() if name not in orphans}
         return configuration_from({**left.raw, "parameters": parameters}, self.path) if orphans else left
 
     def _orphans(self, left: Configuration) -> set[str]:

@@ -73,7 +73,7 @@ def fit(
         folder = _folder(configuration, out, identity if resume else None)
         if not folder.finished:
             if not folder.identity_file.is_file():
-                folder.start(configuration, _resolved(configuration, name, seed), identity)
+                folder.start(configuration.path, _resolved(configuration, name, seed), identity)
             model.profile = Profile() if profile else None
             _run(folder, configuration, model, pool, algorithm, seed, report)
     processes.from_first(str(folder.path))
@@ -104,7 +104,7 @@ def _run(
         wall = time.perf_counter() - started
         timed = {} if model.profile is None else {"profile": model.profile.summary(wall)}
         model.profile = None
-        summary = summarise(samples, model, configuration, seed=seed, wall_seconds=wall)
+        summary = summarise(samples, model, configuration, configuration.path, seed=seed, wall_seconds=wall)
         summary["evaluations"]["recalled"] = record.recalled
         summary |= timed
         folder.finish(samples, summary)

@@ -56,14 +56,13 @@ class Identity:
         found = versions()
         moving = {name: found.pop(name) for name in ("astroemu-inference", sampler) if name in found}
         moving |= distributions([*model.probes.values(), *model.providers.values(), algorithm])
-        files = {k: v for k, v in inputs(model, configuration).items() if not k.startswith("configuration ")}
         must = {
             "configuration": {k: v for k, v in configuration.raw.items() if k not in _APART},
             "sampler": {"name": sampler, **configuration.raw.get("samplers", {}).get(sampler, {})},
             "seed": seed,
             "parameters": list(model.names),
             "engine": model.engine.name,
-            "sha256": files,
+            "sha256": inputs(model),
             "versions": moving,
         }
         may = {"versions": found, "host": platform.node(), "processes": processes}

@@ -7,16 +7,14 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 
-from astroemu.configuration import Configuration
-from astroemu.files import sha256
 from astroemu.model import Model
 
 _PACKAGES = ("astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest")
 
 
-def inputs(model: Model, configuration: Configuration) -> dict[str, str]:
-    """SHA-256 of every catalog, emulator and configuration used, by name."""
-    found = {f"configuration {configuration.path.name}": sha256(configuration.path)}
+def inputs(model: Model) -> dict[str, str]:
+    """SHA-256 of every catalog and emulator used, by name."""
+    found: dict[str, str] = {}
     for provider in model.providers.values():
         found |= {f"emulator {name}": digest for name, digest in provider.sources.items()}
     for probe in model.probes.values():

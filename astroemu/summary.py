@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from astroemu.configuration import Configuration
+from astroemu.files import sha256
 from astroemu.model import Model
 from astroemu.provenance import citations, inputs, versions
 from astroemu.requirement import Requirement
@@ -17,9 +19,9 @@ POSTERIOR_DRAWS = 1000
 
 
 def summarise(
-    samples: Samples, model: Model, configuration: Configuration, *, seed: int, wall_seconds: float
+    samples: Samples, model: Model, configuration: Configuration, file: Path, *, seed: int, wall_seconds: float
 ) -> dict[str, Any]:
-    """Return the summary of a run, as written to ``summary.json``."""
+    """Return the summary of a run, as written to ``summary.json``; ``file`` is its configuration file."""
     best = samples.best()
     counts = model.counts
     return {
@@ -45,7 +47,7 @@ def summarise(
         },
         "diagnostics": dict(samples.diagnostics),
         "versions": versions(),
-        "inputs": inputs(model, configuration),
+        "inputs": {f"configuration {configuration.path.name}": sha256(file), **inputs(model)},
         "citations": citations(model),
     }
 

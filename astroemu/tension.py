@@ -96,10 +96,6 @@ class Plan:
         """Probes of the configuration that are in no group."""
         return tuple(name for name in self.configuration.document.probes if name not in self.together)
 
-    def only(self, group: Group) -> Configuration:
-        """The configuration of one run."""
-        return self.configuration.without([name for name in self.configuration.document.probes if name not in group])
-
 
 def tension(
     plan: Plan,
@@ -145,7 +141,12 @@ def tension(
         label = "+".join(group)
         with report(label) as told:
             folders[label], _ = fit(
-                plan.only(group), out=Path(out) / label, sampler=plan.sampler, seed=seed, resume=True, report=told
+                plan.configuration.only(group),
+                out=Path(out) / label,
+                sampler=plan.sampler,
+                seed=seed,
+                resume=True,
+                report=told,
             )
     if not world().first:
         return None

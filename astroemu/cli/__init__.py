@@ -30,6 +30,7 @@ from astroemu.cli import (
     new,
     refine,
     report,
+    reweight,
     simulate,
     tension,
     train,
@@ -63,6 +64,7 @@ app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("tension")(tension.tension)
+app.command("reweight")(reweight.reweight)
 app.command("export")(export.export)
 app.command("cite")(cite.cite)
 app.command("list")(listing.listing)
