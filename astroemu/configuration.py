@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from astroemu.direct import Direct
 from astroemu.distribution import distribution_from
 from astroemu.engine import EngineName
-from astroemu.errors import ConfigurationError, closest, listing, located
+from astroemu.errors import AstroemuError, ConfigurationError, closest, listing, located
 from astroemu.files import resolve
 from astroemu.model import Model
 from astroemu.options import build, check
@@ -131,18 +132,18 @@ class Configuration:
                 )
             del kept[name]
         left = configuration_from({**self.raw, "probes": kept}, self.path)
-        orphans = self._orphans(left)
+        orphans = left._orphans({name: self.document.probes[name] for name in probes})
         parameters = {name: table for name, table in self.raw["parameters"].items() if name not in orphans}
         return configuration_from({**left.raw, "parameters": parameters}, self.path) if orphans else left
 
-    def _orphans(self, left: Configuration) -> set[str]:
-        """Nuisance parameters whose priors are stated here and that nothing in a smaller configuration takes."""
-        ours, theirs = (
-            {p.name for probe in configuration.probes().values() for p in probe.parameters}
-            for configuration in (self, left)
-        )
-        orphans = (ours - theirs) & set(self.document.parameters)
+    def _orphans(self, dropped: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Nuisance parameters of probes that were dropped, with a prior stated here, that nothing else takes."""
+        orphans: set[str] = set()
+        for name, options in dropped.items():
+            with suppress(AstroemuError):  # one that cannot be built may be why it is left out
+                orphans |= {p.name for p in self._probe(name, options).parameters} & set(self.document.parameters)
         if orphans:
+            orphans -= {p.name for probe in self.probes().values() for p in probe.parameters}
             providers = {**self.emulators(), **self.simulators(), **self.derived()}
             orphans -= {name for provider in providers.values() for name in provider.parameters}
         return orphans
@@ -199,16 +200,18 @@ class Configuration:
 
     def probes(self) -> dict[str, Probe]:
         """Construct the probes of ``[probes]``."""
-        built = {}
-        for name, options in self.document.probes.items():
-            where = self.where("probes", name)
-            options = dict(options)
-            plugin = options.pop("plugin", name)
-            if not isinstance(plugin, str):
-                raise ConfigurationError(f"{where}: plugin = {plugin!r} must be the name of a probe")
-            with located(where):
-                built[name] = build(PROBES.load(plugin), options, where, self.path.parent)
-        return built
+        return {name: self._probe(name, options) for name, options in self.document.probes.items()}
+
+    def _probe(self, name: str, options: Mapping[str, Any]) -> Probe:
+        where = self.where("probes", name)
+        options = dict(options)
+        plugin = options.pop("plugin", name)
+        if not isinstance(plugin, str):
+            raise ConfigurationError(f"{where}: plugin = {plugin!r} must be the name of a probe")
+        with located(where):
+            probe = build(PROBES.load(plugin), options, where, self.path.parent)
+        assert isinstance(probe, Probe)
+        return probe
 
     def model(self) -> Model:
         """Build the joint model."""

@@ -134,6 +134,8 @@ def test_a_nuisance_parameter_with_a_stated_prior_goes_with_its_probe(tmp_path):
     assert configuration.model().names == ("x", "y", "n")
     assert configuration.without(["b"]).model().names == ("x", "y")
     assert configuration.without(["a"]).model().names == ("x", "y", "n")
+    broken = configuration.overridden(["probes.b.sigma=wrong"]).without(["b"])  # may be why it is left out
+    assert set(broken.document.parameters) == {"x", "y", "n"} and list(broken.probes()) == ["a"]
     plan = Plan.of(configuration, ["a", "b"])
     result = tension(plan, tmp_path / "runs")
     found = result["statistics"]["dimensionality"]
