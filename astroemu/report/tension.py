@@ -52,4 +52,4 @@ def _number(moments: Mapping[str, float | None]) -> str:
     mean, std = moments["mean"], moments["std"]
     if mean is None or std is None:
         return "undefined"
-    return f"{mean:.3f} +- {std:.3f}"
+    return f"{mean:.3f} +- {std:.3f}" if std >= 0.001 else f"{mean:.2g} +- {std:.2g}"
