@@ -31,7 +31,7 @@ from astroemu.samples import Samples, kish_ess
 from astroemu.summary import summarise
 
 Array = NDArray[np.float64]
-#: Effective samples below which a reweighted run is refused unless another number is asked for.
+#: Effective samples below which a reweighted run is refused unless fewer are asked for, and never called converged.
 MIN_ESS = 400.0
 #: Tables of a configuration that move the likelihood of every probe.
 _CONTEXT = ("emulators", "simulators", "derived", "emulator_error", "truncate_prior")
@@ -191,7 +191,7 @@ def _reweighted(samples: Samples, ratio: Array, model: Model, what: str, min_ess
         log_weight=log_weight,
         sampler=samples.sampler,
         ess=ess,
-        converged=samples.converged,
+        converged=samples.converged and ess >= MIN_ESS,
         reason=f"{what}: {ess:.0f} of {samples.ess:.0f} effective samples are left; the run: {samples.reason}",
         n_likelihood=len(samples),
         log_evidence=None if evidence is None else evidence + change,
