@@ -24,7 +24,7 @@ def tension_table(result: Mapping[str, Any]) -> str:
     lines = [result["title"] or "Tension", ""]
     lines += [f"{labels[label]}: {label.replace('+', ' + ')}" for label in alone]
     if result["left_out"]:
-        lines.append(f"in neither: {', '.join(result['left_out'])}")
+        lines.append(f"left out: {', '.join(result['left_out'])}")
     lines += ["", "run   " + "".join(f"{head:>21}" for head in _RUN.values())]
     for label, run in result["runs"].items():
         lines.append(f"{labels[label]:<6}" + "".join(f"{_number(run[key]):>21}" for key in _RUN))

@@ -25,7 +25,7 @@ def a_result(**statistics):
 
 def test_it_names_the_sets_and_what_was_left_out():
     table = tension_table(a_result())
-    assert "A: a\n" in table and "B: b + c\n" in table and "in neither: d" in table
+    assert "A: a\n" in table and "B: b + c\n" in table and "left out: d" in table
     assert "ln R         1.500 +- 0.250" in table and "B has NOT converged: stopped" in table
     assert "in common, and p" not in table and "below zero" not in table
 
