@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from astroemu.bounds import check_npz
 from astroemu.errors import ConfigurationError, DataError, closest, listing
 from astroemu.files import open_hdf5, sha256
 from astroemu.observable import Axis, Observable
@@ -92,11 +93,14 @@ def read_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
         return found
     try:
         if suffix == ".npz":
+            check_npz(path)
             with np.load(path, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
         if suffix == ".csv":
             table = np.genfromtxt(path, delimiter=",", names=True, deletechars="", replace_space="_", encoding="utf-8")
             return {name: np.atleast_1d(table[name]) for name in table.dtype.names or ()}
+    except DataError:
+        raise
     except Exception as error:  # zip, header and number errors of all kinds
         raise DataError(f"{path} is not a readable {suffix[1:]} file ({type(error).__name__}: {error})") from None
     raise DataError(f"{path} is of an unknown kind; npz, h5, hdf5 and csv are read")

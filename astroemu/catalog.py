@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from astroemu.bounds import read_text
 from astroemu.errors import DataError, closest, listing
-from astroemu.files import looks_like_path, open_hdf5, sha256
+from astroemu.files import looks_like_path, new_file, open_hdf5, sha256, write_atomically
 from astroemu.registry import CATALOGS
 
 
@@ -84,7 +85,8 @@ class Catalog:
 
         _ = self.sha256
         try:
-            table = Table.read(self.path, format="ascii.ecsv")
+            text = read_text(self.path)  # astropy would unpack a compressed file of any size
+            table = Table.read(text.splitlines(), format="ascii.ecsv")
         except Exception as error:
             raise DataError(f"catalog {self.name!r}: {self.path} is not an ECSV table ({error})") from None
         for name, unit in (columns or {}).items():
@@ -119,6 +121,32 @@ class Catalog:
         _ = self.sha256
         with open_hdf5(self.path, f"the HDF5 file of the catalog {self.name!r}") as file:
             yield file
+
+
+def write_table(path: Path, table: Any) -> None:
+    """Write an :class:`astropy.table.Table` as a new ECSV file."""
+    from astropy.io import ascii as ecsv
+
+    write_atomically(new_file(path), lambda temporary: ecsv.write(table, temporary, format="ecsv"))
+
+
+def write_datasets(path: Path, datasets: Mapping[str, tuple[Any, str]], attributes: Mapping[str, Any]) -> None:
+    """Write a new HDF5 file: datasets with their units by name, and attributes.
+
+    A name of an attribute may begin with that of a group and a slash.
+    """
+    import h5py
+
+    def write(temporary: Path) -> None:
+        with h5py.File(temporary, "w") as file:
+            for name, (values, unit) in datasets.items():
+                file[name] = values
+                file[name].attrs["units"] = unit
+            for name, value in attributes.items():
+                group, _, key = name.rpartition("/")
+                (file[group] if group else file).attrs[key] = value
+
+    write_atomically(new_file(path), write)
 
 
 def load_catalog(name_or_path: str) -> Catalog:

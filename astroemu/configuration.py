@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from astroemu.bounds import read_text
 from astroemu.direct import Direct
 from astroemu.distribution import distribution_from
 from astroemu.engine import EngineName
@@ -31,6 +32,9 @@ from astroemu.registry import CONFIGURATIONS, DERIVED, PROBES, SAMPLERS, SIMULAT
 from astroemu.sampler import Sampler
 from astroemu.selection import Selection
 from astroemu.trained import load_emulator
+
+#: Largest configuration or recipe, in bytes.
+LARGEST_TOML = 4 << 20
 
 
 class _Table(BaseModel):
@@ -273,18 +277,32 @@ def load_configuration(name_or_path: str | Path, overrides: Sequence[str] = ()) 
         If there is no such file, or it is not a valid configuration.
     """
     path = locate(CONFIGURATIONS, name_or_path)
+    raw = read_toml(path)
+    for override in overrides:
+        _override(raw, override)
+    return configuration_from(raw, path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    AstroemuError
+        If it is no text, too large, or not TOML.
+    """
+    text = read_text(path, LARGEST_TOML)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(text)
+    except ValueError as error:  # a number of very many digits is a plain ValueError
         hint = (
             " A name may be given once only; remove one of the two."
             if "declare" in str(error) or "overwrite" in str(error)
             else ""
         )
         raise ConfigurationError(f"{path} is not valid TOML: {error}.{hint}") from None
-    for override in overrides:
-        _override(raw, override)
-    return configuration_from(raw, path)
+    except RecursionError:
+        raise ConfigurationError(f"{path} nests its values too deeply") from None
 
 
 def configuration_from(raw: Mapping[str, Any], path: Path) -> Configuration:
@@ -306,7 +324,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raise ConfigurationError(f"--set {override!r} must read key=value, such as probes.optical_depth.errors=split")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
     *tables, last = key.strip().split(".")
     for name in tables:

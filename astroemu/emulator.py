@@ -26,6 +26,9 @@ from astroemu.training_set import TrainingSet
 
 Array = NDArray[np.float64]
 
+#: Steps of a stored coordinate of the unit cube.
+_STEPS = 65535
+
 
 class Emulator(Provider):
     """A trained stand-in for a simulator.
@@ -44,6 +47,11 @@ class Emulator(Provider):
 
     #: SHA-256 of the file that it was read from; empty for one that was just trained.
     file_hash: str = ""
+
+    #: Some of the points that it was trained on, in the unit cube of its box ``(m, d)``, and how many are kept
+    #: (see :mod:`astroemu.neighbourhood`).
+    training_points: Array | None = None
+    kept_points: ClassVar[int] = 8192
 
     #: What the file says of its origin: simulator, settings, training set, metrics, citation.
     provenance: Mapping[str, Any]
@@ -111,6 +119,8 @@ class Emulator(Provider):
         group.attrs["emulator"] = self.kind
         group.attrs["format"] = self.format
         group["provenance"] = strict_json(self.provenance)  # an attribute could not be long enough
+        if self.training_points is not None:
+            group["training_points"] = np.round(self.training_points * _STEPS).astype(np.uint16)
         self.write(group)
 
     @classmethod
@@ -135,7 +145,18 @@ class Emulator(Provider):
             raise DataError(
                 f"{group.file.filename} is of format {group.attrs['format']}; this version reads {cls.format}"
             )
-        return cls.read(group, json.loads(group["provenance"].asstr()[()]))
+        emulator = cls.read(group, json.loads(group["provenance"].asstr()[()]))
+        if "training_points" in group:
+            kept = group["training_points"]
+            if kept.ndim != 2 or kept.shape[0] > cls.kept_points or kept.shape[1] != len(emulator.parameters):
+                raise DataError(f"{group.file.filename}: training_points has the shape {kept.shape}")
+            emulator.training_points = kept[()].astype(float) / _STEPS
+        return emulator
+
+    def unit(self, theta: Array) -> Array:
+        """Points ``(n, d)`` in the unit cube of the training box."""
+        low, high = np.array([self.bounds[name] for name in self.parameters]).T
+        return np.asarray((theta - low) / (high - low))
 
     def view(self, data: TrainingSet) -> TrainingSet:
         """Return a training set as this emulator sees it: what it takes in ``theta``, what it gives in ``values``."""

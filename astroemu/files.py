@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ValidationInfo
 
+from astroemu.bounds import check_hdf5, check_heaps
 from astroemu.errors import DataError
 
 
@@ -47,21 +48,32 @@ def sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+#: What a damaged file makes h5py, json and the readers raise.
+_UNREADABLE = (
+    OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError,
+)  # fmt: skip
+
+
 @contextmanager
 def open_hdf5(path: str | Path, what: str) -> Iterator[Any]:
-    """Open an HDF5 file for reading.
+    """Open an HDF5 file for reading, within the bounds of :mod:`astroemu.bounds`.
 
     Raises
     ------
     DataError
-        For whatever a damaged file makes h5py or its reader raise; ``what`` says what it should be.
+        If it asks for too much or leads out of itself, and for whatever a damaged file makes h5py
+        or its reader raise; ``what`` says what it should be.
     """
     import h5py
 
+    if not Path(path).is_file():  # a pipe would be waited for
+        raise DataError(f"there is no file {path}")
     try:
+        check_heaps(path)
         with h5py.File(path, "r") as file:
+            check_hdf5(file)
             yield file
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{path} is not {what} ({type(error).__name__}: {error})") from None
 
 
@@ -76,11 +88,22 @@ def new_file(path: str | Path) -> Path:
     path = Path(path)
     if path.exists():
         raise DataError(f"{path} exists and is not overwritten; remove it or choose another name")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot make the folder {path.parent} of {path.name}: {error.strerror}") from None
+    make_folder(path.parent)
     return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none.
+
+    Raises
+    ------
+    DataError
+        If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
 def strict_json(value: Any) -> str:

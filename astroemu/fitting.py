@@ -10,6 +10,7 @@ from astroemu.configuration import Configuration
 from astroemu.errors import ConfigurationError, located
 from astroemu.identity import Identity
 from astroemu.model import Model
+from astroemu.neighbourhood import warn_if_far
 from astroemu.parallel import World, world
 from astroemu.pool import Pool
 from astroemu.profile import Profile
@@ -104,7 +105,8 @@ def _run(
         wall = time.perf_counter() - started
         timed = {} if model.profile is None else {"profile": model.profile.summary(wall)}
         model.profile = None
-        summary = summarise(samples, model, configuration, configuration.path, seed=seed, wall_seconds=wall)
+        warn_if_far(model, samples)
+        summary = summarise(samples, model, configuration, seed=seed, wall_seconds=wall)
         summary["evaluations"]["recalled"] = record.recalled
         summary |= timed
         folder.finish(samples, summary)

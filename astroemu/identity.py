@@ -18,7 +18,7 @@ from astroemu.configuration import Configuration
 from astroemu.errors import RunFolderError
 from astroemu.files import strict_json, write_atomically
 from astroemu.model import Model
-from astroemu.provenance import distributions, inputs, versions
+from astroemu.provenance import data_files, distributions, versions
 from astroemu.sampler import Sampler
 
 #: Keys of a configuration that do not change what is computed, or are kept under a name of their own.
@@ -62,7 +62,7 @@ class Identity:
             "seed": seed,
             "parameters": list(model.names),
             "engine": model.engine.name,
-            "sha256": inputs(model),
+            "sha256": data_files(model),
             "versions": moving,
         }
         may = {"versions": found, "host": platform.node(), "processes": processes}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from astroemu.namespace import Namespace
+from astroemu.namespace import NUMPY, Namespace
 
 Array = Any
 
@@ -105,11 +105,97 @@ def half_normal_width(limit: Array, level: float) -> Array:
     return np.asarray(limit) / (math.sqrt(2.0) * special.erfinv(level))
 
 
-def draw_split_gaussian(m: Array, low: Array, high: Array, rng: np.random.Generator) -> Array:
-    """Draw data whose density at a true value ``m`` is that of :func:`split_gaussian`.
+def log_norm_barlow(low: Array, high: Array) -> Array:
+    """Logarithm of the integral of :func:`barlow_gaussian` over all data, for errors that broadcast.
+
+    It scales with ``sqrt(low high)``; what is left depends on their ratio alone and is tabulated.
+    """
+    low, high = np.broadcast_arrays(low, high)
+    skew = np.abs(np.log(high / low))
+    table = np.linspace(0.0, max(float(skew.max(initial=0.0)), 1e-3), 65)
+    mass = special.logsumexp(_barlow_cells(table), axis=-1) + np.log(2.0 * _reach(table) / _CELLS)
+    return 0.5 * np.log(low * high) + np.interp(skew, table, mass)
+
+
+#: Cells of equal width in which a density without a closed quantile function is tabulated.
+_CELLS = 20_000
+
+
+def _reach(skew: Array) -> Array:
+    """Residual, in units of ``sqrt(low high)``, beyond which nothing is left for ``skew = ln(high / low)``."""
+    return 30.0 * np.exp(0.5 * np.abs(skew))
+
+
+def _barlow_cells(skew: Array) -> Array:
+    """Log density in the middles of cells of residuals within the reach, for ``low high = 1``: ``(..., cells)``."""
+    skew = np.asarray(skew)[..., None]
+    residual = _reach(skew) * (2.0 * cell_middles(_CELLS) - 1.0)
+    return barlow_gaussian(residual, 0.0, np.exp(-0.5 * skew), np.exp(0.5 * skew), NUMPY)
+
+
+def cell_middles(n: int) -> Array:
+    """Middles of ``n`` equal cells between 0 and 1."""
+    return (np.arange(n) + 0.5) / n
+
+
+def log_mass_of_limits(m: Array, sigma: Array, low: Array, high: Array) -> Array:
+    """Logarithm of the integral of :func:`marginal_upper_limit` over data between ``low`` and ``high``.
+
+    ``int Phi((d - m) / s) dd = s [G((high - m) / s) - G((low - m) / s)]`` with ``G(x) = x Phi(x) + phi(x)``.
+    """
+    upper, lower = _log_ramp((high - m) / sigma), _log_ramp((low - m) / sigma)
+    return np.log(sigma) + upper + np.log1p(-np.exp(lower - upper))
+
+
+def _log_ramp(x: Array) -> Array:
+    """``ln [x Phi(x) + phi(x)]``, by its asymptotic series far below zero."""
+    x = np.asarray(x, dtype=float)
+    log_phi = -0.5 * x * x - 0.5 * math.log(2.0 * math.pi)
+    near = np.maximum(x, -8.0)
+    inverse = 1.0 / np.minimum(x, -8.0) ** 2
+    series = np.log(inverse * (1.0 - inverse * (3.0 - inverse * (15.0 - 105.0 * inverse))))
+    direct = near * special.ndtr(near) + np.exp(-0.5 * near * near) / math.sqrt(2.0 * math.pi)
+    return np.where(x > -8.0, np.log(direct), log_phi + series)
+
+
+def draw_cell(log_density: Array, rng: np.random.Generator) -> Array:
+    """Draw a place among equal cells from a density known at their middles.
+
+    Parameters
+    ----------
+    log_density : (..., cells) array
+        Up to a constant a row.
+    rng : Generator
+
+    Returns
+    -------
+    (...) array
+        Between 0 and 1: the share of the whole range, uniform within the cell.
+    """
+    density = np.exp(log_density - log_density.max(axis=-1, keepdims=True))
+    cumulative = np.cumsum(density, axis=-1)
+    wanted = rng.random(density.shape[:-1]) * cumulative[..., -1]
+    cell = np.sum(cumulative <= wanted[..., None], axis=-1)
+    return (np.minimum(cell, density.shape[-1] - 1) + rng.random(cell.shape)) / density.shape[-1]
+
+
+def draw_barlow_gaussian(m: Array, low: Array, high: Array, rng: np.random.Generator | None) -> Array:
+    """Draw data whose density at a true value ``m`` is that of :func:`barlow_gaussian`; ``m`` without a generator."""
+    if rng is None:
+        return np.array(m, dtype=float)
+    low, high, m = np.broadcast_arrays(low, high, m)
+    skew = np.log(high / low)
+    share = np.reshape([draw_cell(_barlow_cells(each), rng) for each in skew.ravel()], m.shape)
+    return m - np.sqrt(low * high) * _reach(skew) * (2.0 * share - 1.0)
+
+
+def draw_split_gaussian(m: Array, low: Array, high: Array, rng: np.random.Generator | None) -> Array:
+    """Draw data whose density at a true value ``m`` is that of :func:`split_gaussian`; ``m`` without a generator.
 
     A datum below the truth lies in the half of width ``high``, which is the one that holds where m > d.
     """
+    if rng is None:
+        return np.array(m, dtype=float)
     low, high, m = np.broadcast_arrays(low, high, m)
     below = rng.random(m.shape) < high / (low + high)
     step = np.abs(rng.standard_normal(m.shape))

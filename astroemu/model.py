@@ -23,7 +23,7 @@ from astroemu.pipeline import Pipeline
 from astroemu.prior import Prior
 from astroemu.probe import Probe
 from astroemu.profile import Profile
-from astroemu.provider import Provider
+from astroemu.provider import Prediction, Provider
 from astroemu.requirement import Requirement
 from astroemu.sampled import Sampled
 
@@ -389,6 +389,35 @@ class Model:
         self._refuse(theta, within)
         return {name: np.asarray(prediction.value) for name, prediction in found.items()}
 
+    def handed(self, theta: Array) -> dict[str, tuple[dict[str, Prediction], dict[str, Any]]]:
+        """What each probe is handed at some points: its predictions and its nuisance parameters.
+
+        Raises
+        ------
+        ConfigurationError
+            If a point lies outside a provider's range.
+        """
+        theta = self._checked(theta)
+        self._refuse_outside(theta, self._pipeline)
+        provided = self._pipeline.provided(theta)
+        self._refuse(theta, provided.inside)
+        return {
+            key: (self._pipeline.asked_by(key, provided), self._pipeline.taken_by(key, theta)) for key in self.probes
+        }
+
+    def with_probes(self, probes: Mapping[str, Probe]) -> Model:
+        """Return the same model with other probes, such as those that hold mock data."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DoubleCountingWarning)  # it was said of this model
+            return Model(
+                self.prior,
+                self.providers,
+                probes,
+                emulator_error=self.emulator_error,
+                engine=self._engine_name,
+                name=self.name,
+            )
+
     def sample(self, sampler: str | Any = "emcee", *, seed: int = 1, **options: Any) -> Any:
         """Sample the posterior.
 
@@ -416,6 +445,14 @@ class Model:
     def inside(self, theta: Array) -> NDArray[np.bool_]:
         """Which points lie in the range of every provider: ``(n,)``."""
         return self._pipeline.inside(theta)
+
+    def within(self, theta: Array) -> NDArray[np.bool_]:
+        """Like :meth:`inside`, with the parameters that providers compute for others examined too: ``(n,)``."""
+        theta = self._checked(theta)
+        found = self.inside(theta)
+        if found.any() and any(step.derived for step in self._pipeline.steps):
+            found[found] = self._pipeline.provided(theta[found]).inside
+        return found
 
     # --- helpers ------------------------------------------------------------------------------
 

@@ -276,7 +276,7 @@ class Pipeline:
             If the probe raises, or returns another shape.
         """
         probe, n = self.model.probes[key], theta.shape[0]
-        nuisance = self._nuisance(key, theta)
+        nuisance = self.taken_by(key, theta)
         values = self._guarded(
             probe, key, theta, lambda: xp.astype(probe.log_likelihood(asked, nuisance, xp), "float64")
         )
@@ -287,7 +287,8 @@ class Pipeline:
             )
         return values
 
-    def _nuisance(self, key: str, theta: Any) -> dict[str, Any]:
+    def taken_by(self, key: str, theta: Any) -> dict[str, Any]:
+        """Nuisance parameters ``(n,)`` of one probe, by name."""
         names, fixed = self.model.names, self.model.prior.fixed
         return {
             name: np.full(theta.shape[0], fixed[name]) if name in fixed else theta[:, names.index(name)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -73,25 +74,61 @@ class Probe(ABC):
         """
 
     def simulate(
-        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
         """Return this probe with data drawn as if one prediction were the truth.
 
         Optional. It makes forecasts, and the test that a fit recovers what the data were made with.
+        The data come from the likelihood itself, taken as a density of the data: with all errors that
+        it has, that of the emulator too where ``predictions`` state one.
 
         Parameters
         ----------
         predictions : mapping of str to Prediction
             As for :meth:`log_likelihood`, one point: values ``(1, size)``.
         parameters : mapping of str to (1,) array
-        rng : Generator
+        rng : Generator or None
+            None for the data that the truth gives without noise ("Asimov").
 
         Raises
         ------
         NotImplementedError
-            If these data are no draw from the likelihood (limits, say).
+            If these data are no draw from the likelihood; say why.
         """
         raise NotImplementedError(f"{type(self).__name__} does not simulate its data")
+
+    def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
+        """Logarithm of the likelihood's integral over all data that :meth:`simulate` may draw, ``(n,)``.
+
+        Up to a constant: zero, the default, for a likelihood that is a normalised density of the data.
+        Where the integral depends on the parameters (limits; a prior inside a likelihood), truths have to be
+        drawn from the prior times it, or mock data and likelihood would not belong together.
+
+        Parameters
+        ----------
+        predictions, parameters
+            As for :meth:`log_likelihood`, in NumPy.
+        """
+        del parameters
+        return np.zeros(len(next(iter(predictions.values())).value) if predictions else 1)
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """Write the data that this probe holds as a catalog of its own, ``folder/name.*``.
+
+        Optional, with :meth:`simulate`.
+
+        Returns
+        -------
+        dict of str to value
+            Options that differ from this probe's own, above all the file (without its folder), with which a
+            probe of this class reads these data.
+
+        Raises
+        ------
+        NotImplementedError
+            If it cannot.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not write its data")
 
     def panels(self) -> tuple[Panel, ...]:
         """Pictures of the data, over which the report draws the posterior predictive bands."""

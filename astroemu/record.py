@@ -19,6 +19,7 @@ import os
 import struct
 import time
 import warnings
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -103,10 +104,22 @@ class Record:
         return values
 
     def close(self) -> None:
-        """Put everything on the disk."""
-        if not self._file.closed:
+        """Put everything on the disk.
+
+        Raises
+        ------
+        RunFolderError
+            If it cannot be written, as on a full disk.
+        """
+        if self._file.closed:
+            return
+        try:
             self._sync()
-            self._file.close()
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+        finally:
+            with suppress(OSError):  # closing writes again what could not be written
+                self._file.close()
 
     def remove(self) -> None:
         """Close the file and remove it: the run is finished."""

@@ -24,7 +24,7 @@ from astroemu.configuration import Configuration
 from astroemu.errors import ConfigurationError, DataError, SamplingError, listing
 from astroemu.files import sha256
 from astroemu.model import Model
-from astroemu.provenance import inputs
+from astroemu.provenance import data_files
 from astroemu.run import RunFolder
 from astroemu.sampler import Progress, Report, silent
 from astroemu.samples import Samples, kish_ess
@@ -142,7 +142,7 @@ def reweight(
         made,
         model,
         configuration,
-        folder.configuration_file,
+        file=folder.configuration_file,
         seed=before["seed"],
         wall_seconds=time.perf_counter() - started,
     )
@@ -239,7 +239,7 @@ def _demand_same_parameters(old: Model, new: Model, configuration: Configuration
 
 def _demand_same_likelihood(run: RunFolder, model: Model, samples: Samples, checksums: Mapping[str, str]) -> None:
     """Make sure that the likelihood of a run, part of which is to be taken away, is what it was."""
-    changed = [name for name, digest in inputs(model).items() if checksums.get(name) != digest]
+    changed = [name for name, digest in data_files(model).items() if checksums.get(name) != digest]
     if changed:
         raise DataError(
             f"{run.path}: {listing(changed)} changed since the run, so its likelihood is gone. Put the old file back, "

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from astroemu.bounds import read_text
 from astroemu.configuration import Configuration, configuration_from
 from astroemu.errors import RunFolderError
 from astroemu.files import strict_json, write_atomically
@@ -157,12 +158,24 @@ class RunFolder:
 
     def summary(self) -> dict[str, Any]:
         """Read the summary."""
-        return dict(json.loads(self.summary_file.read_text()))
+        return self._read_json(self.summary_file)
 
     def configuration(self) -> Configuration:
         """Return the configuration as it was run."""
-        resolved = json.loads(self.resolved_file.read_text())
+        resolved = self._read_json(self.resolved_file)
+        if not isinstance(resolved.get("configuration"), dict) or not isinstance(resolved.get("path"), str):
+            raise RunFolderError(f"{self.resolved_file} lacks the configuration or its path")
         return configuration_from(resolved["configuration"], Path(resolved["path"]))
+
+    @staticmethod
+    def _read_json(path: Path) -> dict[str, Any]:
+        try:
+            content = json.loads(read_text(path))
+        except (ValueError, RecursionError) as error:
+            raise RunFolderError(f"{path} is damaged: {error}") from None
+        if not isinstance(content, dict):
+            raise RunFolderError(f"{path} is damaged: it holds no table")
+        return content
 
     def _json(self, path: Path, value: Mapping[str, Any]) -> None:
         write_atomically(path, lambda temporary: temporary.write_text(strict_json(value)))

@@ -73,12 +73,17 @@ class Samples:
     log_volume: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.theta.ndim != 2 or not all(isinstance(name, str) for name in self.names):
+            raise DataError(f"theta has the shape {self.theta.shape} for the parameters {self.names!r}")
         n = len(self.theta)
         if self.theta.shape != (n, len(self.names)):
             raise DataError(f"theta has the shape {self.theta.shape}; (n, {len(self.names)}) is needed")
         for name in ("log_likelihood", "log_prior", "log_weight", *self._births):
             if getattr(self, name).shape != (n,):
                 raise DataError(f"{name} has the shape {getattr(self, name).shape}, not ({n},)")
+        for name in ("theta", "log_likelihood", "log_prior", "log_weight", *self._births):
+            if getattr(self, name).dtype.kind != "f":
+                raise DataError(f"{name} does not hold floating-point numbers")
 
     @property
     def _births(self) -> tuple[str, ...]:
@@ -173,6 +178,8 @@ class Samples:
             scalars = json.loads(file.attrs["samples"])
             scalars["names"] = tuple(scalars["names"])
             arrays = {name: file[name][()] for name in ("theta", "log_likelihood", "log_prior", "log_weight")}
+            if not np.isfinite(arrays["theta"]).all() or any(np.isnan(array).any() for array in arrays.values()):
+                raise DataError(f"{path} holds samples that are not finite; it is damaged")
             if "log_birth" in file:  # runs without births, and older files, have none
                 scalars["log_volume"] = float(file["log_birth"].attrs["log_volume"])
                 arrays["log_birth"] = file["log_birth"][()]

@@ -11,12 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
-import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +25,7 @@ from numpy.typing import NDArray
 from astroemu.design import Kind, design
 from astroemu.errors import ConfigurationError, DataError, PluginError, listing
 from astroemu.files import new_file, write_atomically
+from astroemu.jobs import done
 from astroemu.options import build
 from astroemu.parallel import world
 from astroemu.prior import Prior
@@ -150,8 +148,8 @@ def simulate(
     mine = missing[ranks.rank :: ranks.size]
     jobs = [(task.simulator, dict(task.options), str(_part(folder, i)), points[blocks[i]]) for i in mine]
     progress = _Rate(len(points), len(blocks), len(missing), simulator.batch, ranks.size)
-    for done, _ in enumerate(_run(jobs, workers), start=1):
-        report(progress(done))
+    for finished, _ in enumerate(done(_block, jobs, workers), start=1):
+        report(progress(finished))
     ranks.wait()
     if ranks.first:
         names = tuple(p.name for p in simulator.parameters if p.name in task.prior.names)
@@ -233,20 +231,6 @@ def _blocks(n: int, size: int) -> Iterator[slice]:
 
 def _part(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.h5"
-
-
-def _run(jobs: Sequence[tuple[str, dict[str, Any], str, Array]], workers: int) -> Iterator[None]:
-    if workers == 1 or len(jobs) < 2:
-        for job in jobs:
-            _block(job)
-            yield
-        return
-    # One thread a worker: two numerical libraries that fight over cores are slower than one.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(_block, job) for job in jobs]):
-            future.result()
-            yield
 
 
 def _block(job: tuple[str, dict[str, Any], str, Array]) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.emulator import Emulator
 from astroemu.errors import DataError, listing
+from astroemu.files import open_hdf5
 from astroemu.namespace import Namespace
 from astroemu.observable import Observable
 from astroemu.provider import Evaluate, Prediction, Provider
@@ -46,21 +46,16 @@ def load_simulations(emulator: Emulator, path: str | Path) -> Simulations:
         If names or grids do not fit.
     """
     path = Path(path)
-    try:
-        with h5py.File(path, "r") as file:
-            if "observables" in file:
-                data = emulator.view(TrainingSet.load(path))
-                for name, observable in emulator.provides.items():
-                    if name in data.observables and not observable.same_grid(data.observables[name]):
-                        raise DataError(f"{path}: {name!r} has another grid or unit than the emulator's")
-                return Simulations(_ordered(emulator, data.theta, data.names), data.values)
-            names = [n.decode() if isinstance(n, bytes) else str(n) for n in file["theta"].attrs["names"]]
-            theta = _ordered(emulator, file["theta"][()], tuple(names))
-            values = {
-                name: _on_grid(file, observable) for name, observable in emulator.provides.items() if name in file
-            }
-    except (OSError, KeyError) as error:
-        raise DataError(f"{path} does not hold simulations ({error})") from None
+    with open_hdf5(path, "a file of simulations") as file:
+        if "observables" in file:
+            data = emulator.view(TrainingSet.load(path))
+            for name, observable in emulator.provides.items():
+                if name in data.observables and not observable.same_grid(data.observables[name]):
+                    raise DataError(f"{path}: {name!r} has another grid or unit than the emulator's")
+            return Simulations(_ordered(emulator, data.theta, data.names), data.values)
+        names = [n.decode() if isinstance(n, bytes) else str(n) for n in file["theta"].attrs["names"]]
+        theta = _ordered(emulator, file["theta"][()], tuple(names))
+        values = {name: _on_grid(file, observable) for name, observable in emulator.provides.items() if name in file}
     return Simulations(theta, values)
 
 
@@ -90,14 +85,14 @@ class Recorded(Provider):
 
     Parameters
     ----------
-    emulator : Emulator
+    emulator : Provider
         Whose parameters and observables they have.
     simulations : Simulations
     """
 
     host_only = True
 
-    def __init__(self, emulator: Emulator, simulations: Simulations) -> None:
+    def __init__(self, emulator: Provider, simulations: Simulations) -> None:
         self.parameters = emulator.parameters
         self._provides = {name: emulator.provides[name] for name in simulations.values if name in emulator.provides}
         self._values = {

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from astroemu.configuration import Configuration
-from astroemu.files import sha256
 from astroemu.model import Model
 from astroemu.provenance import citations, inputs, versions
 from astroemu.requirement import Requirement
@@ -19,9 +18,15 @@ POSTERIOR_DRAWS = 1000
 
 
 def summarise(
-    samples: Samples, model: Model, configuration: Configuration, file: Path, *, seed: int, wall_seconds: float
+    samples: Samples,
+    model: Model,
+    configuration: Configuration,
+    *,
+    seed: int,
+    wall_seconds: float,
+    file: Path | None = None,
 ) -> dict[str, Any]:
-    """Return the summary of a run, as written to ``summary.json``; ``file`` is its configuration file."""
+    """Return the summary of a run, as written to ``summary.json``; ``file`` is for :func:`inputs`."""
     best = samples.best()
     counts = model.counts
     return {
@@ -47,7 +52,7 @@ def summarise(
         },
         "diagnostics": dict(samples.diagnostics),
         "versions": versions(),
-        "inputs": {f"configuration {configuration.path.name}": sha256(file), **inputs(model)},
+        "inputs": inputs(model, configuration, file),
         "citations": citations(model),
     }
 

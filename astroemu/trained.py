@@ -11,6 +11,7 @@ import h5py
 
 from astroemu.emulator import Emulator
 from astroemu.errors import DataError, PluginError
+from astroemu.files import open_hdf5
 from astroemu.registry import EMULATORS, TRAINED, locate
 
 
@@ -25,11 +26,8 @@ def load_emulator(name_or_path: str | Path) -> Emulator:
         If the file is damaged or no emulator.
     """
     path = locate(TRAINED, name_or_path)
-    try:
-        with h5py.File(path, "r") as file:
-            kind = str(file.attrs["emulator"])
-    except (OSError, KeyError) as error:
-        raise DataError(f"{path} is no emulator file ({error})") from None
+    with open_hdf5(path, "an emulator file") as file:
+        kind = str(file.attrs["emulator"])
     return _class(kind, str(path)).load(path)
 
 

@@ -49,6 +49,10 @@ class TrainingSet:
     def __post_init__(self) -> None:
         if self.theta.ndim != 2 or self.theta.shape[1] != len(self.names):
             raise DataError(f"theta has the shape {self.theta.shape}; (n, {len(self.names)}) is needed")
+        if self.theta.dtype.kind != "f" or any(values.dtype.kind != "f" for values in self.values.values()):
+            raise DataError("theta and the observables must be floating-point numbers")
+        if len(set(self.names)) != len(self.names) or not all(isinstance(name, str) for name in self.names):
+            raise DataError(f"the parameters {self.names!r} must be different names")
         if set(self.values) != set(self.observables):
             raise DataError(f"values {set(self.values)} and observables {set(self.observables)} differ")
         for name, observable in self.observables.items():

@@ -5,7 +5,6 @@ One TOML file holds both halves, so that it is the recipe of the emulator file t
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from astroemu.arrays import Import, import_arrays
 from astroemu.cleaning import Cleaning, clean
-from astroemu.configuration import parameter_from
+from astroemu.configuration import parameter_from, read_toml
 from astroemu.design import Kind
 from astroemu.emulator import Emulator
 from astroemu.errors import ConfigurationError, located
 from astroemu.gate import Gate
+from astroemu.neighbourhood import thinned
 from astroemu.options import check
 from astroemu.prior import Prior
 from astroemu.registry import CONFIGURATIONS, EMULATORS, locate
@@ -73,11 +73,7 @@ class Workshop:
 
     def __init__(self, name_or_path: str | Path) -> None:
         self.path = locate(CONFIGURATIONS, name_or_path)
-        try:
-            raw = tomllib.loads(self.path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{self.path} is not valid TOML: {error}") from None
-        self.recipe: Recipe = check(Recipe, raw, str(self.path))
+        self.recipe: Recipe = check(Recipe, read_toml(self.path), str(self.path))
 
     def prior(self) -> Prior:
         """Return the box of the parameters."""
@@ -144,4 +140,7 @@ class Workshop:
                 logs=logs,
             )
         assert isinstance(emulator, Emulator)
+        if set(emulator.parameters) <= set(data.names) and set(emulator.parameters) <= set(emulator.bounds):
+            theta = data.theta[:, [data.names.index(name) for name in emulator.parameters]]
+            emulator.training_points = thinned(emulator.unit(theta), emulator.kept_points)
         return emulator

@@ -15,8 +15,10 @@ import typer
 
 from astroemu.cli import (
     bench,
+    calibrate,
     catalogs,
     check,
+    check_posterior,
     cite,
     clean,
     compare,
@@ -27,6 +29,7 @@ from astroemu.cli import (
     inspect,
     listing,
     maximize,
+    mock,
     new,
     refine,
     report,
@@ -72,6 +75,9 @@ app.add_typer(catalogs.app, name="catalogs")
 app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
 app.command("check")(check.check)
+app.command("mock")(mock.mock)
+app.command("check-posterior")(check_posterior.check_posterior)
+app.command("calibrate")(calibrate.calibrate)
 app.command("simulate")(simulate.simulate)
 app.command("import")(importing.importing)
 app.command("inspect")(inspect.inspect)

@@ -2,8 +2,8 @@
 
 Truths are drawn from a flat range, data are drawn at each truth by the probe's own ``simulate``, and
 the posterior of the same range is computed on a grid. If, and only if, the likelihood is the density
-from which the data come, the share of the posterior below the truth is uniform (Talts et al. 2018,
-arXiv:1804.06788).
+from which the data come, up to what ``log_normalisation`` says, the share of the posterior below the
+truth is uniform (Talts et al. 2018, arXiv:1804.06788).
 """
 
 from __future__ import annotations
@@ -41,9 +41,22 @@ def recovers(probe: Probe) -> str:
     return f"ranks of {_TRUTHS} truths uniform, p = {p:.2f}"
 
 
+def _truth(
+    probe: Probe, centre: dict[str, Array], nuisance: dict[str, Array], reach: float, rng: np.random.Generator
+) -> float:
+    """Draw a truth from the flat range times the likelihood's integral over the data that can be drawn."""
+    levels = np.linspace(-reach, reach, _NODES)
+    predictions = {key: Prediction(value + levels[:, None]) for key, value in centre.items()}
+    repeated = {name: np.repeat(value, _NODES) for name, value in nuisance.items()}
+    log_norm = np.broadcast_to(probe.log_normalisation(predictions, repeated), _NODES)
+    density = np.exp(log_norm - log_norm.max())
+    cumulative = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]))])
+    return float(np.interp(rng.random() * cumulative[-1], cumulative, levels))
+
+
 def _share_below(probe: Probe, centre: dict[str, Array], reach: float, rng: np.random.Generator) -> float:
-    truth = rng.uniform(-reach, reach)
     nuisance = nuisance_at(probe, rng.random((1, len(probe.parameters))))
+    truth = _truth(probe, centre, nuisance, reach, rng)
     at_truth = {key: Prediction(value[None] + truth) for key, value in centre.items()}
     mock = probe.simulate(at_truth, nuisance, rng)
     ensure(mock is not probe and type(mock) is type(probe), "`simulate` must return a new probe of its own class")

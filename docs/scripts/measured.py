@@ -5,6 +5,8 @@
     KERAS_BACKEND=jax astroemu bench --engine keras --out docs/measured/bench_jax.json
     astroemu bench cmb_act_planck --batch 1 --batch 1000 --batch 10000 --out docs/measured/bench_cmb.json
     python benchmarks/peers.py --out docs/measured/peers.json
+    astroemu calibrate ... --out OUT                     OUT/calibration.json, as calibration.json
+    astroemu calibrate ... --simulations SIMULATIONS     OUT/calibration.json, as calibration_21cmfast.json
 
 A file that is not there has no section. A test compares the page with what this writes.
 """
@@ -34,6 +36,31 @@ def page(folder: Path = DOCS / "measured") -> str:
         if (folder / f"{name}.json").is_file():
             parts.append(section(json.loads((folder / f"{name}.json").read_text())))
     return "\n".join(parts)
+
+
+def _calibration(title: str, found: Mapping[str, Any]) -> str:
+    levels = list(found["coverage"])
+    rows = {
+        f"`{name}`": [
+            f"{q['p_value']:.3f}",
+            f"{q['corrected']:.3f}",
+            *(f"{q['coverage'][k]['found']:.1%}" for k in levels),
+        ]
+        for name, q in found["quantities"].items()
+    }
+    rows["mean of the parameters"] = ["", "", *(f"{found['coverage'][k]:.1%}" for k in levels)]
+    rows["densest region of the posterior"] = ["", "", *(f"{found['joint'][k]['found']:.1%}" for k in levels)]
+    verdict = "passed" if found["passed"] else "not passed"
+    if found.get("truths_from_prior", 1.0) <= 0.01:
+        share = found["weighted_joint"]["0.95"]
+        verdict += f", by the {share['found']:.1%} of the truths, weighted, in the densest 95 % of the posteriors"
+    return f"""## {title}
+
+{found["fits"]} fits, {found["unconverged"]} of them unconverged; verdict: {verdict} ([calibration.md](calibration.md)).
+Share of the fits whose truth lies in the central interval of a level:
+
+{_table(("", "p", "corrected", *(f"{float(k):.0%}" for k in levels)), rows)}
+"""
 
 
 def _validation(found: Mapping[str, Any]) -> str:
@@ -107,6 +134,8 @@ def _table(head: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
 #: Files of the folder, and what makes their sections.
 _SECTIONS: dict[str, Callable[[Any], str]] = {
     "acg_against_21cmfast": _validation,
+    "calibration": partial(_calibration, "Calibration of the default fit, on mock data drawn with the emulator"),
+    "calibration_21cmfast": partial(_calibration, "The default fit, on mock data drawn with simulations of 21cmFAST"),
     "bench": partial(_bench, "The default joint likelihood"),
     "bench_jax": partial(_bench, "The same, compiled by JAX"),
     "bench_cmb": partial(_bench, "plik-lite, ACT DR6 and the low multipoles"),

@@ -10,18 +10,20 @@ files and says what its calibration is.
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.catalog import Catalog, load_catalog
+from astroemu.catalog import Catalog, load_catalog, write_datasets
 from astroemu.errors import ConfigurationError, DataError, listing
-from astroemu.namespace import Namespace
+from astroemu.namespace import NUMPY, Namespace
 from astroemu.panel import MEASUREMENT, Panel
 from astroemu.probe import Probe
 from astroemu.provider import Prediction
@@ -168,6 +170,49 @@ class Bandpowers(Probe):
         covariance = self.covariance + variance[:, :, None] * np.eye(len(self.data))
         chi2 = xp.sum(residual * xp.solve(covariance, residual[:, :, None])[:, :, 0], axis=1)
         return -0.5 * (chi2 + xp.logdet(covariance) - np.linalg.slogdet(self.covariance)[1])
+
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
+    ) -> Self:
+        """The same bandpowers of another sky."""
+        factors = self.calibration(parameters)
+        data = np.concatenate([(predictions[name].value * factors[name][:, None])[0] for name in self.bands])
+        if rng is not None:
+            given = [predictions[name] for name in self.bands]
+            errors = [np.zeros(each.value.shape[1]) if each.error is None else each.error[0] for each in given]
+            factor = np.linalg.cholesky(self.covariance + np.diag(np.concatenate(errors) ** 2))
+            data = data + factor @ rng.standard_normal(len(data))
+        mock = copy.copy(self)
+        parts = np.split(data, np.cumsum([len(band.data) for band in self.bands.values()])[:-1])
+        mock.bands = {
+            name: replace(band, data=part) for (name, band), part in zip(self.bands.items(), parts, strict=True)
+        }
+        mock.data = data
+        return mock
+
+    def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
+        """What the likelihood holds of a prior; the rest is normalised."""
+        return super().log_normalisation(predictions, parameters) + self.log_prior(parameters, NUMPY)
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """The bandpowers that are used, with their windows."""
+        write_datasets(folder / f"{name}.h5", *self._content())
+        return {"catalog": f"{name}.h5", "spectra": list(self.bands), "l_min": {}, "l_max": {}}
+
+    def _content(self) -> tuple[dict[str, tuple[Any, str]], dict[str, Any]]:
+        """Datasets and attributes, as :func:`read_windows` reads them."""
+        datasets: dict[str, tuple[Any, str]] = {
+            "bandpower": (self.data, "uK2"),
+            "covariance": (self.covariance, "uK4"),
+            "ell_eff": (np.concatenate([band.ell_eff for band in self.bands.values()]), ""),
+        }
+        attributes: dict[str, Any] = {}
+        first = 0
+        for name, band in self.bands.items():
+            datasets |= {f"window/{name}/ell": (band.ell, ""), f"window/{name}/W": (band.window, "")}
+            attributes |= {f"window/{name}/first": first, f"window/{name}/last": first + len(band.data) - 1}
+            first += len(band.data)
+        return datasets, attributes
 
     def panels(self) -> tuple[Panel, ...]:
         """One a spectrum, in D_ell, before calibration."""

@@ -12,13 +12,15 @@ taken for the data ``C^`` as well: the expectation over surveys, zero at the fid
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.catalog import load_catalog
+from astroemu.catalog import load_catalog, write_datasets
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.files import FileName
 from astroemu.namespace import Namespace
@@ -114,14 +116,18 @@ class CmbForecast(Probe):
         xp: Namespace,
     ) -> Any:
         for name in self._names:
-            if predictions[name].error is not None:
-                raise ConfigurationError(
-                    f"the provider of d_ell_{name.lower()} states an error, which this likelihood of field "
-                    "amplitudes cannot take; set emulator_error = false"
-                )
+            self._refuse_error(name, predictions[name])
         theory = {name: predictions[name].value + self.noise[name] for name in self._names}
         possible, terms = self._one(theory, xp) if len(self._names) == 1 else self._both(theory, xp)
         return xp.where(xp.all(possible, axis=1), -0.5 * xp.sum(self._modes * terms, axis=1), -np.inf)
+
+    @staticmethod
+    def _refuse_error(name: str, prediction: Prediction) -> None:
+        if prediction.error is not None:
+            raise ConfigurationError(
+                f"the provider of d_ell_{name.lower()} states an error, which this likelihood of field "
+                "amplitudes cannot take; set emulator_error = false"
+            )
 
     # Each gives where there are fields of such spectra at all (C positive definite), and the terms of the sum.
 
@@ -138,6 +144,42 @@ class CmbForecast(Probe):
         possible = xp.minimum(tt, det) > 0
         det = xp.where(possible, det, 1.0)
         return possible, (dtt * ee + dee * tt - 2.0 * dte * te) / det + xp.log(det / data_det) - 2.0
+
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
+    ) -> Self:
+        """Spectra measured by the survey: those of ``f_sky (2 l + 1)`` modes of Gaussian fields (Wishart)."""
+        for name in self._names:
+            self._refuse_error(name, predictions[name])
+        theory = {name: predictions[name].value[0] + self.noise[name] for name in self._names}
+        mock = copy.copy(self)
+        mock.data = theory if rng is None else self._drawn(theory, rng)
+        return mock
+
+    def _drawn(self, theory: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+        if len(self._names) == 1:
+            (name,) = self._names
+            return {name: theory[name] * rng.chisquare(self._modes) / self._modes}
+        if self._modes[0] <= 1:
+            raise NotImplementedError(
+                f"f_sky (2 l_min + 1) = {self._modes[0]:.2g} modes are too few to draw TT, TE and EE; more than one is "
+                "needed. Raise l_min or f_sky"
+            )
+        # Bartlett's decomposition of a Wishart matrix.
+        a, b = np.sqrt(rng.chisquare(self._modes)), np.sqrt(rng.chisquare(self._modes - 1))
+        c = rng.standard_normal(len(self.ell))
+        tt, te, ee = (theory[name] for name in SPECTRA)
+        t, cross = np.sqrt(tt), te / np.sqrt(tt)
+        own = np.sqrt(ee - cross**2)
+        first, second = t * a, (cross * a + own * c, own * b)
+        drawn = (first**2, first * second[0], second[0] ** 2 + second[1] ** 2)
+        return {name: value / self._modes for name, value in zip(SPECTRA, drawn, strict=True)}
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """The measured spectra less the noise; one that is not used is zero."""
+        table = [self.data[key] - self.noise[key] if key in self.data else np.zeros_like(self.ell) for key in SPECTRA]
+        write_datasets(folder / f"{name}.h5", {"ell": (self.ell, ""), "D_ell": (np.array(table), "uK2")}, {})
+        return {"catalog": f"{name}.h5"}
 
     def panels(self) -> tuple[Panel, ...]:
         """One a spectrum, in bins of 50 multipoles."""

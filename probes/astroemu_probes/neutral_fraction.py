@@ -14,16 +14,25 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
-from astroemu.catalog import load_catalog
+from astroemu.catalog import load_catalog, write_table
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.files import FileName
-from astroemu.likelihood import draw_split_gaussian, half_normal_width, one_sided, split_gaussian
-from astroemu.namespace import Namespace
+from astroemu.likelihood import (
+    cell_middles,
+    draw_cell,
+    draw_split_gaussian,
+    half_normal_width,
+    one_sided,
+    split_gaussian,
+)
+from astroemu.namespace import NUMPY, Namespace
 from astroemu.panel import Panel
 from astroemu.probe import Probe
 from astroemu.provider import Prediction
@@ -31,6 +40,8 @@ from astroemu.requirement import Requirement
 
 Array = NDArray[np.float64]
 _COLUMNS = ("z", "x_HI", "err_up", "err_lo", "kind", "cl", "method", "reference")
+#: Cells between 0 and 1 from which mock limits are drawn.
+_CELLS = 400
 #: Methods by which some data sets are already part of others.
 _TOPICS = {"dark pixels": "quasar dark fraction", "dark pixels (negative-pixel method)": "quasar dark fraction"}
 
@@ -97,16 +108,27 @@ class NeutralFraction(Probe):
 
     def _split_by_kind(self, table: Any) -> None:
         """One form for every row: flat between ``floor`` and ``ceiling``, Gaussian tails outside."""
-        up, low, level = (np.asarray(table[name], dtype=float) for name in ("err_up", "err_lo", "cl"))
+        self._table = table
+        self._up, self._low, level = (np.asarray(table[name], dtype=float) for name in ("err_up", "err_lo", "cl"))
+        self._level_width = np.array([half_normal_width(1.0, c) for c in level])
+        self._two_sided = np.array(self.kind) == "measurement"
+        self._bars = (np.where(self._two_sided, self._low, 0.0), np.where(self._two_sided, self._up, 0.0))
+        self._set(self.x_hi)
+
+    def _set(self, x_hi: Array) -> None:
+        """Take these values ``(rows,)`` as the data."""
+        self.x_hi = x_hi
+        self._floor, self._ceiling, self._sigma_low, self._sigma_up = self._form(x_hi)
+
+    def _form(self, x: Array) -> tuple[Array, Array, Array, Array]:
+        """Floor, ceiling and the widths of the tails below and above, for data ``(..., rows)``."""
         kind = np.array(self.kind)
-        bare_up, bare_low = (kind == "upper") & np.isnan(up), (kind == "lower") & np.isnan(low)
-        self._ceiling = np.where(kind == "lower", 1.0, np.where(bare_up, 0.0, self.x_hi))
-        self._floor = np.where(kind == "upper", 0.0, np.where(bare_low, 1.0, self.x_hi))
-        width = np.array([half_normal_width(1.0, c) for c in level])
-        self._sigma_up = np.where(kind == "lower", 1.0, np.where(bare_up, self.x_hi * width, up))
-        self._sigma_low = np.where(kind == "upper", 1.0, np.where(bare_low, (1 - self.x_hi) * width, low))
-        self._two_sided = kind == "measurement"
-        self._bars = (np.where(self._two_sided, low, 0.0), np.where(self._two_sided, up, 0.0))
+        bare_up, bare_low = (kind == "upper") & np.isnan(self._up), (kind == "lower") & np.isnan(self._low)
+        ceiling = np.where(kind == "lower", 1.0, np.where(bare_up, 0.0, x))
+        floor = np.where(kind == "upper", 0.0, np.where(bare_low, 1.0, x))
+        above = np.where(kind == "lower", 1.0, np.where(bare_up, x * self._level_width, self._up))
+        below = np.where(kind == "upper", 1.0, np.where(bare_low, (1 - x) * self._level_width, self._low))
+        return floor, ceiling, below, above
 
     @property
     def requires(self) -> Mapping[str, Requirement]:
@@ -121,7 +143,7 @@ class NeutralFraction(Probe):
         x, error = predictions["x_hi"].value, predictions["x_hi"].error
         if self._two_sided.all():
             return xp.sum(self._measured(x, error, xp), axis=-1)
-        limits = self._limits(x, error, xp)
+        limits = self._limits(x, (self._floor, self._ceiling, self._sigma_low, self._sigma_up), error, xp)
         if self._two_sided.any():
             limits = xp.where(self._two_sided, self._measured(x, error, xp), limits)
         return xp.sum(limits, axis=-1)
@@ -129,21 +151,54 @@ class NeutralFraction(Probe):
     def _measured(self, x: Any, error: Any, xp: Namespace) -> Any:
         return split_gaussian(x, self.x_hi, self._sigma_low, self._sigma_up, xp, error)
 
-    def _limits(self, x: Any, error: Any, xp: Namespace) -> Any:
-        above = one_sided(x, self._ceiling, self._sigma_up, xp, error)
-        return above + one_sided(-x, -self._floor, self._sigma_low, xp, error)
+    @staticmethod
+    def _limits(x: Any, form: tuple[Any, Any, Any, Any], error: Any, xp: Namespace) -> Any:
+        floor, ceiling, below, above = form
+        return one_sided(x, ceiling, above, xp, error) + one_sided(-x, -floor, below, xp, error)
 
     def simulate(
-        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """Measurements of another sky; limits are no draws."""
-        if not np.all(self._two_sided):
-            raise NotImplementedError(
-                "limits are no draw from their likelihood; choose references with measurements only"
+        """The same rows of another sky. A limit is drawn between 0 and 1, where it can lie.
+
+        Without noise a limit with a tail is the truth; a bare limit stays as it is.
+        """
+        x, error = predictions["x_hi"].value[0], predictions["x_hi"].error
+        extra = np.zeros_like(x) if error is None else error[0]
+        low, high = np.hypot(self._sigma_low, extra), np.hypot(self._sigma_up, extra)
+        drawn = draw_split_gaussian(x, low, high, rng)
+        if rng is not None:
+            drawn = np.where(
+                self._two_sided, drawn, draw_cell(self._log_density_of_limits(x[None], extra[None])[0], rng)
             )
+        elif not self._two_sided.all():
+            bare = np.isnan(np.where(np.array(self.kind) == "upper", self._up, self._low))
+            drawn = np.where(bare, self.x_hi, drawn)
         mock = copy.copy(self)
-        mock.x_hi = draw_split_gaussian(predictions["x_hi"].value[0], self._sigma_low, self._sigma_up, rng)
+        mock._set(drawn)
         return mock
+
+    def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
+        """Zero for measurements; for limits the integral over limits between 0 and 1."""
+        x, error = predictions["x_hi"].value, predictions["x_hi"].error
+        parts = [
+            logsumexp(self._log_density_of_limits(x[i : i + 1000], None if error is None else error[i : i + 1000]), -1)
+            for i in range(0, len(x), 1000)
+        ]
+        return np.sum(np.where(self._two_sided, 0.0, np.concatenate(parts)), axis=-1) if parts else np.zeros(0)
+
+    def _log_density_of_limits(self, x: Array, error: Array | None) -> Array:
+        """Log-likelihood of every limit between 0 and 1 at true values ``(n, rows)``: ``(n, rows, cells)``."""
+        limit = np.repeat(cell_middles(_CELLS)[:, None], len(self.kind), axis=1)
+        extra = None if error is None else error[:, None, :]
+        return np.moveaxis(self._limits(x[:, None, :], self._form(limit), extra, NUMPY), 1, 2)
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """The rows that are used."""
+        table = self._table.copy()
+        table["x_HI"] = self.x_hi
+        write_table(folder / f"{name}.ecsv", table)
+        return {"catalog": f"{name}.ecsv"}
 
     def panels(self) -> tuple[Panel, ...]:
         """x_HI(z) with all data."""

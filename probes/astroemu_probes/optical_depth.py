@@ -10,14 +10,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 
-from astroemu.catalog import load_catalog
+from astroemu.catalog import load_catalog, write_table
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.files import FileName
-from astroemu.likelihood import barlow_gaussian, draw_split_gaussian, split_gaussian
+from astroemu.likelihood import (
+    barlow_gaussian,
+    draw_barlow_gaussian,
+    draw_split_gaussian,
+    log_norm_barlow,
+    split_gaussian,
+)
 from astroemu.namespace import Namespace
 from astroemu.panel import Panel
 from astroemu.probe import Probe
@@ -72,11 +79,12 @@ class OpticalDepth(Probe):
             raise ConfigurationError(
                 f"data = {data!r} is not one of those of {reference}: {listing(choices)}.{closest(data, choices)}"
             )
-        rows = rows[choices.index(data) if data is not None else 0 :]
-        self.tau, self.error_high, self.error_low = (float(rows[name][0]) for name in ("tau", "err_up", "err_lo"))
+        start = choices.index(data) if data is not None else 0
+        self._row = rows[start : start + 1]
+        self.tau, self.error_high, self.error_low = (float(self._row[name][0]) for name in ("tau", "err_up", "err_lo"))
         self.reference = reference
         if "arxiv" in table.colnames:  # a user's own file need not name any
-            self.papers = (str(rows["arxiv"][0]),)
+            self.papers = (str(self._row["arxiv"][0]),)
         self.contains = _PLANCK | _CONTAINS.get(reference, frozenset())
         self._errors = errors
         self._requires = {"tau_e": Requirement("tau_e")}
@@ -96,14 +104,33 @@ class OpticalDepth(Probe):
         return xp.sum(form(model.value, self.tau, self.error_low, self.error_high, xp, model.error), axis=-1)
 
     def simulate(
-        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """The same measurement of another sky, by split Gaussians; ``barlow`` is no density of data."""
-        if self._errors != "split":
-            raise NotImplementedError('errors = "barlow" is no density from which data could be drawn')
+        """The same measurement of another sky."""
+        truth = predictions["tau_e"]
+        low, high = (side[0, 0] for side in self._widths(truth))
+        draw = draw_split_gaussian if self._errors == "split" else draw_barlow_gaussian
         mock = copy.copy(self)
-        mock.tau = float(draw_split_gaussian(predictions["tau_e"].value[0, 0], self.error_low, self.error_high, rng))
+        mock.tau = float(draw(truth.value[0, 0], low, high, rng))
         return mock
+
+    def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
+        """Zero for split errors, which are normalised."""
+        if self._errors == "split":
+            return super().log_normalisation(predictions, parameters)
+        return np.sum(log_norm_barlow(*self._widths(predictions["tau_e"])), axis=-1)
+
+    def _widths(self, model: Prediction) -> tuple[Any, Any]:
+        """Lower and upper error with the emulator's, ``(n, 1)``."""
+        extra = 0.0 * model.value if model.error is None else model.error
+        return np.hypot(self.error_low, extra), np.hypot(self.error_high, extra)
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """One row."""
+        table = self._row.copy()
+        table["tau"] = self.tau
+        write_table(folder / f"{name}.ecsv", table)
+        return {"catalog": f"{name}.ecsv"}
 
     def panels(self) -> tuple[Panel, ...]:
         """The posterior of tau_e beside the measurement."""

@@ -8,20 +8,28 @@ likelihoods, which move the parameters of LambdaCDM by less than 0.1 sigma. Zero
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
 
-from astroemu.catalog import load_catalog
+from astroemu.catalog import load_catalog, write_table
 from astroemu.errors import ConfigurationError, DataError, listing
 from astroemu.files import FileName
-from astroemu.namespace import Namespace
+from astroemu.likelihood import cell_middles, draw_cell
+from astroemu.namespace import NUMPY, Namespace
 from astroemu.panel import MEASUREMENT, Panel
 from astroemu.probe import Probe
 from astroemu.provider import Prediction
 from astroemu.requirement import Requirement
 
+Array = NDArray[np.float64]
+#: Cells of ln x within 12 standard deviations, from which mock shifts are drawn.
+_CELLS = 1200
 _COLUMNS = {"spectrum": "", "ell_min": "", "ell_max": "", "mu": "", "sigma": "", "loc": "uK2"}
 #: What the data are, by spectrum; the prior on tau_e comes from the first.
 _TOPICS = {"EE": "Planck low-l polarisation", "TT": "Planck low-l temperature"}
@@ -59,6 +67,7 @@ class PlanckLowEll(Probe):
         self.contains = frozenset(_TOPICS[name] for name in spectra if name in _TOPICS)
         rows = {name: table[np.asarray(table["spectrum"] == name)] for name in spectra}
         self._requires = {name: _requirement(source.name, name, rows[name]) for name in spectra}
+        self._rows = table[np.isin(np.asarray(table["spectrum"]), spectra)]
         columns = (np.concatenate([np.asarray(rows[n][c], float) for n in spectra]) for c in ("mu", "sigma", "loc"))
         self._mu, self._sigma, self._loc = columns
         self._bins = {name: np.array(rows[name]["ell_min", "ell_max"].as_array().tolist()) for name in spectra}
@@ -73,21 +82,71 @@ class PlanckLowEll(Probe):
         parameters: Mapping[str, Any],
         xp: Namespace,
     ) -> Any:
-        given = [predictions[name] for name in self.spectra]
-        x = xp.concatenate([each.value for each in given], axis=1) - self._loc
-        error = xp.concatenate([0.0 * each.value if each.error is None else each.error for each in given], axis=1)
+        value, error = self._joined(predictions, xp)
+        x = value - self._loc
         possible = x > 0
-        x = xp.where(possible, x, 1.0)
-        sigma = xp.sqrt(self._sigma**2 + (error / x) ** 2)
-        terms = -xp.log(x * sigma * np.sqrt(2 * np.pi)) - 0.5 * ((xp.log(x) - self._mu) / sigma) ** 2
+        terms = self._log_density(xp.where(possible, x, 1.0), error, xp)
         return xp.where(xp.all(possible, axis=1), xp.sum(terms, axis=1), -np.inf)
+
+    def _joined(self, predictions: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
+        """Values and errors of all bins, ``(n, bins)``."""
+        given = [predictions[name] for name in self.spectra]
+        errors = [0.0 * each.value if each.error is None else each.error for each in given]
+        return xp.concatenate([each.value for each in given], axis=1), xp.concatenate(errors, axis=1)
+
+    def _log_density(self, x: Any, error: Any, xp: Namespace) -> Any:
+        """Log-normal density of ``x`` > 0, the distance of the spectrum from ``c``: ``(..., bins)``."""
+        sigma = xp.sqrt(self._sigma**2 + (error / x) ** 2)
+        return -xp.log(x * sigma * np.sqrt(2 * np.pi)) - 0.5 * ((xp.log(x) - self._mu) / sigma) ** 2
+
+    def simulate(
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
+    ) -> Self:
+        """The same bins of another sky: the shift ``c`` is the datum. Without noise, the median is the truth."""
+        value, error = (part[0] for part in self._joined(predictions, NUMPY))
+        mock = copy.copy(self)
+        if rng is None:
+            mock._loc = value - np.exp(self._mu)
+            return mock
+        log_x, density = self._tabulated(error[None])
+        place = draw_cell(np.moveaxis(density[0], 0, 1), rng)
+        mock._loc = value - np.exp(log_x[0] + place * (log_x[1] - log_x[0]))
+        return mock
+
+    def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
+        """The integral over shifts: one without an error of the emulator, close to it with one."""
+        _, error = self._joined(predictions, NUMPY)
+        found = np.zeros(len(error))
+        for i in range(0, len(error), 1000):
+            (low, high), density = self._tabulated(error[i : i + 1000])
+            mass = logsumexp(density, axis=1) + np.log((high - low) / _CELLS)
+            found[i : i + 1000] = np.sum(mass, axis=-1)
+        return found
+
+    def _tabulated(self, error: Array) -> tuple[tuple[Array, Array], Array]:
+        """Range of ln x ``(bins,)``, and its log density in cells between: ``(n, cells, bins)``."""
+        low, high = self._mu - 12.0 * self._sigma, self._mu + 12.0 * self._sigma
+        log_x = low + cell_middles(_CELLS)[:, None] * (high - low)
+        return (low, high), self._log_density(np.exp(log_x), error[:, None, :], NUMPY) + log_x
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """The bins that are used."""
+        table = self._rows.copy()
+        for spectrum in self.spectra:
+            table["loc"][np.asarray(table["spectrum"] == spectrum)] = self._loc[self._part(spectrum)]
+        write_table(folder / f"{name}.ecsv", table)
+        return {"catalog": f"{name}.ecsv"}
+
+    def _part(self, spectrum: str) -> slice:
+        """Where the bins of one spectrum are."""
+        start = sum(len(self._bins[other]) for other in self.spectra[: self.spectra.index(spectrum)])
+        return slice(start, start + len(self._bins[spectrum]))
 
     def panels(self) -> tuple[Panel, ...]:
         return tuple(self._panel(name) for name in self.spectra)
 
     def _panel(self, name: str) -> Panel:
-        start = sum(len(self._bins[other]) for other in self.spectra[: self.spectra.index(name)])
-        rows = slice(start, start + len(self._bins[name]))
+        rows = self._part(name)
         mu, sigma, loc = self._mu[rows], self._sigma[rows], self._loc[rows]
         middle = np.exp(mu) + loc
         ell = np.arange(2.0, 30.0)

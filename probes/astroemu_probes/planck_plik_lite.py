@@ -16,7 +16,7 @@ from astroemu.catalog import Catalog, load_catalog
 from astroemu.distribution import Normal
 from astroemu.files import FileName
 from astroemu.parameter import Parameter
-from astroemu_probes.cmb_bandpowers import SPECTRA, Band, Bandpowers, in_unit
+from astroemu_probes.cmb_bandpowers import SPECTRA, Band, Bandpowers, in_unit, read_windows
 
 
 class PlanckPlikLite(Bandpowers):
@@ -50,7 +50,10 @@ class PlanckPlikLite(Bandpowers):
 
 
 def _read(source: Catalog) -> tuple[dict[str, Band], NDArray[np.float64]]:
+    """Read the form of Planck, or that with windows in which mock data are written."""
     with source.hdf5() as file:
+        if "window" in file:
+            return read_windows(source)
         data = in_unit(source, file, "bandpower", "uK2")
         lower = in_unit(source, file, "covariance_lower", "uK4")
         names = file["spectrum"][()].astype(str)

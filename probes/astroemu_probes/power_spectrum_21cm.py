@@ -23,19 +23,21 @@ move the posterior; docs/probes.md has the figure.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
-from astroemu.catalog import Catalog, load_catalog
+from astroemu.catalog import Catalog, load_catalog, write_datasets
 from astroemu.errors import ConfigurationError, DataError, closest, listing
 from astroemu.files import FileName
-from astroemu.likelihood import marginal_upper_limit
-from astroemu.namespace import Namespace
+from astroemu.likelihood import cell_middles, draw_cell, log_mass_of_limits, marginal_upper_limit
+from astroemu.namespace import NUMPY, Namespace
 from astroemu.panel import Panel
 from astroemu.probe import Probe
 from astroemu.provider import Prediction
@@ -43,6 +45,8 @@ from astroemu.requirement import Requirement
 
 Array = NDArray[np.float64]
 UNIT = "mK^2"
+#: Cells between zero and the published limit from which mock limits are drawn.
+_CELLS = 1000
 #: Weight of a window below which it is dropped with the data that are cut.
 _LEAKAGE = 1e-5
 
@@ -147,12 +151,15 @@ class PowerSpectrum21cm(Probe):
         xp: Namespace,
     ) -> Any:
         model = predictions["delta21_sq"]
-        extra = (self.modelling_fraction * model.value) ** 2
-        if model.error is not None:
-            extra = extra + model.error**2
+        extra = self._extra(model.value, model.error)
         if self.likelihood == "upper_limit":
             return xp.sum(marginal_upper_limit(model.value, self.data, self.sigma, xp, extra), axis=-1)
         return self._gaussian(model.value, extra, xp)
+
+    def _extra(self, value: Any, error: Any) -> Any:
+        """Variance of the modelling and of the emulator."""
+        extra = (self.modelling_fraction * value) ** 2
+        return extra if error is None else extra + error**2
 
     def _gaussian(self, m: Any, extra: Any, xp: Namespace) -> Any:
         """Normalised relative to the data's own covariance, so that ln L(m = d) = 0 without errors."""
@@ -171,22 +178,57 @@ class PowerSpectrum21cm(Probe):
             start += len(f.k)
 
     def simulate(
-        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """The same bins of another sky, for detections; an upper limit holds an unknown systematic."""
-        if self.likelihood != "gaussian":
-            raise NotImplementedError(
-                'limits hold an unknown systematic and cannot be drawn; likelihood = "gaussian" can'
-            )
-        value = predictions["delta21_sq"].value[0]
+        """The same bins of another sky.
+
+        A limit is drawn as the sum of signal, noise and a systematic of flat prior, under the condition that it
+        lies between zero and the published limit of its bin. Without noise it is the signal alone.
+        """
+        value, error = predictions["delta21_sq"].value[0], predictions["delta21_sq"].error
+        extra = self._extra(value, None if error is None else error[0])
         mock = copy.copy(self)
-        fields = []
-        for f, part in self._slices():
-            covariance = f.covariance + np.diag((self.modelling_fraction * value[part]) ** 2)
-            fields.append(replace(f, delta2=rng.multivariate_normal(value[part], covariance)))
-        mock._fields = tuple(fields)
-        mock.data = np.concatenate([f.delta2 for f in fields])
+        if rng is None:
+            mock.data = np.array(value)
+        elif self.likelihood == "upper_limit":
+            place = cell_middles(_CELLS)
+            d = self._most[:, None] * place
+            density = marginal_upper_limit(value[:, None], d, self.sigma[:, None], NUMPY, extra[:, None])
+            mock.data = self._most * draw_cell(density, rng)
+        else:
+            parts = [(value[part], f.covariance + np.diag(extra[part])) for f, part in self._slices()]
+            mock.data = np.concatenate([rng.multivariate_normal(*part) for part in parts])
+        mock._fields = tuple(replace(f, delta2=mock.data[part]) for f, part in self._slices())
         return mock
+
+    def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
+        """Zero for detections; for limits the integral over what :meth:`simulate` may draw."""
+        if self.likelihood != "upper_limit":
+            return super().log_normalisation(predictions, parameters)
+        model = predictions["delta21_sq"]
+        sigma = np.sqrt(self.sigma**2 + self._extra(model.value, model.error))
+        return np.sum(log_mass_of_limits(model.value, sigma, 0.0, self._most), axis=-1)
+
+    @property
+    def _most(self) -> Array:
+        """The published limit of each bin."""
+        return np.concatenate([_limits(f) for f in self._fields])
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """The bins that are used, with the windows that belong to them."""
+        datasets: dict[str, tuple[Any, str]] = {}
+        for f in self._fields:
+            parts = {
+                "k": (f.k, "1/Mpc"),
+                "delta2": (f.delta2, "mK2"),
+                "covariance": (f.covariance, "mK4"),
+                "window": (f.window, ""),
+                "k_window": (f.k_window, "1/Mpc"),
+            }
+            datasets |= {f"{f.label}/{key}": value for key, value in parts.items()}
+        redshifts = {f"{f.band}/redshift": f.redshift for f in self._fields}
+        write_datasets(folder / f"{name}.h5", datasets, redshifts)
+        return {"catalog": f"{name}.h5", "k_min": 0.0, "k_max": math.inf}
 
     def panels(self) -> tuple[Panel, ...]:
         """One a band, with the field whose limit is lowest."""
@@ -230,8 +272,8 @@ def _limits(f: _Field) -> Array:
 def _read(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ...]) -> list[_Field]:
     """Read the fields of a catalog.
 
-    Two forms are known: with ``variance`` and ``k_window`` (windows of their own grid), and with
-    ``covariance``, ``valid`` and ``k_mpc`` (square windows).
+    Two forms are known: with ``variance`` or ``covariance`` and ``k_window`` (windows of their own grid), and
+    with ``covariance``, ``valid`` and ``k_mpc`` (square windows).
     """
     found = []
     with catalog.hdf5() as file:
@@ -260,8 +302,8 @@ def _check_names(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ..
 
 def _field(label: str, band: str, group: Any, redshift: float) -> _Field:
     delta2, window = group["delta2"][()], group["window"][()]
-    if "variance" in group:
-        covariance = np.diag(group["variance"][()])
+    if "k_window" in group:
+        covariance = np.diag(group["variance"][()]) if "variance" in group else group["covariance"][()]
         return _Field(label, band, redshift, group["k"][()], delta2, covariance, window, group["k_window"][()])
     valid = group["valid"][()]
     square = np.ix_(valid, valid)

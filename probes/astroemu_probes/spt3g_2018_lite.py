@@ -61,6 +61,12 @@ class Spt3g2018Lite(Bandpowers):
         t, e = 1.0 / parameters["t_cal_spt"], 1.0 / parameters["e_cal_spt"]
         return {"TT": t * t, "TE": t * e, "EE": e * e}
 
+    def _content(self) -> tuple[dict[str, tuple[Any, str]], dict[str, Any]]:
+        datasets, attributes = super()._content()
+        # The windows hold the aberration already.
+        datasets["calibration_covariance"] = (np.linalg.inv(self._precision), "")
+        return datasets, {**attributes, "aberration_coefficient": 0.0}
+
     def log_prior(self, parameters: Mapping[str, Any], xp: Namespace) -> Any:
         x, y = parameters["t_cal_spt"] - 1.0, parameters["e_cal_spt"] - 1.0
         (xx, xy), (_, yy) = self._precision

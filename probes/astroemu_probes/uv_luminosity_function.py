@@ -17,15 +17,23 @@ import copy
 import itertools
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.catalog import load_catalog
+from astroemu.catalog import load_catalog, write_table
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.files import FileName
-from astroemu.likelihood import barlow_gaussian, draw_split_gaussian, gaussian, split_gaussian
+from astroemu.likelihood import (
+    barlow_gaussian,
+    draw_barlow_gaussian,
+    draw_split_gaussian,
+    gaussian,
+    log_norm_barlow,
+    split_gaussian,
+)
 from astroemu.model import DoubleCountingWarning
 from astroemu.namespace import Namespace
 from astroemu.panel import Panel
@@ -91,7 +99,7 @@ class UVLuminosityFunction(Probe):
                     f"m_uv_min = {m_uv_min} and m_uv_max = {m_uv_max} leave nothing of {reference!r}; remove it"
                 )
         _warn_overlaps(sets)
-        table = table[keep]
+        table = self._table = table[keep]
         self.papers = _papers(table)
         self.reference = tuple(str(value) for value in table["reference"])
         self.z, self.m_uv, phi, up, low, n_sigma = (
@@ -135,17 +143,40 @@ class UVLuminosityFunction(Probe):
         return xp.sum(terms, axis=-1)
 
     def simulate(
-        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """The same galaxies' bins in another sky, in linear phi; ``barlow`` is no density of data."""
-        if self._errors == "barlow":
-            raise NotImplementedError('errors = "barlow" is no density from which data could be drawn')
+        """The same bins of another sky, in linear phi; a non-detection becomes a measurement around zero."""
+        phi, low, high = (part[0] for part in self._widths(predictions["log10_uv_lf"]))
+        draw = draw_barlow_gaussian if self._errors == "barlow" else draw_split_gaussian
+        mock = copy.copy(self)
+        mock.phi = draw(phi, low, high, rng)
+        mock.is_limit, mock.limit = np.zeros(len(phi), dtype=bool), np.full(len(phi), np.nan)
+        return mock
+
+    def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
+        """Zero but for ``barlow``, which is not normalised."""
+        if self._errors != "barlow":
+            return super().log_normalisation(predictions, parameters)
+        return np.sum(log_norm_barlow(*self._widths(predictions["log10_uv_lf"])[1:]), axis=-1)
+
+    def _widths(self, model: Prediction) -> tuple[Array, Array, Array]:
+        """phi, and its lower and upper error with the emulator's: ``(n, bins)`` each."""
+        phi = np.exp(_LN10 * model.value)
+        extra = 0.0 * phi if model.error is None else _LN10 * phi * model.error
         low, high = self.error_low, self.error_high
         if self._errors == "symmetric":
             low = high = 0.5 * (low + high)
-        mock = copy.copy(self)
-        mock.phi = draw_split_gaussian(np.exp(_LN10 * predictions["log10_uv_lf"].value[0]), low, high, rng)
-        return mock
+        return phi, np.hypot(low, extra), np.hypot(high, extra)
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """The bins that are used."""
+        table = self._table.copy()
+        table["phi"][:] = np.where(self.is_limit, self.limit, self.phi)
+        table["kind"] = np.where(self.is_limit, "upper", "measurement")
+        measured = ~self.is_limit
+        table["err_up"][measured], table["err_lo"][measured] = self.error_high[measured], self.error_low[measured]
+        write_table(folder / f"{name}.ecsv", table)
+        return {"catalog": f"{name}.ecsv"}
 
     def panels(self) -> tuple[Panel, ...]:
         """One a redshift."""

@@ -73,27 +73,16 @@ def test_a_sampler_conforms_in_processes_of_its_own(name):
         lambda: UVLuminosityFunction(sets={"Harikane+2023": (9.0, 12.0)}, m_uv_min=-24.0),
         lambda: UVLuminosityFunction(errors="symmetric"),
         lambda: PowerSpectrum21cm(likelihood="gaussian", fields=("A",)),
+        lambda: PowerSpectrum21cm(fields=("A",)),
+        lambda: OpticalDepth(reference="Qin+2020", errors="barlow"),
+        lambda: UVLuminosityFunction(errors="barlow"),
+        lambda: NeutralFraction(references=("McGreer+2015", "Zhu+2024", "Spina+2024", "Mason+2019"), z_min=0.0),
     ],
 )
 def test_what_a_probe_simulates_is_recovered(probe):
     report = check_probe(probe())
     report.demand()
     assert {f.check: f.outcome for f in report.findings}["simulate, then fit"] == "passed"
-
-
-@pytest.mark.parametrize(
-    "probe",
-    [
-        lambda: OpticalDepth(errors="barlow"),
-        lambda: UVLuminosityFunction(errors="barlow"),
-        lambda: NeutralFraction(),
-        lambda: PowerSpectrum21cm(),
-    ],
-)
-def test_what_is_no_density_of_data_is_not_simulated(probe):
-    finding = check_probe(probe()).findings[-1]
-    assert finding.check == "simulate, then fit" and finding.outcome == "skipped"
-    assert "draw" in finding.detail
 
 
 def test_the_command_prints_the_table_of_every_kind_of_a_name():

@@ -46,6 +46,16 @@ def test_it_is_fitted_by_name(stranger, name):
     assert (stranger.folder / name / f"predictive_{name}.png").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("name", PLUGINS.values())
+def test_it_draws_and_writes_mock_data_that_it_reads(stranger, name):
+    stranger.astroemu("mock", name, "--draw", "--out", f"mock_{name}")
+    truth = json.loads((stranger.folder / f"mock_{name}" / "truth.json").read_text())["parameters"]
+    read = "import sys, astroemu; m = astroemu.load_model(sys.argv[1]); "
+    point = f"t = {truth!r}; print(m.log_likelihood([[t[n] for n in m.names]])[0])"
+    said = stranger.run("-c", read + point, f"mock_{name}/{name}.toml")
+    assert -1e3 < float(said) < 1e3
+
+
 @pytest.mark.slow
 def test_it_joins_the_default_fit(stranger):
     stranger.astroemu("fit", "--set", "probes.global_21cm={}", "--out", "joint", "--no-report", *QUICK[:2])

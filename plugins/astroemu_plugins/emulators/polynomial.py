@@ -105,6 +105,10 @@ class PolynomialEmulator(Emulator):
                 raise DataError(f"the array {name!r} has the shape {self._arrays[name].shape}, not {shape}")
         if powers.shape[1] != len(box) or powers.min() < 0 or not set(prefactor) <= set(box):
             raise DataError("the powers or the prefactor do not fit the parameters")
+        training = self.provenance.get("training")
+        if not isinstance(training, Mapping) or not isinstance(training.get("state_error"), bool):
+            raise DataError("the provenance does not say under training.state_error whether the error is stated")
+        self._state_error = bool(training["state_error"])
         self._basis = _Basis(np.array(list(box.values())), powers)
         self._exponent = np.array([self._prefactor.get(name, 0.0) for name in box])
 
@@ -127,7 +131,7 @@ class PolynomialEmulator(Emulator):
         columns = np.concatenate(chosen)
         mean, scale = arrays["mean"][columns], arrays["scale"][columns]
         components = np.ascontiguousarray(arrays["components"][:, columns] * scale)
-        error = arrays["error"][columns] if self.provenance["training"]["state_error"] else None
+        error = arrays["error"][columns] if self._state_error else None
         proportional = bool(self._exponent.any())
 
         def evaluate(theta: Any, observables: Mapping[str, Prediction], xp: Namespace) -> dict[str, Prediction]:  # noqa: ARG001

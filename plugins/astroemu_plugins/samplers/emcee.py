@@ -239,6 +239,8 @@ class Chain:
         self.sampler = emcee.EnsembleSampler(
             walkers, len(counted.names), log_posterior, moves=moves[move](), vectorize=True
         )
+        # emcee wraps it in one that prints a traceback of whatever passes, an interrupt too.
+        self.sampler.log_prob_fn = log_posterior
         self._steps: Iterator[Any] = iter(())
 
     @property

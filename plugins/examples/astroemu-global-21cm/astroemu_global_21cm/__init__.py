@@ -25,9 +25,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from astroemu import Catalog, FileName, Panel, Prediction, Probe, Requirement, load_catalog
+from astroemu.catalog import write_table
 from astroemu.errors import ConfigurationError
 
 Array = NDArray[np.float64]
@@ -98,13 +100,23 @@ class Global21cm(Probe):
         return -0.5 * (xp.sum(r * weighted, axis=-1) - fitted + norm)
 
     def simulate(
-        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
         """Another sky of the same noise; its foreground makes no difference and is none."""
         mock = copy.copy(self)
-        mock.t_sky = predictions["t_b"].value[0] + self.error * rng.standard_normal(len(self.nu))
+        signal = predictions["t_b"]
+        total = self.error if signal.error is None else np.hypot(self.error, signal.error[0])
+        mock.t_sky = signal.value[0] + (0.0 if rng is None else total * rng.standard_normal(len(self.nu)))
         mock.residual = mock._without_foreground(mock.t_sky)
         return mock
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """The channels that are used."""
+        table = Table({"nu": self.nu, "t_sky": self.t_sky, "error": self.error})
+        for column, unit in (("nu", "MHz"), ("t_sky", "mK"), ("error", "mK")):
+            table[column].unit = unit
+        write_table(folder / f"{name}.ecsv", table)
+        return {"catalog": f"{name}.ecsv"}
 
     def panels(self) -> tuple[Panel, ...]:
         """Data and model, both less the foreground that fits them best: what is left to compare."""

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from astroemu import FileName, Panel, Parameter, Prediction, Probe, Requirement, load_catalog
+from astroemu.catalog import write_table
 from astroemu.distribution import Uniform
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.likelihood import draw_split_gaussian, split_gaussian
@@ -128,16 +130,31 @@ class JWSTLuminosityFunction(Probe):
         return xp.sum(split_gaussian(phi, self.phi, self.error_low, self.error_high, xp, extra), axis=-1)
 
     def simulate(
-        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator
+        self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
         """The same bins of another sky."""
         from astroemu.namespace import NUMPY
 
         mock = copy.copy(self)
-        phi_0 = 10.0 ** predictions["log10_uv_lf"].value.reshape(1, len(self.z), len(_OFFSETS))
-        phi = np.sum(phi_0 * _kernel(parameters["sigma_uv"], NUMPY), axis=-1)[0]
-        mock.phi = draw_split_gaussian(phi, self.error_low, self.error_high, rng)
+        model, shape = predictions["log10_uv_lf"], (1, len(self.z), len(_OFFSETS))
+        parts = 10.0 ** model.value.reshape(shape) * _kernel(parameters["sigma_uv"], NUMPY)
+        extra = 0.0 if model.error is None else np.sum(_LN10 * parts * model.error.reshape(shape), axis=-1)[0]
+        low, high = np.hypot(self.error_low, extra), np.hypot(self.error_high, extra)
+        mock.phi = draw_split_gaussian(np.sum(parts, axis=-1)[0], low, high, rng)
+        mock.is_limit = np.zeros(len(self.z), dtype=bool)  # a non-detection becomes a measurement around zero
         return mock
+
+    def save(self, folder: Path, name: str) -> dict[str, Any]:
+        """The bins that are used."""
+        columns: dict[str, Any] = {"reference": np.full(len(self.z), self.reference), "z": self.z, "M_UV": self.m_uv}
+        columns |= {"phi": np.where(self.is_limit, self.limit, self.phi)}
+        columns |= {"err_up": self.error_high, "err_lo": self.error_low, "n_sigma": np.ones(len(self.z))}
+        table = Table({**columns, "kind": np.where(self.is_limit, "upper", "measurement")})
+        table["n_sigma"][self.is_limit] = (self.limit / self.error_high)[self.is_limit]
+        for column in ("M_UV", "phi", "err_up", "err_lo"):
+            table[column].unit = _COLUMNS[column]
+        write_table(folder / f"{name}.ecsv", table)
+        return {"catalog": f"{name}.ecsv"}
 
     def panels(self) -> tuple[Panel, ...]:
         """One a redshift. The curve is phi_0, without scatter: what lies above it is what bursts explain."""

@@ -1,0 +1,247 @@
+"""Fuzz files: ``python tests/fuzz/files.py --n 20000 --seed 1``.
+
+Small valid training sets, samples, emulators and ECSV catalogs, damaged at random: flipped and cut bytes, arrays
+of other shapes and types, huge declared sizes, missing parts, strange attributes, nesting and links. Each
+must be read or refused with an AstroemuError, in bounded memory. The reader runs in a child process,
+so that a crash of the HDF5 library is counted too. The seeds that failed are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import random
+import resource
+import shutil
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from astroemu.catalog import Catalog
+from astroemu.errors import AstroemuError
+from astroemu.observable import Axis, Observable
+from astroemu.samples import Samples
+from astroemu.trained import load_emulator
+from astroemu.training_set import TrainingSet
+
+#: Address space that a reader may take beyond what it has, and seconds for one file.
+MEMORY, PATIENCE = 1 << 30, 8.0
+ECSV = """# %ECSV 1.0
+# ---
+# datatype:
+# - {name: z, datatype: float64, description: redshift}
+# - {name: x, unit: Mpc, datatype: float64}
+# - {name: source, datatype: string}
+# meta: !!omap
+# - {origin: made}
+# schema: astropy-2.0
+z x source
+5.0 1.0 a
+6.0 2.0 b
+"""
+
+
+def make(folder: Path) -> dict[str, Path]:
+    """Write one valid file of each kind."""
+    from astroemu_plugins.emulators.polynomial import PolynomialEmulator
+
+    rng = np.random.default_rng(0)
+    axis = Axis("z", np.linspace(5.0, 9.0, 6))
+    observables = {"line": Observable("line", (axis,)), "number": Observable("number")}
+    theta = rng.uniform(1.0, 2.0, (60, 2))
+    values = {"line": theta[:, :1] * axis.values, "number": theta.sum(axis=1)}
+    box = {name: {"low": 1.0, "high": 2.0} for name in "ab"}
+    data = TrainingSet(
+        ("a", "b"), theta, observables, {k: v.astype(np.float32) for k, v in values.items()}, {"parameters": box}
+    )
+    paths = {kind: folder / f"{kind}.h5" for kind in ("training", "samples", "emulator")}
+    data.save(paths["training"])
+    one = rng.normal(size=50)
+    Samples(("a", "b"), rng.normal(size=(50, 2)), one, one, one, "emcee", 50.0, True, "made", 100).save(
+        paths["samples"]
+    )
+    PolynomialEmulator.train(data, PolynomialEmulator.trial, seed=1, log=lambda *_: None).save(paths["emulator"])
+    paths["ecsv"] = folder / "catalog.ecsv"
+    paths["ecsv"].write_text(ECSV)
+    return paths
+
+
+def flip(path: Path, rng: random.Random) -> None:
+    """Change, cut or double bytes."""
+    content = bytearray(path.read_bytes())
+    action = rng.randrange(4)
+    if action == 0:
+        del content[rng.randrange(len(content)) :]
+    elif action == 1:
+        at = rng.randrange(len(content))
+        content[at:at] = content[at : at + rng.randrange(500)]
+    else:
+        # The structure lies at the head of a file this small; half of the changes go there.
+        head = len(content) if rng.random() < 0.5 else min(2048, len(content))
+        for _ in range(rng.choice([1, 1, 2, 8, 64])):
+            content[rng.randrange(head)] = rng.choice([rng.randrange(256), 0, 255])
+    path.write_bytes(content)
+
+
+def restructure(path: Path, rng: random.Random) -> None:
+    """Change the objects of an HDF5 file."""
+    with h5py.File(path, "r+") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        name = rng.choice(names)
+        _CHANGES[rng.randrange(len(_CHANGES))](file, name, rng)
+
+
+def _remove(file: Any, name: str, rng: random.Random) -> None:
+    del file[name]
+
+
+def _reshape(file: Any, name: str, rng: random.Random) -> None:
+    del file[name]
+    shape = rng.choice([(), (0,), (1,), (3, 3), (50,), (60,), (50, 2), (60, 2), (2, 3, 4, 5)])
+    kind = rng.choice(["f8", "f4", "i8", "u1", "c16", "S5", "?", "f2"])
+    file[name] = np.zeros(shape, dtype=kind)
+
+
+def _huge(file: Any, name: str, rng: random.Random) -> None:
+    del file[name]
+    shape = rng.choice([(1 << 40,), (1 << 20, 1 << 20), (1 << 33, 2), (60, 1 << 38)])
+    file.create_dataset(name, shape=shape, dtype="f8", chunks=rng.choice([None, True]), fillvalue=0.0)
+
+
+def _not_finite(file: Any, name: str, rng: random.Random) -> None:
+    if isinstance(file[name], h5py.Dataset) and file[name].dtype.kind == "f" and file[name].size:
+        file[name][...] = rng.choice([math.nan, math.inf, -math.inf, 1e308])
+
+
+def _attribute(file: Any, name: str, rng: random.Random) -> None:
+    item = rng.choice([file, file[name]])
+    key = rng.choice([*item.attrs, "format", "strange"])
+    deep = "[" * 10_000 + "]" * 10_000
+    strange = [-1, 10**18, math.nan, "", "{}", "[]", "null", deep, b"\xff", np.zeros((3, 3)), "[1, 2]", h5py.Empty("f")]
+    item.attrs[key] = rng.choice(strange)
+
+
+def _link(file: Any, name: str, rng: random.Random) -> None:
+    del file[name]
+    links = [h5py.SoftLink("/theta"), h5py.SoftLink("/" + name), h5py.ExternalLink("/etc/hostname", "/")]
+    file[name] = rng.choice(links)
+
+
+def _loop(file: Any, name: str, rng: random.Random) -> None:
+    file.create_group(f"loop{rng.random()}")["again"] = file["/"]
+
+
+def _deep(file: Any, name: str, rng: random.Random) -> None:
+    file.create_group("/".join("g" * rng.choice([5, 40, 400])))
+
+
+def _text(file: Any, name: str, rng: random.Random) -> None:
+    del file[name]
+    file[name] = rng.choice(["", "{", "[]", "{}", "null", "[" * 50_000, '{"low": NaN}', "1e999"])
+
+
+_CHANGES = (_remove, _reshape, _huge, _not_finite, _attribute, _link, _loop, _deep, _text)
+
+
+def damage(seed: int, sources: dict[str, Path], folder: Path) -> tuple[str, Path]:
+    """Write the file of a seed; return its kind and path."""
+    rng = random.Random(seed)
+    kind = rng.choice([*sources, "samples", "training", "emulator"])
+    path = folder / f"fuzzed{sources[kind].suffix}"
+    shutil.copyfile(sources[kind], path)
+    if kind == "ecsv" or rng.random() < 0.55:
+        flip(path, rng)
+    else:
+        restructure(path, rng)
+    return kind, path
+
+
+def read(kind: str, path: Path) -> str:
+    """``read`` or ``refused``; anything else is raised."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if kind == "training":
+                TrainingSet.load(path)
+            elif kind == "samples":
+                Samples.load(path)
+            elif kind == "ecsv":
+                Catalog(path.name, path).table({"z": "", "x": "Mpc"})
+            else:
+                emulator = load_emulator(path)
+                middle = np.array([[0.5 * sum(emulator.bounds[name]) for name in emulator.parameters]])
+                emulator.predict(middle)
+    except AstroemuError:
+        return "refused"
+    return "read"
+
+
+def _work(folder: str, first: int, last: int, pipe: Any) -> None:
+    """Read the files of some seeds and send what became of each."""
+    warnings.simplefilter("ignore")
+    sources = make(Path(folder))
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    for seed in range(first, last):
+        kind, path = damage(seed, sources, Path(folder))
+        pipe.send((seed, "begun", kind))
+        try:
+            pipe.send((seed, read(kind, path), ""))
+        except Exception:
+            pipe.send((seed, "FAILED", traceback.format_exc(limit=-3)))
+    pipe.send((last, "end", ""))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long")
+    options = parser.parse_args()
+    found, failed, start = Counter[str](), [], time.monotonic()
+    seed, last = options.seed, options.seed + options.n
+    while seed < last and time.monotonic() - start < options.seconds:
+        with tempfile.TemporaryDirectory() as folder:
+            ours, theirs = multiprocessing.Pipe(duplex=False)
+            worker = multiprocessing.Process(target=_work, args=(folder, seed, last, theirs))
+            worker.start()
+            theirs.close()
+            while time.monotonic() - start < options.seconds:
+                try:
+                    if not ours.poll(PATIENCE):
+                        raise EOFError
+                    number, what, detail = ours.recv()
+                except EOFError:
+                    print(f"seed {seed}: the reader {'hung' if worker.is_alive() else 'crashed'}", flush=True)
+                    failed.append(seed)
+                    found["HUNG" if worker.is_alive() else "CRASHED"] += 1
+                    seed += 1
+                    break
+                seed = number
+                if what == "end":
+                    break
+                if what != "begun":
+                    found[what] += 1
+                    seed += 1
+                if what == "FAILED":
+                    failed.append(number)
+                    if len(failed) <= 20:
+                        print(f"seed {number}:\n{detail}", flush=True)
+            worker.kill()
+            worker.join()
+    print(f"{sum(found.values())} damaged files from seed {options.seed}: {dict(found)}")
+    print(f"failed seeds: {failed[:100]}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
