@@ -10,12 +10,10 @@ samples cover the new posterior: the effective sample size says how far, and too
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +135,8 @@ def reweight(
         if out is not None
         else RunFolder.fresh(run.path.resolve().parent, f"{run.path.resolve().name}_reweighted")
     )
-    folder.start(run.configuration_file, _resolved(run, configuration), None)
+    resolved = {"path": str(configuration.path), "configuration": dict(configuration.raw)}
+    folder.start(run.configuration_file, resolved, None)
     summary = summarise(
         made,
         model,
@@ -253,8 +252,3 @@ def _demand_same_likelihood(run: RunFolder, model: Model, samples: Samples, chec
             f"{run.path}: ln L of a sample was {there[j]:.4f} and is {here[j]:.4f} now. The likelihood has changed "
             "since the run, with the versions of its programs or a file; fit anew with astroemu fit"
         )
-
-
-def _resolved(run: RunFolder, configuration: Configuration) -> dict[str, Any]:
-    path = json.loads(run.resolved_file.read_text())["path"]
-    return {"path": path, "configuration": dict(configuration.raw)}
