@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +20,7 @@ from astroemu.bounds import read_text
 from astroemu.direct import Direct
 from astroemu.distribution import distribution_from
 from astroemu.engine import EngineName
-from astroemu.errors import ConfigurationError, closest, listing, located
+from astroemu.errors import AstroemuError, ConfigurationError, closest, listing, located
 from astroemu.files import resolve
 from astroemu.model import Model
 from astroemu.options import build, check
@@ -101,8 +103,25 @@ class Configuration:
         """Name a table of the file for a message."""
         return f"{self.path}, [{'.'.join(keys)}]" if keys else str(self.path)
 
+    def overridden(self, overrides: Sequence[str]) -> Configuration:
+        """Return this configuration with some keys set, each as ``key.key=value``.
+
+        Raises
+        ------
+        ConfigurationError
+            If one does not read so, or what comes out is no valid configuration.
+        """
+        raw = deepcopy(dict(self.raw))
+        for override in overrides:
+            _override(raw, override)
+        return configuration_from(raw, self.path)
+
+    def only(self, probes: Collection[str]) -> Configuration:
+        """Return this configuration with no other probes than these."""
+        return self.without([name for name in self.document.probes if name not in probes])
+
     def without(self, probes: Sequence[str]) -> Configuration:
-        """Return this configuration with some of its probes left out.
+        """Return this configuration with some of its probes left out, and the priors that only they need.
 
         Raises
         ------
@@ -116,7 +135,22 @@ class Configuration:
                     f"{self.path} has no probe {name!r}.{closest(name, kept)} It has {listing(kept)}"
                 )
             del kept[name]
-        return configuration_from({**self.raw, "probes": kept}, self.path)
+        left = configuration_from({**self.raw, "probes": kept}, self.path)
+        orphans = left._orphans({name: self.document.probes[name] for name in probes})
+        parameters = {name: table for name, table in self.raw["parameters"].items() if name not in orphans}
+        return configuration_from({**left.raw, "parameters": parameters}, self.path) if orphans else left
+
+    def _orphans(self, dropped: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Nuisance parameters of probes that were dropped, with a prior stated here, that nothing else takes."""
+        orphans: set[str] = set()
+        for name, options in dropped.items():
+            with suppress(AstroemuError):  # one that cannot be built may be why it is left out
+                orphans |= {p.name for p in self._probe(name, options).parameters} & set(self.document.parameters)
+        if orphans:
+            orphans -= {p.name for probe in self.probes().values() for p in probe.parameters}
+            providers = {**self.emulators(), **self.simulators(), **self.derived()}
+            orphans -= {name for provider in providers.values() for name in provider.parameters}
+        return orphans
 
     def prior(self) -> Prior:
         """Build the prior from ``[parameters]``."""
@@ -170,16 +204,18 @@ class Configuration:
 
     def probes(self) -> dict[str, Probe]:
         """Construct the probes of ``[probes]``."""
-        built = {}
-        for name, options in self.document.probes.items():
-            where = self.where("probes", name)
-            options = dict(options)
-            plugin = options.pop("plugin", name)
-            if not isinstance(plugin, str):
-                raise ConfigurationError(f"{where}: plugin = {plugin!r} must be the name of a probe")
-            with located(where):
-                built[name] = build(PROBES.load(plugin), options, where, self.path.parent)
-        return built
+        return {name: self._probe(name, options) for name, options in self.document.probes.items()}
+
+    def _probe(self, name: str, options: Mapping[str, Any]) -> Probe:
+        where = self.where("probes", name)
+        options = dict(options)
+        plugin = options.pop("plugin", name)
+        if not isinstance(plugin, str):
+            raise ConfigurationError(f"{where}: plugin = {plugin!r} must be the name of a probe")
+        with located(where):
+            probe = build(PROBES.load(plugin), options, where, self.path.parent)
+        assert isinstance(probe, Probe)
+        return probe
 
     def model(self) -> Model:
         """Build the joint model."""

@@ -92,7 +92,7 @@ class Exported:
         Weighted samples are drawn anew with equal weights, by default as many as there are effective
         ones; the group ``weighted`` holds them as they are.
         """
-        xarray = _needed("xarray", "arviz")
+        xarray = needed("xarray", "arviz")
         samples = self.samples
         logs = dict(zip(_COLUMNS[1:], self._logs(), strict=True))
         equal = bool(np.ptp(samples.log_weight) < 1e-9)
@@ -122,7 +122,7 @@ class Exported:
 
     def getdist(self) -> Any:
         """Return :class:`getdist.MCSamples`."""
-        getdist = _needed("getdist", "getdist")
+        getdist = needed("getdist", "getdist")
         known = {name: [_limit(edge) for edge in edges] for name, edges in self.range.items()}
         return getdist.MCSamples(
             samples=self.values,
@@ -135,15 +135,18 @@ class Exported:
         )
 
     def anesthetic(self) -> Any:
-        """Return :class:`anesthetic.MCMCSamples`, weighted."""
-        anesthetic = _needed("anesthetic", "anesthetic")
-        return anesthetic.MCMCSamples(
-            self.values,
-            columns=list(self.names),
-            labels=[f"${self.latex[name]}$" for name in self.names],
-            weights=self.samples.weight,
-            logL=self.samples.log_likelihood,
-        )
+        """Return :class:`anesthetic.NestedSamples` where births are known, else :class:`anesthetic.MCMCSamples`.
+
+        Of a nested run anesthetic makes weights of its own, from the births.
+        """
+        anesthetic = needed("anesthetic", "anesthetic")
+        columns = {"columns": list(self.names), "labels": [f"${self.latex[name]}$" for name in self.names]}
+        samples = self.samples
+        if samples.log_birth is not None:
+            return anesthetic.NestedSamples(
+                self.values, logL=samples.log_likelihood, logL_birth=samples.log_birth, **columns
+            )
+        return anesthetic.MCMCSamples(self.values, weights=samples.weight, logL=samples.log_likelihood, **columns)
 
     def _logs(self) -> tuple[Array, Array]:
         return self.samples.log_likelihood, self.samples.log_prior
@@ -195,7 +198,7 @@ def _write(path: Path, write: Callable[[Path], object]) -> list[Path]:
 
 
 def _write_arviz(exported: Exported, path: Path) -> list[Path]:
-    _needed("h5netcdf", "arviz")
+    needed("h5netcdf", "arviz")
     tree = exported.arviz()
     return _write(path, lambda temporary: tree.to_netcdf(temporary, engine="h5netcdf"))
 
@@ -247,13 +250,20 @@ _FORMS: Mapping[str, tuple[str, Callable[[Exported, Path], list[Path]]]] = {
 }
 
 
-def _needed(module: str, extra: str) -> Any:
+def needed(module: str, extra: str) -> Any:
+    """Import a package that comes with an extra.
+
+    Raises
+    ------
+    PluginError
+        If it is not installed.
+    """
     from importlib import import_module
 
     try:
         return import_module(module)
     except ImportError as error:
-        raise PluginError(f"this form needs {module} ({error}): pip install 'astroemu-inference[{extra}]'") from None
+        raise PluginError(f"this needs {module} ({error}): pip install 'astroemu-inference[{extra}]'") from None
 
 
 def _resampled(weight: Array, n: int) -> NDArray[np.intp]:

@@ -74,7 +74,7 @@ def fit(
         folder = _folder(configuration, out, identity if resume else None)
         if not folder.finished:
             if not folder.identity_file.is_file():
-                folder.start(configuration, _resolved(configuration, name, seed), identity)
+                folder.start(configuration.path, _resolved(configuration, name, seed), identity)
             model.profile = Profile() if profile else None
             _run(folder, configuration, model, pool, algorithm, seed, report)
     processes.from_first(str(folder.path))

@@ -18,7 +18,7 @@ from astroemu.configuration import Configuration
 from astroemu.errors import RunFolderError
 from astroemu.files import looks_like_path, resolve, sha256, strict_json, write_atomically
 from astroemu.model import Model
-from astroemu.provenance import distributions, inputs, versions
+from astroemu.provenance import data_files, distributions, versions
 from astroemu.sampler import Sampler
 
 #: Keys of a configuration that do not change what is computed, or are kept under a name of their own.
@@ -56,7 +56,6 @@ class Identity:
         found = versions(algorithm.packages)
         moving = {name: found.pop(name) for name in ("astroemu-inference", *algorithm.packages) if name in found}
         moving |= distributions([*model.probes.values(), *model.providers.values(), algorithm])
-        files = {k: v for k, v in inputs(model, configuration).items() if not k.startswith("configuration ")}
         paths: dict[str, str] = {}
         chosen = {
             "configuration": {k: v for k, v in configuration.raw.items() if k not in _APART},
@@ -67,7 +66,7 @@ class Identity:
             "seed": seed,
             "parameters": list(model.names),
             "engine": model.engine.name,
-            "sha256": files,
+            "sha256": data_files(model),
             "versions": moving,
         }
         may = {"versions": found, "host": platform.node(), "processes": processes, "paths": paths}
@@ -109,7 +108,7 @@ class Identity:
         RunFolderError
             If something that must match does not: it names every field and both values.
         """
-        here, there = _flat(self.must_match), _flat(other.must_match)
+        here, there = flat(self.must_match), flat(other.must_match)
         lines = [
             f"  {key}: {_shown(there, key)} in the folder, {_shown(here, key)} now"
             for key in sorted(here.keys() | there.keys())
@@ -136,10 +135,11 @@ def _by_content(value: Any, base: Path, paths: dict[str, str], key: str = "") ->
     return value
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as one, with dotted keys."""
     if not isinstance(value, Mapping):
         return {prefix: value}
-    return {k: v for key, item in value.items() for k, v in _flat(item, f"{prefix}.{key}" if prefix else key).items()}
+    return {k: v for key, item in value.items() for k, v in flat(item, f"{prefix}.{key}" if prefix else key).items()}
 
 
 def _shown(flat: Mapping[str, Any], key: str) -> str:

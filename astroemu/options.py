@@ -48,6 +48,12 @@ def build(cls: type, options: Mapping[str, Any], where: str, base: Path | None =
         raise ConfigurationError(f"{where}: {error}") from None
 
 
+def with_defaults(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of a plugin, as written, with the defaults of those that are not."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    return {p.name: p.default for p in parameters if p.default is not p.empty} | dict(options)
+
+
 def check(schema: Any, value: Any, where: str, base: Path | None = None) -> Any:
     """Validate a value against a pydantic model or a typed dictionary, with errors in plain words.
 

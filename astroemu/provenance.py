@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
 from typing import Any
 
 from astroemu.configuration import Configuration
@@ -14,9 +15,17 @@ from astroemu.model import Model
 _PACKAGES = ("astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest", "nautilus-sampler")
 
 
-def inputs(model: Model, configuration: Configuration) -> dict[str, str]:
-    """SHA-256 of every catalog, emulator and configuration used, by name."""
-    found = {f"configuration {configuration.path.name}": sha256(configuration.path)}
+def inputs(model: Model, configuration: Configuration, file: Path | None = None) -> dict[str, str]:
+    """SHA-256 of every catalog, emulator and configuration used, by name.
+
+    ``file`` is a copy of the configuration's file, where that one may be gone.
+    """
+    return {f"configuration {configuration.path.name}": sha256(file or configuration.path), **data_files(model)}
+
+
+def data_files(model: Model) -> dict[str, str]:
+    """SHA-256 of every catalog and emulator used, by name."""
+    found: dict[str, str] = {}
     for provider in model.providers.values():
         found |= {f"emulator {name}": digest for name, digest in provider.sources.items()}
     for probe in model.probes.values():

@@ -126,6 +126,10 @@ class RunFolder:
         return self.path / "resolved.json"
 
     @property
+    def configuration_file(self) -> Path:
+        return self.path / "configuration.toml"
+
+    @property
     def identity_file(self) -> Path:
         return self.path / "identity.json"
 
@@ -133,11 +137,15 @@ class RunFolder:
     def record_file(self) -> Path:
         return self.path / "likelihoods.record"
 
-    def start(self, configuration: Configuration, resolved: Mapping[str, Any], identity: Identity) -> None:
-        """Write what goes in; the identity last, so that its presence means a run that can be resumed."""
-        shutil.copyfile(configuration.path, self.path / "configuration.toml")
+    def start(self, configuration: Path, resolved: Mapping[str, Any], identity: Identity | None) -> None:
+        """Write what goes in; the identity last, so that its presence means a run that can be resumed.
+
+        A run that no sampler makes has none.
+        """
+        shutil.copyfile(configuration, self.configuration_file)
         self._json(self.resolved_file, resolved)
-        identity.save(self.identity_file)
+        if identity is not None:
+            identity.save(self.identity_file)
 
     def finish(self, samples: Samples, summary: Mapping[str, Any]) -> None:
         """Write what came out; the summary last, so that its presence means a finished run."""

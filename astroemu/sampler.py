@@ -82,11 +82,14 @@ class Traits:
         Sizes of the batches that it evaluates: of any size, of few sizes, or points one by one.
     minus_infinity : {"taken", "floored"}
         Whether it takes a log-likelihood of minus infinity, or hands itself a finite floor instead.
+    nested : bool
+        Whether its samples have an evidence and ``log_birth``, which ``astroemu tension`` needs.
     """
 
     needs: Literal["prior_transform", "log_density", "gradient"] = "prior_transform"
     batch: Literal["variable", "fixed", "scalar"] = "variable"
     minus_infinity: Literal["taken", "floored"] = "taken"
+    nested: bool = False
 
     def __str__(self) -> str:
         return f"needs {self.needs}; batches {self.batch}; -inf {self.minus_infinity}"

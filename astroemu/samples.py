@@ -47,6 +47,13 @@ class Samples:
         Likelihood evaluations, of points.
     diagnostics : mapping
         Numbers of this sampler (autocorrelation times, acceptance, insertion order, ...).
+    log_birth : (n,) array, optional
+        Of a nested sampler: the log-likelihood above which each point was drawn, minus infinity for those drawn from
+        the prior. With it the volumes can be drawn anew (:mod:`astroemu.tension`); it asks for all points, also those
+        without weight.
+    log_volume : float
+        Natural logarithm of the share of the prior that these points cover: below zero where the rest has no
+        likelihood at all.
     """
 
     names: tuple[str, ...]
@@ -62,6 +69,8 @@ class Samples:
     log_evidence: float | None = None
     log_evidence_err: float | None = None
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    log_birth: Array | None = None
+    log_volume: float = 0.0
 
     def __post_init__(self) -> None:
         if self.theta.ndim != 2 or not all(isinstance(name, str) for name in self.names):
@@ -69,12 +78,16 @@ class Samples:
         n = len(self.theta)
         if self.theta.shape != (n, len(self.names)):
             raise DataError(f"theta has the shape {self.theta.shape}; (n, {len(self.names)}) is needed")
-        for name in ("log_likelihood", "log_prior", "log_weight"):
+        for name in ("log_likelihood", "log_prior", "log_weight", *self._births):
             if getattr(self, name).shape != (n,):
                 raise DataError(f"{name} has the shape {getattr(self, name).shape}, not ({n},)")
-        for name in ("theta", "log_likelihood", "log_prior", "log_weight"):
+        for name in ("theta", "log_likelihood", "log_prior", "log_weight", *self._births):
             if getattr(self, name).dtype.kind != "f":
                 raise DataError(f"{name} does not hold floating-point numbers")
+
+    @property
+    def _births(self) -> tuple[str, ...]:
+        return () if self.log_birth is None else ("log_birth",)
 
     def __len__(self) -> int:
         return len(self.theta)
@@ -140,8 +153,10 @@ class Samples:
             with h5py.File(temporary, "w", track_order=True) as file:
                 file.attrs["format"] = FORMAT
                 file.attrs["samples"] = json.dumps(scalars, default=lambda value: value.tolist())
-                for name in ("theta", "log_likelihood", "log_prior", "log_weight"):
+                for name in ("theta", "log_likelihood", "log_prior", "log_weight", *self._births):
                     file[name] = getattr(self, name)
+                if self.log_birth is not None:
+                    file["log_birth"].attrs["log_volume"] = self.log_volume
 
         write_atomically(path, write)
 
@@ -165,6 +180,9 @@ class Samples:
             arrays = {name: file[name][()] for name in ("theta", "log_likelihood", "log_prior", "log_weight")}
             if not np.isfinite(arrays["theta"]).all() or any(np.isnan(array).any() for array in arrays.values()):
                 raise DataError(f"{path} holds samples that are not finite; it is damaged")
+            if "log_birth" in file:  # runs without births, and older files, have none
+                scalars["log_volume"] = float(file["log_birth"].attrs["log_volume"])
+                arrays["log_birth"] = file["log_birth"][()]
             return cls(**scalars, **arrays)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,15 @@ POSTERIOR_DRAWS = 1000
 
 
 def summarise(
-    samples: Samples, model: Model, configuration: Configuration, *, seed: int, wall_seconds: float
+    samples: Samples,
+    model: Model,
+    configuration: Configuration,
+    *,
+    seed: int,
+    wall_seconds: float,
+    file: Path | None = None,
 ) -> dict[str, Any]:
-    """Return the summary of a run, as written to ``summary.json``."""
+    """Return the summary of a run, as written to ``summary.json``; ``file`` is for :func:`inputs`."""
     best = samples.best()
     counts = model.counts
     return {
@@ -45,7 +52,7 @@ def summarise(
         },
         "diagnostics": dict(samples.diagnostics),
         "versions": versions(),
-        "inputs": inputs(model, configuration),
+        "inputs": inputs(model, configuration, file),
         "citations": citations(model),
     }
 

@@ -34,7 +34,9 @@ from astroemu.cli import (
     new,
     refine,
     report,
+    reweight,
     simulate,
+    tension,
     train,
     validate,
 )
@@ -65,6 +67,8 @@ def _common(
 app.command("fit")(fit.fit)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("tension")(tension.tension)
+app.command("reweight")(reweight.reweight)
 app.command("export")(export.export)
 app.command("cite")(cite.cite)
 app.command("list")(listing.listing)

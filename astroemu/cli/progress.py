@@ -1,9 +1,10 @@
-"""Progress on a terminal, or plain lines where there is none."""
+"""Progress on a terminal, or plain lines where there is none; warnings as plain lines too."""
 
 from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,24 @@ def shown(what: str) -> Iterator[Report]:
             yield report
     else:
         yield _lines(what)
+
+
+@contextmanager
+def warned() -> Iterator[None]:
+    """Print the warnings of a run as one line each, on the first process."""
+    from astroemu.model import DoubleCountingWarning
+    from astroemu.parallel import world
+    from astroemu.record import DivergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.showwarning = _plain
+        warnings.simplefilter("always" if world().first else "ignore", DoubleCountingWarning)
+        warnings.simplefilter("always", DivergenceWarning)
+        yield
+
+
+def _plain(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
 
 
 @contextmanager

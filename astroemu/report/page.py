@@ -18,6 +18,7 @@ import numpy as np
 
 from astroemu.citation import bibtex
 from astroemu.errors import AstroemuError, ConfigurationError
+from astroemu.evidence import bayes_factors, bayes_table
 from astroemu.files import new_file, write_atomically
 from astroemu.model import Model
 from astroemu.parameter import Parameter
@@ -121,15 +122,15 @@ def _together(runs: Mapping[str, RunFolder], first: Model) -> list[tuple[str, st
         picture = Path(folder) / "picture.png"
         if draw_corners(samples, first.prior, picture):
             sections.append(("Posteriors together", embedded(picture, "Overlaid marginals, 68 and 95 %")))
-        evidences = {
-            label: (s["log_evidence"], s["log_evidence_err"])
-            for label, s in summaries.items()
-            if s["log_evidence"] is not None
-        }
-        if len(evidences) > 1:
-            draw_evidence(evidences, picture)
-            note = "<p>Evidences compare models of the same data only.</p>"
-            sections.append(("Evidences", embedded(picture, "ln Z by run") + note))
+        if factors := bayes_table(runs, jeffreys=True):
+            body = f"<pre>{escape(factors)}</pre>"
+            reference, against = bayes_factors(runs)
+            alike = [reference, *(label for label, factor in against.items() if factor.log_b is not None)]
+            if len(alike) > 1:
+                evidences = {k: (summaries[k]["log_evidence"], summaries[k]["log_evidence_err"]) for k in alike}
+                draw_evidence(evidences, picture)
+                body = embedded(picture, "ln Z by run") + body
+            sections.append(("Evidences", body))
     return sections
 
 

@@ -20,18 +20,21 @@ from astroemu.samples import Samples
 Array = NDArray[np.float64]
 _PARTS = 10
 _POINTS = 6000
+#: Points of a nested run whose weight is below this (natural logarithm) of the largest one hide the scale of the rest.
+_WEIGHTLESS = 600.0
 
 
 def draw_trace(samples: Samples, prior: Prior, path: Path) -> None:
     """Draw a row for each parameter, and one for the log-likelihood."""
     columns = {name: samples[name] for name in samples.names} | {"ln L": samples.log_likelihood}
     labels = {name: plain_where_unsettable(prior[name]).label for name in samples.names} | {"ln L": r"$\ln L$"}
+    seen = np.flatnonzero(samples.log_weight > samples.log_weight.max() - _WEIGHTLESS)
+    shown = seen[np.unique(np.linspace(0, len(seen) - 1, min(_POINTS, len(seen))).astype(int))]
     chain = bool(np.ptp(samples.log_weight) < 1e-9)
     with style() as pyplot:
         shape = {"figsize": (9.0, 1.45 * len(columns)), "squeeze": False, "sharex": "col"}
         figure, axes = pyplot.subplots(len(columns), 2, width_ratios=(3, 1), **shape)
         for (left, right), (name, values) in zip(axes, columns.items(), strict=True):
-            shown = np.unique(np.linspace(0, len(values) - 1, min(_POINTS, len(values))).astype(int))
             left.plot(shown, values[shown], ",", color=COLOUR, alpha=0.7, rasterized=True)
             left.set_ylabel(labels[name].replace(" [", "\n["), fontsize=9)
             left.margins(x=0)

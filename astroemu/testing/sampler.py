@@ -75,7 +75,10 @@ def _run(sampler: Sampler, target: Target, seed: int = 1) -> Samples:
 
 def _known(make: Make, wall: bool, runs: dict[bool, Samples]) -> str:
     problem = Gaussian(wall=wall)
-    samples = runs[wall] = _run(make(), problem)
+    sampler = make()
+    samples = runs[wall] = _run(sampler, problem)
+    complete = samples.log_evidence is not None and samples.log_birth is not None
+    ensure(complete or not sampler.traits.nested, "its traits say nested, but it gives no evidence or no log_birth")
     return agrees(samples, problem)
 
 
@@ -97,6 +100,9 @@ def agrees(samples: Samples, problem: Gaussian) -> str:
     ensure(bool(np.all(pull < _ERRORS)), f"means {samples.mean()} instead of {mean} (+- {error})")
     spread = np.abs(samples.std() - width) / error
     ensure(bool(np.all(spread < _ERRORS)), f"widths {samples.std()} instead of {width} (+- {error})")
+    if samples.log_birth is not None:
+        born = bool(np.all(samples.log_birth < samples.log_likelihood))
+        ensure(born, "a point lies below the likelihood above which it was drawn (log_birth)")
     detail = f"means within {pull.max():.1f} errors, {samples.ess:.0f} effective samples"
     if samples.log_evidence is None:
         return f"{detail}; no evidence"

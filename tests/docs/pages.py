@@ -3,7 +3,7 @@
 An HTML comment before a block says so; readers do not see it:
 
     <!-- test: file NAME -->     written to NAME in the sandbox; other blocks use it
-    <!-- test: quick -->         fits are cut to some hundred steps (whole in the slow tests)
+    <!-- test: quick -->         fits and the like are cut short (whole in the slow tests)
     <!-- test: fragment -->      TOML that is no whole file: it has to be valid TOML
     <!-- test: parse, WHY -->    not run, for the reason given; commands of astroemu still have to exist
 

@@ -22,8 +22,12 @@ RUN = [
 ]  # fmt: skip
 COMMAND = typer.main.get_command(app)
 NAME = {"ids": lambda page: str(page.relative_to(REPOSITORY))}
-#: What a quick block adds to a fit.
-SHORT = "--no-report --set samplers.emcee.max_steps=150 --set samplers.ultranest.max_calls=5000"
+#: What a quick block adds to a command.
+SHORT = {
+    "fit": "--no-report --set samplers.emcee.max_steps=150 --set samplers.ultranest.max_calls=5000",
+    "tension": "--set samplers.ultranest.max_calls=5000",
+    "reweight": "--no-report --min-ess 1",
+}
 #: Pages that are run in the fast tests too; all are in the slow ones, with their long blocks cut and whole.
 FAST = ("docs/concepts.md", "docs/catalogs.md")
 
@@ -68,7 +72,9 @@ def stranger(tmp_path_factory):
     made = Stranger(tmp_path_factory.mktemp("docs"))
     tools = made.python.parent
     (tools / "astroemu").write_text(
-        f'#!/bin/bash\n[ "${{ASTROEMU_DOCS_QUICK:-}}" ] && [ "$1" = fit ] && set -- "$@" {SHORT}\n'
+        '#!/bin/bash\ncase "${ASTROEMU_DOCS_QUICK:-} $1" in\n'
+        + "".join(f'"1 {name}") set -- "$@" {options} ;;\n' for name, options in SHORT.items())
+        + "esac\n"
         f'exec {made.python} -m astroemu "$@"\n'
     )
     (tools / "pip").write_text(

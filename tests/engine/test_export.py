@@ -110,11 +110,23 @@ def test_getdist_reads_the_files_and_the_object(nested, tmp_path):
     assert read.ranges.getLower("log10_m_turn") == 8.0
 
 
-def test_anesthetic_reads_the_file(nested, tmp_path):
+def test_anesthetic_reads_a_chain(chain, tmp_path):
+    anesthetic = pytest.importorskip("anesthetic")
+    (path,) = export(chain, "anesthetic", tmp_path / "run.csv")
+    found, samples = anesthetic.read_csv(path), chain.samples()
+    assert_moments(found[list(samples.names)].mean().to_numpy(), samples.std(), samples, rtol=1e-6)
+    assert found.get_label("log10_f_star10") == r"$\log_{10} f_*$"
+
+
+def test_anesthetic_reads_a_nested_run_with_its_births(nested, tmp_path):
+    """Its own volumes, from the births, give the posterior and the evidence of the sampler."""
     anesthetic = pytest.importorskip("anesthetic")
     (path,) = export(nested, "anesthetic", tmp_path / "run.csv")
     found, samples = anesthetic.read_csv(path), nested.samples()
-    assert_moments(found[list(samples.names)].mean().to_numpy(), samples.std(), samples, rtol=1e-6)
+    assert isinstance(found, anesthetic.NestedSamples) and len(found) == len(samples)
+    assert abs(found.logZ() - samples.log_evidence) < 0.05
+    mean = found[list(samples.names)].mean().to_numpy()
+    np.testing.assert_allclose(mean, samples.mean(), atol=0.02 * samples.std().min())
     assert found.get_label("log10_f_star10") == r"$\log_{10} f_*$"
 
 
@@ -155,7 +167,7 @@ def test_refusals(chain, tmp_path, monkeypatch):
     (tmp_path / "run.txt").write_text("mine")
     with pytest.raises(DataError, match="not overwritten"):
         export(chain, "getdist", tmp_path / "run")
-    monkeypatch.setattr(module, "_needed", lambda *names: (_ for _ in ()).throw(PluginError(f"needs {names}")))
+    monkeypatch.setattr(module, "needed", lambda *names: (_ for _ in ()).throw(PluginError(f"needs {names}")))
     with pytest.raises(PluginError):
         export(chain, "anesthetic", tmp_path / "x.csv")
     assert json.loads((chain.path / "summary.json").read_text())["sampler"] == "emcee"

@@ -68,6 +68,17 @@ def test_the_file_gives_the_same_back(tmp_path):
     assert again.names == samples.names and again.log_evidence == -3.0 and again.diagnostics == {"steps": 5}
 
 
+def test_births_are_kept_where_there_are_any(tmp_path):
+    birth = np.full(4000, -np.inf)
+    made(log_birth=birth, log_volume=-0.5).save(tmp_path / "nested.h5")
+    made().save(tmp_path / "chain.h5")
+    nested, chain = (Samples.load(tmp_path / f"{name}.h5") for name in ("nested", "chain"))
+    np.testing.assert_array_equal(nested.log_birth, birth)
+    assert nested.log_volume == -0.5 and chain.log_birth is None and chain.log_volume == 0.0
+    with pytest.raises(DataError, match="log_birth"):
+        made(log_birth=birth[:3])
+
+
 def test_a_damaged_or_missing_file_is_refused(tmp_path):
     samples = made()
     samples.save(tmp_path / "s.h5")

@@ -89,6 +89,21 @@ def test_ultranest_finds_the_evidence(method):
     check_moments(samples)
 
 
+@pytest.mark.parametrize(("wall", "method"), [(False, "region"), (False, "slice"), (True, "region")])
+def test_the_births_of_ultranest_make_its_evidence_anew(wall, method):
+    """The number of live points follows from births and deaths; e^-1/n of the volume goes with each death."""
+    samples = UltraNest(live_points=200, method=method).run(Gaussian(wall=wall), seed=1)
+    death, birth = samples.log_likelihood, samples.log_birth
+    assert np.all(np.diff(death) >= 0) and np.all(birth < death)
+    live = np.searchsorted(np.sort(birth), death, side="left") - np.arange(len(death))
+    log_volume = samples.log_volume - np.concatenate([[0.0], np.cumsum(1 / live)])
+    shells = np.exp(log_volume[:-1]) - np.exp(log_volume[1:])
+    log_evidence = np.logaddexp.reduce(death + np.log(shells))
+    assert abs(log_evidence - samples.log_evidence) < 0.05
+    assert live[0] >= 200 and live[-1] == 1
+    assert samples.log_volume == 0.0 if not wall else abs(samples.log_volume + np.log(2)) < 0.2
+
+
 def test_half_of_the_peak_behind_a_wall_halves_the_evidence():
     samples = UltraNest(live_points=400).run(Gaussian(wall=True), seed=2)
     assert abs(samples.log_evidence - (LOG_Z - np.log(2))) < 3 * samples.log_evidence_err

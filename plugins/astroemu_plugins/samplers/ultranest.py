@@ -46,7 +46,7 @@ class UltraNest(Sampler):
     name = "ultranest"
     citation = "Buchner 2021, JOSS 6, 3001, arXiv:2101.09604"
     packages = ("ultranest",)
-    traits = Traits(minus_infinity="floored")
+    traits = Traits(minus_infinity="floored", nested=True)
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class UltraNest(Sampler):
                 result = sampler.run(**self._settings(sampler, len(target.names), report, counted))
         finally:
             np.random.set_state(before)
-        return self._samples(result, counted)
+        return self._samples(result, counted, sampler.root, sampler.pointpile)
 
     def _settings(self, sampler: Any, n_dim: int, report: Report, counted: Counted) -> dict[str, Any]:
         from ultranest.mlfriends import RobustEllipsoidRegion
@@ -125,15 +125,19 @@ class UltraNest(Sampler):
             )
         return settings
 
-    def _samples(self, result: dict[str, Any], counted: Counted) -> Samples:
+    def _samples(self, result: dict[str, Any], counted: Counted, root: Any, pile: Any) -> Samples:
         points = result["weighted_samples"]
         theta = np.asarray(points["points"], dtype=float)
-        log_weight = np.log(np.maximum(np.asarray(points["weights"], dtype=float), 1e-300))
         log_likelihood = np.asarray(points["logl"], dtype=float)
+        log_weight = np.asarray(points["logw"], dtype=float) + log_likelihood
+        births = _births(root, pile)
+        log_birth = np.array([births[u.tobytes()] for u in points["upoints"]])
         # Points on the floor lie outside the model: they carry no weight and are dropped.
-        keep = (log_likelihood > FLOOR) & (log_weight > -600.0)
-        theta, log_likelihood, log_weight = theta[keep], log_likelihood[keep], log_weight[keep]
-        log_weight = log_weight - np.log(np.sum(np.exp(log_weight)))
+        keep = log_likelihood > FLOOR
+        theta, log_likelihood, log_weight, log_birth = (
+            values[keep] for values in (theta, log_likelihood, log_weight, log_birth)
+        )
+        log_weight = log_weight - np.logaddexp.reduce(log_weight)
         insertion = result.get("insertion_order_MWW_test", {})
         ended = counted.n < self.max_calls
         uniform = bool(insertion.get("converged", True))
@@ -163,6 +167,8 @@ class UltraNest(Sampler):
                 "information": float(result.get("H", np.nan)),
                 "insertion_order_converged": uniform,
             },
+            log_birth=np.where(log_birth > FLOOR, log_birth, -np.inf),
+            log_volume=float(np.log(np.mean([node.value > FLOOR for node in root.children]))),
         )
 
 
@@ -174,6 +180,20 @@ class _Alone:
 
     def Get_rank(self) -> int:  # noqa: N802
         return 0
+
+
+def _births(root: Any, pile: Any) -> dict[bytes, float]:
+    """The log-likelihood above which each point was drawn, by its bytes in the unit cube: that of its parent.
+
+    UltraNest keeps the tree of who took whose place; the first points have its root as their parent.
+    """
+    found: dict[bytes, float] = {}
+    open_ = [(node, -np.inf) for node in root.children]
+    while open_:
+        node, birth = open_.pop()
+        found[pile.getu(node.id).tobytes()] = birth
+        open_.extend((child, node.value) for child in node.children)
+    return found
 
 
 def _floored(target: Counted) -> Any:

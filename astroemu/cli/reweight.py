@@ -1,0 +1,41 @@
+"""``astroemu reweight``: a finished run under other data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def reweight(
+    run: Path = typer.Argument(..., help="Folder of a finished run."),
+    set_: list[str] = typer.Option(
+        [],
+        "--set",
+        metavar="KEY=VALUE",
+        help="Add or change a probe: 'probes.NAME={...}', or probes.NAME.catalog=FILE.",
+    ),
+    without: list[str] = typer.Option([], metavar="PROBE", help="Drop a probe; repeat for several."),
+    out: Path | None = typer.Option(None, help="Folder of the new run. Default: the first free RUN_reweighted."),
+    min_ess: float = typer.Option(400.0, min=0.0, help="Refuse to write a run of fewer effective samples."),
+    no_report: bool = typer.Option(False, "--no-report", help="Skip the pictures."),
+) -> None:
+    """Weight the samples of a run for probes added, changed or dropped; write them as a run of their own.
+
+    Only what changes is evaluated. Too few effective samples are refused, and nothing is written.
+    """
+    from astroemu.cli.progress import shown, warned
+    from astroemu.report import write_report
+    from astroemu.report.table import text_table
+    from astroemu.reweight import reweight as run_reweight
+    from astroemu.run import RunFolder
+
+    source = RunFolder.open(run)
+    changed = source.configuration().overridden(set_).without(without)
+    with warned(), shown(f"reweight {run}") as report:
+        folder, model = run_reweight(source, changed, out=out, min_ess=min_ess, report=report)
+    typer.echo(text_table(folder.summary()))
+    typer.echo("Written:")
+    written = [folder.samples_file, folder.summary_file] if no_report else write_report(folder, model)
+    for path in written:
+        typer.echo(f"  {path}")
