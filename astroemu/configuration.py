@@ -86,11 +86,19 @@ class Configuration:
     raw : mapping
         Its content, after overrides, as plain values.
     document : Document
+    copy : Path, optional
+        A copy of the file that is sure to be as it was then: the one in the folder of a run.
     """
 
     path: Path
     raw: Mapping[str, Any]
     document: Document
+    copy: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        """Where the text of the file can be read."""
+        return self.copy or self.path
 
     @property
     def name(self) -> str:
@@ -116,7 +124,7 @@ class Configuration:
                     f"{self.path} has no probe {name!r}.{closest(name, kept)} It has {listing(kept)}"
                 )
             del kept[name]
-        return configuration_from({**self.raw, "probes": kept}, self.path)
+        return configuration_from({**self.raw, "probes": kept}, self.path, self.copy)
 
     def prior(self) -> Prior:
         """Build the prior from ``[parameters]``."""
@@ -269,7 +277,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} nests its values too deeply") from None
 
 
-def configuration_from(raw: Mapping[str, Any], path: Path) -> Configuration:
+def configuration_from(raw: Mapping[str, Any], path: Path, copy: Path | None = None) -> Configuration:
     """Check the content of a configuration that belongs to ``path``."""
     document = check(Document, raw, str(path))
     for name in document.samplers:
@@ -278,7 +286,7 @@ def configuration_from(raw: Mapping[str, Any], path: Path) -> Configuration:
                 f"{path}, [samplers.{name}]: no sampler is called {name!r}.{closest(name, SAMPLERS.names)} "
                 f"Installed: {listing(SAMPLERS.names)}"
             )
-    return Configuration(path, raw, document)
+    return Configuration(path, raw, document, copy)
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from astroemu.configuration import Configuration
 from astroemu.model import Model
-from astroemu.provenance import citations, inputs, versions
+from astroemu.provenance import citations, provenance_of
 from astroemu.requirement import Requirement
 from astroemu.samples import Samples, statistics
 
@@ -22,6 +22,7 @@ def summarise(
     """Return the summary of a run, as written to ``summary.json``."""
     best = samples.best()
     counts = model.counts
+    block = provenance_of(model, configuration)
     return {
         "title": configuration.document.title,
         "sampler": samples.sampler,
@@ -44,8 +45,9 @@ def summarise(
             "fraction_outside": counts.outside / max(counts.evaluated, 1),
         },
         "diagnostics": dict(samples.diagnostics),
-        "versions": versions(),
-        "inputs": inputs(model, configuration),
+        "versions": block["versions"],
+        "inputs": block["inputs"],
+        "provenance": block,
         "citations": citations(model),
     }
 

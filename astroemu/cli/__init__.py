@@ -33,6 +33,7 @@ from astroemu.cli import (
     new,
     refine,
     report,
+    rerun,
     simulate,
     train,
     validate,
@@ -62,6 +63,7 @@ def _common(
 
 
 app.command("fit")(fit.fit)
+app.command("rerun")(rerun.rerun)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)

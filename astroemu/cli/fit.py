@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -32,23 +34,16 @@ def fit(
 
     A folder that holds a finished run is never overwritten. Under mpiexec the processes share the likelihood.
     """
-    import warnings
-
     from astroemu.cli.progress import shown
     from astroemu.configuration import load_configuration
     from astroemu.fitting import fit as run_fit
-    from astroemu.model import DoubleCountingWarning
     from astroemu.parallel import world
     from astroemu.profile import profile_table
-    from astroemu.record import DivergenceWarning
     from astroemu.report import write_report
     from astroemu.report.table import text_table
 
     loaded = load_configuration(configuration, [*set_, *with_engine(engine)]).without(without)
-    with warnings.catch_warnings(), shown(f"fit {loaded.name}") as report:
-        warnings.showwarning = _plain
-        warnings.simplefilter("always" if world().first else "ignore", DoubleCountingWarning)
-        warnings.simplefilter("always", DivergenceWarning)
+    with plain_warnings(), shown(f"fit {loaded.name}") as report:
         folder, model = run_fit(
             loaded, out=out, sampler=sampler, seed=seed, resume=resume, profile=profile, report=report
         )
@@ -69,6 +64,22 @@ def fit(
 def with_engine(engine: str | None) -> list[str]:
     """Return the override that ``--engine`` is."""
     return [] if engine is None else [f'engine="{engine}"']
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Print what a fit warns of as lines, once a job."""
+    import warnings
+
+    from astroemu.model import DoubleCountingWarning
+    from astroemu.parallel import world
+    from astroemu.record import DivergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.showwarning = _plain
+        warnings.simplefilter("always" if world().first else "ignore", DoubleCountingWarning)
+        warnings.simplefilter("always", DivergenceWarning)
+        yield
 
 
 def _plain(message: Warning | str, *_: object, **__: object) -> None:
