@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 
 import h5py
 import numpy as np
@@ -82,6 +84,15 @@ def test_the_same_bytes_here_and_in_another_process(runs, tmp_path, sampler):
     assert found["provenance"]["inputs"] == {
         "samples.h5": hashlib.sha256((runs / sampler / "samples.h5").read_bytes()).hexdigest()
     }
+
+
+@pytest.mark.parametrize(("sampler", "jump"), [("emcee", -86400.0), ("emcee", 86400.0), ("ultranest", -86400.0)])
+def test_a_clock_that_is_set_during_the_fit_changes_nothing(runs, tmp_path, monkeypatch, sampler, jump):
+    real, calls = time.time, itertools.count()
+    monkeypatch.setattr(time, "time", lambda: real() + jump * next(calls))  # one more day with every look at it
+    code, said, error = command("rerun", str(runs / sampler), "--out", str(tmp_path / "run"))
+    assert code == 0 and said.splitlines()[-2] == "identical", error
+    assert 0.0 < RunFolder.open(tmp_path / "run").summary()["wall_seconds"] < 600.0
 
 
 def test_the_folder_is_enough(runs, tmp_path):
