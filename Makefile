@@ -44,8 +44,8 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# One process a core, each with one thread; a file of tests stays together, since it shares what it fits.
-PARALLEL = OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+# One process a core (four at most), each with one thread; a file of tests stays together, since it shares what it fits.
+PARALLEL = OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: lint
 	$(PARALLEL) -m "not slow"
