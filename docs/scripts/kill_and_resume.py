@@ -26,7 +26,7 @@ from astroemu.samples import Samples
 
 SHORT = {
     "emcee": ["samplers.emcee.max_steps=8000", "samplers.emcee.autocorrelation_times=1e6"],
-    "ultranest": ["samplers.ultranest.live_points=200"],
+    "ultranest": ["samplers.ultranest.live_points=800"],
 }
 
 

@@ -1,14 +1,15 @@
-"""21cmEMU as a simulator: 21cmFAST's atomic-cooling galaxies from a large network.
+"""21cmEMU as a simulator: 21cmFAST's galaxies from a large network.
 
 Breitman et al. 2024 (MNRAS 527, 9833, arXiv:2309.05697) trained a network of 21.7 million
-parameters on 21cmFAST v3. It takes milliseconds a point; here it teaches much smaller networks.
-Needs the extra ``21cmemu`` (PyTorch).
+parameters on 21cmFAST v3, the model "acg" of atomic-cooling galaxies. It takes milliseconds a point; here it
+teaches much smaller networks. The package's model "mcg" has molecular-cooling galaxies (minihalos) too, from a
+recurrent network, and takes a tenth of a second. Needs the extra ``21cmemu`` (PyTorch).
 
 Known traps, and what is done here:
 
-* it checks no bounds: points outside its box are refused;
+* "acg" checks no bounds, and "mcg" moves a point outside its box onto its face: both are refused;
 * its X-ray threshold is in eV at its interface and in keV in its tables: here it is ``e_0_keV``;
-* its optical depth takes the gas as fully ionised below z = 5.9: the description says so;
+* the optical depth of "acg" takes the gas as fully ionised below z = 5.9: the description says so;
 * its spin temperature is undefined once reionization is complete: NaN there.
 """
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from astroemu.simulator import Simulator
 
 Array = NDArray[np.float64]
 
-_PARAMETERS = (
+_ACG = (
     Parameter("log10_f_star10", Uniform(-3.0, 0.0), r"\log_{10} f_{*,10}"),
     Parameter("alpha_star", Uniform(-0.5, 1.0), r"\alpha_*"),
     Parameter("log10_f_esc10", Uniform(-3.0, 0.0), r"\log_{10} f_{{\rm esc},10}"),
@@ -41,14 +42,39 @@ _PARAMETERS = (
     Parameter("e_0_keV", Uniform(0.1, 1.5), r"E_0", "keV"),
     Parameter("alpha_x", Uniform(-1.0, 3.0), r"\alpha_X"),
 )
-_E_0 = [p.name for p in _PARAMETERS].index("e_0_keV")
+#: In the order of the network; the box is that of its training points, rounded inwards.
+_MCG = (
+    Parameter("log10_f_star10", Uniform(-1.986, 0.976), r"\log_{10} f_{*,10}"),
+    Parameter("alpha_star", Uniform(0.001, 1.171), r"\alpha_*"),
+    Parameter("t_star", Uniform(0.0101, 0.9999), r"t_*", "Hubble time"),
+    Parameter("log10_f_esc10", Uniform(-2.989, -0.001), r"\log_{10} f_{{\rm esc},10}"),
+    Parameter("alpha_esc", Uniform(-0.9998, 0.9999), r"\alpha_{\rm esc}"),
+    Parameter("log10_f_star7", Uniform(-3.999, -1.001), r"\log_{10} f_{*,7}"),
+    Parameter("log10_f_esc7", Uniform(-2.999, -1.001), r"\log_{10} f_{{\rm esc},7}"),
+    Parameter("log10_l_x", Uniform(38.002, 42.998), r"\log_{10} L_X", "log10 erg s^-1 Msun^-1 yr"),
+    Parameter("log10_l_x_mini", Uniform(39.001, 43.999), r"\log_{10} L_{X,{\rm mini}}", "log10 erg s^-1 Msun^-1 yr"),
+    Parameter("e_0_keV", Uniform(0.1001, 1.497), r"E_0", "keV"),
+    Parameter("sigma_8", Uniform(0.7638, 0.8499), r"\sigma_8"),
+)
+_PARAMETERS = {"acg": _ACG, "mcg": _MCG}
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "acg": {
+        "teacher": "21cmFAST v3, box 250 Mpc, 128^3, redshift-space lightcones",
+        "cosmology": {"h": 0.6774, "Omega_m": 0.3075, "Omega_b": 0.0486, "sigma_8": 0.82, "n_s": 0.97},
+    },
+    "mcg": {
+        "teacher": "21cmFAST v3 with minihalos, box 400 Mpc, 200^3",
+        "cosmology": {"h": 0.6688, "Omega_m": 0.321, "Omega_b": 0.04952, "n_s": 0.9626},
+    },
+}
 
 
 class Emu21cm(Simulator):
-    """21cmEMU, model "acg": atomic-cooling galaxies, nine parameters.
+    """21cmEMU: atomic-cooling galaxies with nine parameters, or molecular-cooling ones too with eleven.
 
     Parameters
     ----------
+    model : {"acg", "mcg"}
     threads : int
         PyTorch threads; the answers do not depend on it beyond float32 rounding.
 
@@ -58,17 +84,21 @@ class Emu21cm(Simulator):
         If the extra is not installed.
     """
 
-    parameters = _PARAMETERS
+    parameters = _ACG
     batch = 500
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, model: Literal["acg", "mcg"] = "acg", threads: int = 1) -> None:
         try:
             self.version = version("py21cmemu")
         except PackageNotFoundError:
             raise PluginError(
                 "the simulator '21cmemu' needs py21cmemu: pip install 'astroemu-inference[21cmemu]'"
             ) from None
+        self._model = model
         self._threads = threads
+        self.parameters = _PARAMETERS[model]
+        if model == "mcg":
+            self.batch = 20  # hundred times slower a point
 
     @cached_property
     def _emulator(self) -> Any:
@@ -76,15 +106,11 @@ class Emu21cm(Simulator):
         from py21cmemu import Emulator
 
         torch.set_num_threads(self._threads)
-        return Emulator(emulator="acg")
+        return Emulator(emulator=self._model)
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        return {
-            "model": "acg",
-            "teacher": "21cmFAST v3, box 250 Mpc, 128^3, redshift-space lightcones",
-            "cosmology": {"h": 0.6774, "Omega_m": 0.3075, "Omega_b": 0.0486, "sigma_8": 0.82, "n_s": 0.97},
-        }
+        return {"model": self._model, **_SETTINGS[self._model]}
 
     @property
     def licence(self) -> str:
@@ -108,7 +134,8 @@ class Emu21cm(Simulator):
                 "delta21_sq",
                 (z_power, k),
                 "mK^2",
-                "Dimensionless 21-cm power spectrum in redshift space; the simulations' floor is 0.1 mK^2",
+                "Dimensionless 21-cm power spectrum in redshift space"
+                + ("; the simulations' floor is 0.1 mK^2" if self._model == "acg" else ""),
                 r"\Delta^2_{21}",
             ),
             Observable("x_hi", (z_all,), "", "Volume-averaged neutral hydrogen fraction", r"\bar{x}_{\rm HI}"),
@@ -116,7 +143,8 @@ class Emu21cm(Simulator):
                 "tau_e",
                 (),
                 "",
-                "Thomson optical depth, taking the gas as fully ionised below z = 5.9",
+                "Thomson optical depth"
+                + (", taking the gas as fully ionised below z = 5.9" if self._model == "acg" else ""),
                 r"\tau_e",
             ),
             Observable(
@@ -146,7 +174,7 @@ class Emu21cm(Simulator):
         if np.any((theta < low) | (theta > high)):
             raise DataError("21cmemu: a point lies outside the box that it was trained on")
         points = np.array(theta, dtype=float)
-        points[:, _E_0] *= 1000.0  # its interface takes eV
+        points[:, [p.name for p in self.parameters].index("e_0_keV")] *= 1000.0  # its interface takes eV
         _, output, _ = self._emulator.predict(points)
         n = len(points)
         raw = {

@@ -1,0 +1,63 @@
+"""Kill `simulate` under MPI half-way, start it again, and see that no point is lost or doubled.
+
+    python docs/scripts/killed_simulation.py docs/examples/train_21cmfast.toml --out training/lightcones.h5
+
+Kill -9 reaches every process once half of the blocks are there. (That takes the processes of one machine.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from astroemu.training_set import TrainingSet
+from astroemu.workshop import Workshop
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--ranks", type=int, default=2)
+    given = parser.parse_args()
+    task = Workshop(given.recipe).simulation()
+    blocks = math.ceil(task.n / task.build().batch)
+    parts = given.out.with_name(given.out.name + ".parts")
+    command = _command(given)
+    job = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    while len(list(parts.glob("*.h5"))) < blocks / 2:
+        if job.poll() is not None:
+            sys.exit("it ended before half of the blocks were seen; ask for more points")
+        time.sleep(0.01)
+    os.killpg(job.pid, signal.SIGKILL)
+    job.wait()
+    finished = [TrainingSet.load(part) for part in sorted(parts.glob("[0-9]*.h5"))]
+    print(f"killed with {len(finished)} of {blocks} blocks on the disk", flush=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    data = TrainingSet.load(given.out)
+    rows = {row.tobytes() for row in data.theta}
+    before = [row for part in finished for row in part.theta[:, [part.names.index(name) for name in data.names]]]
+    print(
+        f"resumed: {len(data)} points of {task.n}, {len(rows)} different, {len(data.metadata['failed'])} failed; "
+        f"{sum(np.ascontiguousarray(row).tobytes() in rows for row in before)} of the {len(before)} from before the "
+        "kill are among them"
+    )
+
+
+def _command(given: argparse.Namespace) -> list[str]:
+    mpiexec = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    simulate = [sys.executable, "-m", "astroemu", "simulate", given.recipe, "--out", str(given.out)]
+    return [str(mpiexec), "-n", str(given.ranks), *simulate]
+
+
+if __name__ == "__main__":
+    main()
