@@ -1,5 +1,5 @@
 # make fit      the default joint fit, from nothing
-# make test     lint, types and tests, from nothing
+# make test     lint, types and fast tests, from nothing (test-all: slow ones too)
 # make docs     the site, without warnings, into docs/_build/html
 # make install  .venv with the command line in .venv/bin/astroemu
 
@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install fit docs test test-all lint bench emulator clean
+.PHONY: help install fit docs test test-all durations coverage lint bench emulator clean
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -4
@@ -44,11 +44,22 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# One process a core (four at most), each with one thread; a file of tests stays together, since it shares what it fits.
+PARALLEL = OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: lint
-	$(BIN)/pytest -m "not slow"
+	$(PARALLEL) -m "not slow"
 
 test-all: lint
-	$(BIN)/pytest
+	$(PARALLEL)
+
+# The slowest tests, one after the other.
+durations: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" --durations=40 --durations-min=0.5
+
+# Which lines and branches the fast tests reach, by module.
+coverage: $(VENV)/.installed-test
+	$(PARALLEL) -m "not slow" --cov --cov-report=term
 
 # The engines, beside what one would run instead.
 bench: install
@@ -62,4 +73,4 @@ emulator: install
 	$(BIN)/astroemu train docs/examples/train_acg.toml --data training/acg_set.h5 --out training/acg.h5
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from astroemu.errors import DataError
 
 #: Declared bytes that any file may have, and how often its own size beyond that (compression).
@@ -190,6 +188,8 @@ def check_npz(path: str | Path) -> None:
 
 
 def _npy_bytes(file: Any) -> int:
+    import numpy as np  # here, since listing what is installed needs none of it
+
     version = np.lib.format.read_magic(file)
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = header(file)

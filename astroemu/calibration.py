@@ -35,7 +35,7 @@ from astroemu.jobs import done
 from astroemu.mock import Truths, log_normalisations, mock_probes, point, unlikely, usual_normalisations
 from astroemu.model import Model
 from astroemu.parallel import world
-from astroemu.provenance import inputs, versions
+from astroemu.provenance import inputs, provenance_of
 from astroemu.ranks import LEVELS, highest, holm, judged
 from astroemu.sampler import Progress, Report, Sampler, silent
 from astroemu.samples import Samples, kish_ess
@@ -118,7 +118,8 @@ class Calibration:
         if ranks.first:
             fits = [read_fit(folder, i) for i in range(n)]
             given = None if self.truth.simulations is None else Given.of(fits, _setting(self._key()))
-            found = {**verdict(fits, self.draws, given), "of": self._note()}
+            block = provenance_of(_setting(self._key()).model, self.configuration)
+            found = {**verdict(fits, self.draws, given), "of": self._note(), "provenance": block}
             write_atomically(folder / "calibration.json", lambda path: path.write_text(strict_json(found)))
         return dict(ranks.from_first(found))
 
@@ -148,7 +149,7 @@ class Calibration:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise DataError(f"{folder} holds something else than a calibration; choose another folder")
             make_folder(folder / "fits")
-            content = strict_json({**note, "versions": versions()})
+            content = strict_json({**note, "provenance": provenance_of(setting.model, self.configuration)})
             write_atomically(path, lambda temporary: temporary.write_text(content))
             return
         before = json.loads(path.read_text())

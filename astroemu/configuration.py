@@ -88,11 +88,19 @@ class Configuration:
     raw : mapping
         Its content, after overrides, as plain values.
     document : Document
+    copy : Path, optional
+        A copy of the file that is sure to be as it was then: the one in the folder of a run.
     """
 
     path: Path
     raw: Mapping[str, Any]
     document: Document
+    copy: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        """Where the text of the file can be read."""
+        return self.copy or self.path
 
     @property
     def name(self) -> str:
@@ -114,7 +122,7 @@ class Configuration:
         raw = deepcopy(dict(self.raw))
         for override in overrides:
             _override(raw, override)
-        return configuration_from(raw, self.path)
+        return configuration_from(raw, self.path, self.copy)
 
     def only(self, probes: Collection[str]) -> Configuration:
         """Return this configuration with no other probes than these."""
@@ -135,10 +143,10 @@ class Configuration:
                     f"{self.path} has no probe {name!r}.{closest(name, kept)} It has {listing(kept)}"
                 )
             del kept[name]
-        left = configuration_from({**self.raw, "probes": kept}, self.path)
+        left = configuration_from({**self.raw, "probes": kept}, self.path, self.copy)
         orphans = left._orphans({name: self.document.probes[name] for name in probes})
         parameters = {name: table for name, table in self.raw["parameters"].items() if name not in orphans}
-        return configuration_from({**left.raw, "parameters": parameters}, self.path) if orphans else left
+        return configuration_from({**left.raw, "parameters": parameters}, self.path, self.copy) if orphans else left
 
     def _orphans(self, dropped: Mapping[str, Mapping[str, Any]]) -> set[str]:
         """Nuisance parameters of probes that were dropped, with a prior stated here, that nothing else takes."""
@@ -305,7 +313,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} nests its values too deeply") from None
 
 
-def configuration_from(raw: Mapping[str, Any], path: Path) -> Configuration:
+def configuration_from(raw: Mapping[str, Any], path: Path, copy: Path | None = None) -> Configuration:
     """Check the content of a configuration that belongs to ``path``."""
     document = check(Document, raw, str(path))
     for name in document.samplers:
@@ -314,7 +322,7 @@ def configuration_from(raw: Mapping[str, Any], path: Path) -> Configuration:
                 f"{path}, [samplers.{name}]: no sampler is called {name!r}.{closest(name, SAMPLERS.names)} "
                 f"Installed: {listing(SAMPLERS.names)}"
             )
-    return Configuration(path, raw, document)
+    return Configuration(path, raw, document, copy)
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

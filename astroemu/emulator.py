@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from astroemu.errors import DataError, closest, listing, located
 from astroemu.files import new_file, open_hdf5, sha256, strict_json, write_atomically
 from astroemu.namespace import NUMPY
+from astroemu.provenance import provenance
 from astroemu.provider import Provider
 from astroemu.training_set import TrainingSet
 
@@ -110,6 +111,7 @@ class Emulator(Provider):
 
         def write(temporary: Path) -> None:
             with h5py.File(temporary, "w") as file:
+                file.attrs["provenance"] = strict_json(provenance())  # of this file; the dataset is of the training
                 self.write_to(file)
 
         write_atomically(new_file(path), write)

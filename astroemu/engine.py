@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from astroemu.backends.backend import gpu_visible, load_backend
 from astroemu.errors import ConfigurationError, listing
+from astroemu.parallel import cores
 from astroemu.pipeline import Pipeline
 
 Array = NDArray[np.float64]
@@ -100,13 +100,6 @@ class NumpyEngine(Engine):
 
     def report(self) -> list[str]:
         return [f"engine {self.name}: {self.threads} thread(s) for batches of {_SHARED} and more"]
-
-
-def cores() -> int:
-    """Number of cores that this process may use: those that it is bound to, or ``OMP_NUM_THREADS`` if fewer."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    stated = os.environ.get("OMP_NUM_THREADS", "")
-    return min(bound, int(stated)) if stated.isdigit() and int(stated) else bound
 
 
 def _joined(found: list[tuple[dict[str, Array], Any]]) -> tuple[dict[str, Array], Any]:

@@ -2,11 +2,13 @@
 
 Every form keeps the weights: those that have a place for them (getdist, anesthetic, csv, fits) as
 they are; ArviZ, which has none, gets equally weighted draws beside the weighted ones. Parameters go
-out with their LaTeX symbols and units.
+out with their LaTeX symbols and units. The provenance goes along where a form has room for it: as JSON, of the run
+and of the export, in all but anesthetic's.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.errors import ConfigurationError, PluginError, listing
-from astroemu.files import new_file, write_atomically
+from astroemu.files import new_file, sha256, write_atomically
+from astroemu.provenance import provenance, published
 from astroemu.requirement import Requirement
 from astroemu.run import RunFolder
 from astroemu.samples import Samples
@@ -23,7 +26,7 @@ from astroemu.units import parse_unit
 
 Array = NDArray[np.float64]
 _COLUMNS = ("weight", "log_likelihood", "log_prior")
-_FITS_KEYS = {"log_evidence": "LNZ", "log_evidence_err": "LNZERR"}
+_FITS_KEYS = {"provenance": "PROVENAN", "log_evidence": "LNZ", "log_evidence_err": "LNZERR"}
 
 
 class Exported:
@@ -44,11 +47,16 @@ class Exported:
     latex, unit : dict of str to str
     range : dict of str to tuple of float
         Support of the prior; parameters only.
+    provenance : str
+        JSON: the block of this export, with that of the run under ``run``.
     """
 
     def __init__(self, run: RunFolder, *, derived: bool = False) -> None:
         self.samples: Samples = run.samples()
         self.summary = run.summary()
+        block = provenance(inputs={run.samples_file.name: sha256(run.samples_file)})
+        block["run"] = published(self.summary.get("provenance", {}))
+        self.provenance = json.dumps(block)
         model = run.configuration().model()
         parameters = [model.prior[name] for name in self.samples.names]
         self.names: tuple[str, ...] = self.samples.names
@@ -82,6 +90,7 @@ class Exported:
             )
         evidence = {key: self.summary[key] for key in ("log_evidence", "log_evidence_err")}
         table.meta.update({"title": self.summary["title"], "sampler": self.samples.sampler, "ess": self.samples.ess})
+        table.meta["provenance"] = self.provenance
         table.meta.update({key: value for key, value in evidence.items() if value is not None})
         return table
 
@@ -118,7 +127,7 @@ class Exported:
             flat |= {name: ("sample", values) for name, values in logs.items()}
             tree["weighted"] = xarray.Dataset({**flat, "weight": ("sample", samples.weight)})
         tree["posterior"].attrs |= {"sampler": samples.sampler, "title": self.summary["title"]}
-        return xarray.DataTree.from_dict(tree)
+        return xarray.DataTree.from_dict({**tree, "/": xarray.Dataset(attrs={"provenance": self.provenance})})
 
     def getdist(self) -> Any:
         """Return :class:`getdist.MCSamples`."""
@@ -131,7 +140,7 @@ class Exported:
             names=list(self.names),
             labels=[self.latex[name] for name in self.names],
             ranges=known,
-            sampler="nested" if self.samples.log_evidence is not None else "mcmc",
+            sampler=self.kind,
         )
 
     def anesthetic(self) -> Any:
@@ -147,6 +156,11 @@ class Exported:
                 self.values, logL=samples.log_likelihood, logL_birth=samples.log_birth, **columns
             )
         return anesthetic.MCMCSamples(self.values, weights=samples.weight, logL=samples.log_likelihood, **columns)
+
+    @property
+    def kind(self) -> str:
+        """The kind of sampler, in the words of getdist."""
+        return "nested" if self.samples.log_evidence is not None else "mcmc"
 
     def _logs(self) -> tuple[Array, Array]:
         return self.samples.log_likelihood, self.samples.log_prior
@@ -166,7 +180,7 @@ def export(run: RunFolder, form: str, out: str | Path | None = None, *, derived:
     run : RunFolder
     form : {"arviz", "getdist", "anesthetic", "csv", "fits"}
     out : str or Path, optional
-        File to write; for getdist the root of three files. By default ``export_FORM`` with the
+        File to write; for getdist the root of four files. By default ``export_FORM`` with the
         suffix of the form, in the run folder.
     derived : bool
         See :class:`Exported`.
@@ -204,13 +218,18 @@ def _write_arviz(exported: Exported, path: Path) -> list[Path]:
 
 
 def _write_getdist(exported: Exported, path: Path) -> list[Path]:
-    """The three text files of a chain; they need no package to be written."""
+    """The four text files of a chain; they need no package to be written."""
     samples, root = exported.samples, str(path)
     derived = set(exported.names) - set(samples.names)
     rows = np.column_stack([samples.weight / samples.weight.max(), -sum(exported._logs()), exported.values])
     names = [f"{name}{'*' if name in derived else ''}\t{exported.latex[name]}" for name in exported.names]
     ranges = [f"{name} {_word(low)} {_word(high)}" for name, (low, high) in exported.range.items()]
-    texts = {".paramnames": "\n".join(names) + "\n", ".ranges": "\n".join(ranges) + "\n"}
+    properties = f"sampler = {exported.kind}\nprovenance = {exported.provenance}\n"
+    texts = {
+        ".paramnames": "\n".join(names) + "\n",
+        ".ranges": "\n".join(ranges) + "\n",
+        ".properties.ini": properties,
+    }
     files = [new_file(root + suffix) for suffix in (".txt", *texts)]
     write_atomically(files[0], lambda temporary: np.savetxt(temporary, rows, fmt="%.10e"))
     for file, text in zip(files[1:], texts.values(), strict=True):

@@ -27,6 +27,7 @@ def fit(
     sampler: str | None = None,
     seed: int | None = None,
     resume: bool = False,
+    repeated: RunFolder | None = None,
     profile: bool = False,
     report: Report = silent,
 ) -> tuple[RunFolder, Model]:
@@ -46,6 +47,8 @@ def fit(
     resume : bool
         Go on with the run in ``out`` (or in the last of ``runs/NAME``, ...) if it was cut short; start it if there is
         none; leave it as it is if it is finished.
+    repeated : RunFolder, optional
+        A run that this one repeats: it is refused if anything that must match differs.
     profile : bool
         Time the parts of the model, on the first process; the summary gets the seconds.
     report : callable
@@ -64,8 +67,10 @@ def fit(
     with located(configuration.where("samplers", name)):
         algorithm.check(model)
     processes = world()
-    identity = Identity.of(configuration, model, algorithm, sampler=name, seed=seed, processes=processes.size)
+    identity = Identity.of(configuration, model, algorithm, sampler=name, seed=seed)
     _demand_agreement(identity, processes)
+    if repeated is not None:
+        identity.demand_repeatable(Identity.load(repeated.identity_file), repeated.path)
     pool = Pool(model, processes)
     if not processes.first:
         pool.serve()
@@ -74,7 +79,7 @@ def fit(
         folder = _folder(configuration, out, identity if resume else None)
         if not folder.finished:
             if not folder.identity_file.is_file():
-                folder.start(configuration.path, _resolved(configuration, name, seed), identity)
+                folder.start(configuration, _resolved(configuration, name, seed), identity)
             model.profile = Profile() if profile else None
             _run(folder, configuration, model, pool, algorithm, seed, report)
     processes.from_first(str(folder.path))

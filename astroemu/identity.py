@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from astroemu.configuration import Configuration
 from astroemu.errors import RunFolderError
 from astroemu.files import looks_like_path, resolve, sha256, strict_json, write_atomically
 from astroemu.model import Model
-from astroemu.provenance import data_files, distributions, versions
+from astroemu.provenance import data_files, distributions, machine, versions
 from astroemu.sampler import Sampler
 
 #: Keys of a configuration that do not change what is computed, or are kept under a name of their own.
@@ -35,7 +34,7 @@ class Identity:
         Configuration, sampler and its options (of every file that they name, its checksum), seed, order of the
         parameters, engine, checksums of catalogs and emulators, versions of astroemu and of the sampler.
     may_differ : mapping
-        Other versions, host, number of processes, paths of files.
+        Other versions, host, platform, number of processes and of threads, paths of files.
     """
 
     must_match: Mapping[str, Any]
@@ -50,7 +49,6 @@ class Identity:
         *,
         sampler: str,
         seed: int,
-        processes: int = 1,
     ) -> Identity:
         """Return the identity of a run that is to be."""
         found = versions(algorithm.packages)
@@ -69,7 +67,7 @@ class Identity:
             "sha256": data_files(model),
             "versions": moving,
         }
-        may = {"versions": found, "host": platform.node(), "processes": processes, "paths": paths}
+        may = {"versions": found, **machine(), "paths": paths}
         return cls(json.loads(strict_json(must)), json.loads(strict_json(may)))
 
     @property
@@ -96,8 +94,8 @@ class Identity:
             return cls(content["must_match"], content["may_differ"])
         except (OSError, ValueError, KeyError, TypeError):
             raise RunFolderError(
-                f"{path.parent} holds no run that could be resumed: {path.name} is missing or damaged. Choose another "
-                "folder with --out"
+                f"{path.parent} holds no run that could be resumed or repeated: {path.name} is missing or damaged. "
+                "Choose another folder"
             ) from None
 
     def demand_same(self, other: Identity, folder: Path) -> None:
@@ -108,17 +106,37 @@ class Identity:
         RunFolderError
             If something that must match does not: it names every field and both values.
         """
-        here, there = flat(self.must_match), flat(other.must_match)
-        lines = [
-            f"  {key}: {_shown(there, key)} in the folder, {_shown(here, key)} now"
-            for key in sorted(here.keys() | there.keys())
-            if here.get(key, _shown) != there.get(key, _shown)
-        ]
+        lines = differences(other.must_match, self.must_match)
         if lines:
             raise RunFolderError(
                 f"{folder} holds another run; nothing was changed. Choose another folder with --out, or put back what "
                 "differs:\n" + "\n".join(lines)
             )
+
+    def demand_repeatable(self, other: Identity, folder: Path) -> None:
+        """Compare with the identity of a finished run that is to be made again.
+
+        Raises
+        ------
+        RunFolderError
+            If something that must match does not: it names every field and both values.
+        """
+        lines = differences(other.must_match, self.must_match)
+        if lines:
+            raise RunFolderError(
+                f"{folder} cannot be repeated, since what it was made of has changed; nothing was written. Put back "
+                "what differs:\n" + "\n".join(lines)
+            )
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """What differs between a part of the identity of a run in a folder and of one now: one line a field."""
+    now, then = flat(here), flat(there)
+    return [
+        f"  {key}: {_shown(then, key)} in the folder, {_shown(now, key)} now"
+        for key in sorted(now.keys() | then.keys())
+        if now.get(key, _shown) != then.get(key, _shown)
+    ]
 
 
 def _by_content(value: Any, base: Path, paths: dict[str, str], key: str = "") -> Any:

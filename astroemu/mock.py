@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from astroemu.configuration import Configuration
 from astroemu.errors import AstroemuError, ConfigurationError, ProbeError, SamplingError, closest, listing
-from astroemu.files import looks_like_path, new_file, strict_json, write_atomically
+from astroemu.files import looks_like_path, new_file, sha256, strict_json, write_atomically
 from astroemu.model import Model
 from astroemu.probe import Probe
+from astroemu.provenance import provenance
 from astroemu.samples import kish_ess
 from astroemu.toml_text import toml_text
 
@@ -211,7 +212,8 @@ def write_mock(
             raise ConfigurationError(f"the probe {key!r} has no catalog: {reason}") from None
     title = configuration.document.title or configuration.name
     text = toml_text({**raw, "title": f"Mock data: {title}"})
-    write_atomically(new_file(folder / "truth.json"), lambda temporary: temporary.write_text(strict_json(note)))
+    content = {**note, "provenance": provenance(inputs={configuration.path.name: sha256(configuration.source)})}
+    write_atomically(new_file(folder / "truth.json"), lambda temporary: temporary.write_text(strict_json(content)))
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
 

@@ -63,6 +63,13 @@ def launched() -> int:
     return max((int(os.environ[name]) for name in _LAUNCHED if os.environ.get(name, "").isdigit()), default=1)
 
 
+def cores() -> int:
+    """Number of cores that this process may use: those that it is bound to, or ``OMP_NUM_THREADS`` if fewer."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    return min(bound, int(stated)) if stated.isdigit() and int(stated) else bound
+
+
 @lru_cache(maxsize=1)
 def world() -> World:
     """Return the processes of this job.

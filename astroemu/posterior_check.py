@@ -25,6 +25,7 @@ from astroemu.neighbourhood import far
 from astroemu.parallel import world
 from astroemu.parameter import Parameter
 from astroemu.prior import Prior
+from astroemu.provenance import provenance_of
 from astroemu.run import RunFolder
 from astroemu.sampler import Report, silent
 from astroemu.samples import Samples, kish_ess
@@ -72,7 +73,8 @@ class PosteriorCheck:
         DataError
             If the folder holds a check of something else, or simulations were not made at draws of this run.
         """
-        model = self.run.configuration().model()
+        configuration = self.run.configuration()
+        model = configuration.model()
         samples = self.run.samples()
         theta = draws(samples, self.n, self.seed)
         if self.truth.simulations is not None:
@@ -87,6 +89,7 @@ class PosteriorCheck:
         if world().first:
             found = compared(model, predicting, samples, theta)
             found["of"] = {"run": str(self.run.path.resolve()), "simulator": self.truth.simulator, "seed": self.seed}
+            found["provenance"] = provenance_of(model, configuration)
             make_folder(folder)
             write_atomically(folder / "check.json", lambda path: path.write_text(strict_json(found)))
         return dict(world().from_first(found))

@@ -1,26 +1,84 @@
-"""What went into a run: files, versions, papers."""
+"""What went into a file or a run, and what made it: inputs, versions, machine, date, papers.
+
+Everything that astroemu writes carries one block of this: JSON documents under ``provenance``, HDF5 files as the
+attribute ``provenance``.
+"""
 
 from __future__ import annotations
 
+import os
 import platform
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from astroemu.configuration import Configuration
 from astroemu.files import sha256
-from astroemu.model import Model
+from astroemu.parallel import cores, launched
 
-_PACKAGES = ("astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest", "nautilus-sampler")
+if TYPE_CHECKING:
+    from astroemu.configuration import Configuration
+    from astroemu.model import Model
+
+_PACKAGES = (
+    "astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest", "nautilus-sampler", "keras",
+    "tensorflow", "jax",
+)  # fmt: skip
+#: Set to anything but nothing or 0, it keeps the name of this machine out of everything that is written.
+NO_HOST = "ASTROEMU_NO_HOST"
+#: Seconds since 1970 that take the place of the clock, so that files made twice can be the same to the byte.
+EPOCH = "SOURCE_DATE_EPOCH"
 
 
-def inputs(model: Model, configuration: Configuration, file: Path | None = None) -> dict[str, str]:
-    """SHA-256 of every catalog, emulator and configuration used, by name.
+def provenance(*, engine: str | None = None, inputs: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the block that is written into a file.
 
-    ``file`` is a copy of the configuration's file, where that one may be gone.
+    Parameters
+    ----------
+    engine : str, optional
+        What evaluated the likelihood, where there was one.
+    inputs : mapping of str to str, optional
+        SHA-256 of what went in, by name.
+
+    Returns
+    -------
+    dict
+        ``date`` (UTC), ``engine``, ``host``, ``platform``, ``processes`` (of the MPI job), ``threads``, ``versions``,
+        ``inputs``. There is no ``host`` with ``ASTROEMU_NO_HOST=1``, and no ``engine`` where none was used.
     """
-    return {f"configuration {configuration.path.name}": sha256(file or configuration.path), **data_files(model)}
+    seconds = os.environ.get(EPOCH, "")
+    now = time.gmtime(int(seconds) if seconds.isdigit() else None)
+    used = {} if engine is None else {"engine": engine}
+    return {
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
+        **used,
+        **machine(),
+        "versions": versions(),
+        "inputs": dict(inputs or {}),
+    }
+
+
+def provenance_of(model: Model, configuration: Configuration) -> dict[str, Any]:
+    """The block of what was computed with the model of a configuration."""
+    return provenance(engine=model.engine.name, inputs=inputs(model, configuration))
+
+
+def machine() -> dict[str, Any]:
+    """Where this runs: ``host``, ``platform``, number of MPI ``processes`` and of ``threads`` of each."""
+    return published(
+        {"host": platform.node(), "platform": platform.platform(), "processes": launched(), "threads": cores()}
+    )
+
+
+def published(block: Mapping[str, Any]) -> dict[str, Any]:
+    """A block that may have been written earlier, without its host if that is to be left out."""
+    left_out = {"host"} if os.environ.get(NO_HOST, "") not in ("", "0") else set()
+    return {key: value for key, value in block.items() if key not in left_out}
+
+
+def inputs(model: Model, configuration: Configuration) -> dict[str, str]:
+    """SHA-256 of every catalog, emulator and configuration used, by name."""
+    return {f"configuration {configuration.path.name}": sha256(configuration.source), **data_files(model)}
 
 
 def data_files(model: Model) -> dict[str, str]:

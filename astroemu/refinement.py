@@ -28,6 +28,7 @@ from astroemu.emulator import Emulator
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.files import strict_json, write_atomically
 from astroemu.model import Model
+from astroemu.provenance import provenance
 from astroemu.sampler import Target
 from astroemu.samples import Samples, kish_ess
 from astroemu.simulation import Simulation, simulate
@@ -130,6 +131,7 @@ class Refinement:
             "parameters": _moved(before, after),
             "efficiency": efficiency,
             "points": {"added": len(TrainingSet.load(added)), "all": int(refined.provenance["points"])},
+            "provenance": provenance(inputs={**self.emulator.sources, "refined": refined.file_hash}),
         }
         write_atomically(folder / "refinement.json", lambda path: path.write_text(strict_json(found)))
         return found

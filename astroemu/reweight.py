@@ -136,12 +136,11 @@ def reweight(
         else RunFolder.fresh(run.path.resolve().parent, f"{run.path.resolve().name}_reweighted")
     )
     resolved = {"path": str(configuration.path), "configuration": dict(configuration.raw)}
-    folder.start(run.configuration_file, resolved, None)
+    folder.start(configuration, resolved, None)
     summary = summarise(
         made,
         model,
         configuration,
-        file=folder.configuration_file,
         seed=before["seed"],
         wall_seconds=time.perf_counter() - started,
     )

@@ -7,6 +7,7 @@
     RUN/samples.h5           posterior samples
     RUN/summary.json         the result in numbers, with versions and checksums
     RUN/*.png, RUN/table.txt made by the report
+    RUN/rerun.json           in a repetition: how it compares with the run (astroemu.repetition)
 
 A folder that holds a finished run is never written into again.
 """
@@ -81,7 +82,12 @@ class RunFolder:
     @classmethod
     def fresh(cls, parent: Path, name: str) -> RunFolder:
         """Make the first free folder of ``name``, ``name-2``, ``name-3``, ..."""
-        return cls.create(_numbered(parent, name)[-1])
+        return cls.create(cls.free(parent, name))
+
+    @classmethod
+    def free(cls, parent: Path, name: str) -> Path:
+        """The path of the first of ``name``, ``name-2``, ``name-3``, ... that holds nothing."""
+        return _numbered(parent, name)[-1]
 
     @classmethod
     def last(cls, parent: Path, name: str) -> RunFolder:
@@ -137,19 +143,19 @@ class RunFolder:
     def record_file(self) -> Path:
         return self.path / "likelihoods.record"
 
-    def start(self, configuration: Path, resolved: Mapping[str, Any], identity: Identity | None) -> None:
+    def start(self, configuration: Configuration, resolved: Mapping[str, Any], identity: Identity | None) -> None:
         """Write what goes in; the identity last, so that its presence means a run that can be resumed.
 
         A run that no sampler makes has none.
         """
-        shutil.copyfile(configuration, self.configuration_file)
+        shutil.copyfile(configuration.source, self.configuration_file)
         self._json(self.resolved_file, resolved)
         if identity is not None:
             identity.save(self.identity_file)
 
     def finish(self, samples: Samples, summary: Mapping[str, Any]) -> None:
         """Write what came out; the summary last, so that its presence means a finished run."""
-        samples.save(self.samples_file)
+        samples.save(self.samples_file, summary["provenance"])
         self._json(self.summary_file, summary)
 
     def samples(self) -> Samples:
@@ -165,7 +171,8 @@ class RunFolder:
         resolved = self._read_json(self.resolved_file)
         if not isinstance(resolved.get("configuration"), dict) or not isinstance(resolved.get("path"), str):
             raise RunFolderError(f"{self.resolved_file} lacks the configuration or its path")
-        return configuration_from(resolved["configuration"], Path(resolved["path"]))
+        copy = self.configuration_file if self.configuration_file.is_file() else None
+        return configuration_from(resolved["configuration"], Path(resolved["path"]), copy)
 
     @staticmethod
     def _read_json(path: Path) -> dict[str, Any]:

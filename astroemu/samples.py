@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.errors import DataError
-from astroemu.files import open_hdf5, write_atomically
+from astroemu.files import open_hdf5, strict_json, write_atomically
+from astroemu.provenance import provenance
 
 Array = NDArray[np.float64]
 FORMAT = 1
+#: What is stored as arrays.
+ARRAYS = ("theta", "log_likelihood", "log_prior", "log_weight")
 QUANTILES = {"q025": 0.025, "q16": 0.16, "median": 0.5, "q84": 0.84, "q975": 0.975}
 
 
@@ -81,7 +84,7 @@ class Samples:
         for name in ("log_likelihood", "log_prior", "log_weight", *self._births):
             if getattr(self, name).shape != (n,):
                 raise DataError(f"{name} has the shape {getattr(self, name).shape}, not ({n},)")
-        for name in ("theta", "log_likelihood", "log_prior", "log_weight", *self._births):
+        for name in (*ARRAYS, *self._births):
             if getattr(self, name).dtype.kind != "f":
                 raise DataError(f"{name} does not hold floating-point numbers")
 
@@ -135,8 +138,8 @@ class Samples:
         """The :func:`statistics` of each parameter, by name."""
         return {name: statistics(self[name], self.weight) for name in self.names}
 
-    def save(self, path: str | Path) -> None:
-        """Write one HDF5 file, whole or not at all."""
+    def save(self, path: str | Path, block: Mapping[str, Any] | None = None) -> None:
+        """Write one HDF5 file, whole or not at all, with a provenance block (by default, of here and now)."""
         scalars = {
             "names": self.names,
             "sampler": self.sampler,
@@ -153,7 +156,8 @@ class Samples:
             with h5py.File(temporary, "w", track_order=True) as file:
                 file.attrs["format"] = FORMAT
                 file.attrs["samples"] = json.dumps(scalars, default=lambda value: value.tolist())
-                for name in ("theta", "log_likelihood", "log_prior", "log_weight", *self._births):
+                file.attrs["provenance"] = strict_json(provenance() if block is None else block)
+                for name in (*ARRAYS, *self._births):
                     file[name] = getattr(self, name)
                 if self.log_birth is not None:
                     file["log_birth"].attrs["log_volume"] = self.log_volume
@@ -177,7 +181,7 @@ class Samples:
                 raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
             scalars = json.loads(file.attrs["samples"])
             scalars["names"] = tuple(scalars["names"])
-            arrays = {name: file[name][()] for name in ("theta", "log_likelihood", "log_prior", "log_weight")}
+            arrays = {name: file[name][()] for name in ARRAYS}
             if not np.isfinite(arrays["theta"]).all() or any(np.isnan(array).any() for array in arrays.values()):
                 raise DataError(f"{path} holds samples that are not finite; it is damaged")
             if "log_birth" in file:  # runs without births, and older files, have none

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from astroemu.configuration import Configuration
 from astroemu.model import Model
-from astroemu.provenance import citations, inputs, versions
+from astroemu.provenance import citations, provenance_of
 from astroemu.requirement import Requirement
 from astroemu.samples import Samples, statistics
 
@@ -24,11 +23,11 @@ def summarise(
     *,
     seed: int,
     wall_seconds: float,
-    file: Path | None = None,
 ) -> dict[str, Any]:
-    """Return the summary of a run, as written to ``summary.json``; ``file`` is for :func:`inputs`."""
+    """Return the summary of a run, as written to ``summary.json``."""
     best = samples.best()
     counts = model.counts
+    block = provenance_of(model, configuration)
     return {
         "title": configuration.document.title,
         "sampler": samples.sampler,
@@ -51,8 +50,9 @@ def summarise(
             "fraction_outside": counts.outside / max(counts.evaluated, 1),
         },
         "diagnostics": dict(samples.diagnostics),
-        "versions": versions(),
-        "inputs": inputs(model, configuration, file),
+        "versions": block["versions"],
+        "inputs": block["inputs"],
+        "provenance": block,
         "citations": citations(model),
     }
 

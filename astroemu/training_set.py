@@ -1,7 +1,7 @@
 """A training set: parameters, observables, and where they came from, in one HDF5 file.
 
 Layout (format 1): ``theta (n, d)`` and ``observables/NAME (n, ...)`` with the axes of each
-observable as attributes, and one JSON attribute ``metadata``. No pickles, no code.
+observable as attributes, one JSON text ``metadata``, and the attribute ``provenance``. No pickles, no code.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.errors import DataError
-from astroemu.files import open_hdf5, write_atomically
+from astroemu.files import open_hdf5, strict_json, write_atomically
 from astroemu.observable import Axis, Observable
+from astroemu.provenance import provenance
 
 Array = NDArray[np.float64]
 FORMAT = 1
@@ -102,6 +103,7 @@ class TrainingSet:
             with h5py.File(temporary, "w") as file:
                 file.attrs["format"] = FORMAT
                 file.attrs["names"] = json.dumps(self.names)
+                file.attrs["provenance"] = strict_json(provenance())  # of this file; the metadata are of the points
                 file["metadata"] = json.dumps(self.metadata, sort_keys=True)  # may be longer than an attribute
                 file["theta"] = self.theta
                 group = file.create_group("observables")

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, and none is remembered: a test passes or fails for everyone alike.
+settings.register_profile("astroemu", derandomize=True, deadline=None, database=None)
+settings.load_profile("astroemu")
 
 REPOSITORY = Path(__file__).parents[1]
 

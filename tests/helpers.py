@@ -132,3 +132,14 @@ def command(*arguments: str) -> tuple[int, str, str]:
     finally:
         sys.argv = before
     return code, out.getvalue(), err.getvalue()
+
+
+def assert_provenance(block: Mapping[str, Any], *inputs: str, engine: str | None = None) -> None:
+    """Check that a provenance block is whole and names what went in."""
+    wanted = {"date", "host", "platform", "processes", "threads", "versions", "inputs"} | (
+        {"engine"} if engine else set()
+    )
+    assert set(block) == wanted and block.get("engine") == engine
+    assert {"python", "numpy", "astroemu-inference"} <= set(block["versions"]) and block["threads"] >= 1
+    assert set(inputs) <= set(block["inputs"]), block["inputs"]
+    assert all(len(digest) == 64 for digest in block["inputs"].values())

@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import astroemu
 
@@ -101,3 +103,16 @@ def test_help_and_list_import_nothing_heavy():
             "print(sorted({'numpy', 'h5py', 'scipy', 'matplotlib', 'emcee', 'tensorflow'} & set(sys.modules)))"
         )
         assert run(code=code).stdout.splitlines()[-1] == "[]"
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 60))
+def test_the_default_likelihood_is_finite_or_zero_and_rows_do_not_know_of_each_other(model, seed, n):
+    """Batches of another size differ by float32 rounding in the networks, far below what moves a posterior."""
+    rng = np.random.default_rng(seed)
+    theta, order = model.prior.sample(n, rng), rng.permutation(n)
+    found = model.log_likelihood(theta)
+    assert found.shape == (n,) and not np.isnan(found).any() and np.all(found < np.inf)
+    scale = {"rtol": 1e-5, "atol": 1e-3}
+    np.testing.assert_allclose(model.log_likelihood(theta[order]), found[order], **scale)
+    np.testing.assert_allclose(np.concatenate([model.log_likelihood(row[None]) for row in theta]), found, **scale)

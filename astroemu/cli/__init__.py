@@ -34,6 +34,7 @@ from astroemu.cli import (
     new,
     refine,
     report,
+    rerun,
     reweight,
     simulate,
     tension,
@@ -65,6 +66,7 @@ def _common(
 
 
 app.command("fit")(fit.fit)
+app.command("rerun")(rerun.rerun)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("tension")(tension.tension)

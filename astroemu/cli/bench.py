@@ -19,17 +19,25 @@ def bench(
 ) -> None:
     """Time the joint log-likelihood of a model, by engine and batch size."""
     from astroemu.benchmark import bench_model, table
-    from astroemu.configuration import load_model
+    from astroemu.configuration import load_configuration
     from astroemu.engine import engine_name
     from astroemu.files import new_file, strict_json, write_atomically
+    from astroemu.provenance import inputs, provenance
     from astroemu.report.speed import draw_speed
 
     path = None if out is None else new_file(out)
     picture = None if path is None else new_file(path.with_suffix(".png"))
-    peak, rows = bench_model(load_model(configuration), batch, [engine_name(name) for name in engine])
+    loaded = load_configuration(configuration)
+    model = loaded.model()
+    peak, rows = bench_model(model, batch, [engine_name(name) for name in engine])
     typer.echo("\n".join(table(peak, rows)))
     if path is not None and picture is not None:
-        content = {"sgemm": peak.single, "dgemm": peak.double, "timings": [row.to_json() for row in rows]}
+        content = {
+            "sgemm": peak.single,
+            "dgemm": peak.double,
+            "timings": [row.to_json() for row in rows],
+            "provenance": provenance(inputs=inputs(model, loaded)),
+        }
         write_atomically(path, lambda temporary: temporary.write_text(strict_json(content)))
         draw_speed(rows, picture)
         typer.echo(f"Written: {path}\nWritten: {picture}")

@@ -10,6 +10,7 @@ import typer
 from astroemu.cli.fit import DEFAULT, with_engine
 
 if TYPE_CHECKING:
+    from astroemu.configuration import Configuration
     from astroemu.maximum import Maximum
     from astroemu.model import Model
 
@@ -33,11 +34,13 @@ def maximize(
 ) -> None:
     """Find the best fit, from several starts, with gradients."""
     from astroemu.files import new_file
+    from astroemu.provenance import provenance_of
 
     path = None if out is None else new_file(out)
-    model = _model(configuration, set_, without, engine)
+    loaded = _loaded(configuration, set_, without, engine)
+    model = loaded.model()
     best = _best(model, starts, seed, prior=not likelihood)
-    _write(path, _maximum_json(best))
+    _write(path, {**_maximum_json(best), "provenance": provenance_of(model, loaded)})
 
 
 def fisher(
@@ -53,27 +56,30 @@ def fisher(
     """Forecast: the Fisher matrix at the best fit, standard deviations, ellipses."""
     from astroemu.files import new_file
     from astroemu.fisher import fisher as compute
+    from astroemu.provenance import provenance_of
     from astroemu.report.ellipses import draw_ellipses
 
     path = None if out is None else new_file(out)
     picture = None if path is None else new_file(path.with_suffix(".png"))
-    model = _model(configuration, set_, without, engine)
+    loaded = _loaded(configuration, set_, without, engine)
+    model = loaded.model()
     best = _best(model, starts, seed, prior=not no_prior)
     forecast = compute(model, best.theta, prior=not no_prior)
     typer.echo(f"\n{'parameter':20s} {'at':>12s} {'marginal std':>13s} {'others known':>13s}")
     for name, *numbers in zip(forecast.names, forecast.theta, forecast.std, forecast.conditional, strict=True):
         typer.echo(f"{name:20s} " + " ".join(f"{x:{w}.5g}" for x, w in zip(numbers, (12, 13, 13), strict=True)))
     matrices = {key: getattr(forecast, key).tolist() for key in ("data", "prior", "covariance")}
-    _write(path, {"maximum": _maximum_json(best), **matrices, "std": forecast.std.tolist()})
+    block = provenance_of(model, loaded)
+    _write(path, {"maximum": _maximum_json(best), **matrices, "std": forecast.std.tolist(), "provenance": block})
     if picture is not None:
         draw_ellipses(forecast, model.prior, picture)
         typer.echo(f"Written: {picture}")
 
 
-def _model(configuration: str, overrides: list[str], without: list[str], engine: str | None) -> Model:
+def _loaded(configuration: str, overrides: list[str], without: list[str], engine: str | None) -> Configuration:
     from astroemu.configuration import load_configuration
 
-    return load_configuration(configuration, [*overrides, *with_engine(engine)]).without(without).model()
+    return load_configuration(configuration, [*overrides, *with_engine(engine)]).without(without)
 
 
 def _best(model: Model, starts: int, seed: int, *, prior: bool) -> Maximum:

@@ -18,8 +18,9 @@ def validate(
 ) -> None:
     """Print the error of an emulator, by observable and by probe, against simulations."""
     from astroemu.configuration import load_model
-    from astroemu.files import new_file, strict_json, write_atomically
+    from astroemu.files import new_file, sha256, strict_json, write_atomically
     from astroemu.gate import failures
+    from astroemu.provenance import provenance
     from astroemu.simulations import load_simulations
     from astroemu.trained import load_emulator
     from astroemu.validation import validate as compare
@@ -36,7 +37,9 @@ def validate(
         from astroemu.report.validation import draw_validation
 
         folder.mkdir()
-        write_atomically(folder / "validation.json", lambda path: path.write_text(strict_json(found)))
+        went_in = {**loaded.sources, data.name: sha256(data)}
+        content = {**found, "provenance": provenance(inputs=went_in)}
+        write_atomically(folder / "validation.json", lambda path: path.write_text(strict_json(content)))
         draw_validation(loaded, simulations, folder)
         typer.echo(f"Written: {folder}")
     if limits is not None:

@@ -22,6 +22,7 @@ from astroemu.evidence import bayes_factors, bayes_table
 from astroemu.files import new_file, write_atomically
 from astroemu.model import Model
 from astroemu.parameter import Parameter
+from astroemu.provenance import provenance, published
 from astroemu.report.observables import draw_observables
 from astroemu.report.report import write_report
 from astroemu.report.several import draw_corners, draw_evidence
@@ -43,6 +44,7 @@ header p { margin: 0; opacity: .85; }
 nav { background: var(--paper); border-bottom: 1px solid var(--line); position: sticky; top: 0; z-index: 1;
       padding: .5rem max(1.5rem, calc((100% - 1100px) / 2)); }
 nav a { color: var(--main); text-decoration: none; margin-right: 1.2rem; white-space: nowrap; }
+footer { max-width: 1100px; margin: 0 auto; padding: 0 1.5rem 2rem; color: var(--soft); font-size: .82rem; }
 main { max-width: 1100px; margin: 0 auto; padding: 1rem 1.5rem 4rem; }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; padding: 1.2rem 1.5rem;
           margin: 1.2rem 0; overflow-x: auto; scroll-margin-top: 3rem; }
@@ -108,7 +110,7 @@ def html_page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) ->
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body><header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></header>"
-        f"<nav>{links}</nav><main>{bodies}</main></body></html>\n"
+        f"<nav>{links}</nav><main>{bodies}</main><footer>{_block(provenance())}</footer></body></html>\n"
     )
 
 
@@ -204,6 +206,7 @@ def _convergence(summary: Mapping[str, Any]) -> str:
 
 
 def _provenance(run: RunFolder, summary: Mapping[str, Any]) -> str:
+    block = summary.get("provenance", {"versions": summary["versions"]})
     inputs = "".join(
         f'<tr><td>{escape(name)}</td><td class="text"><code>{digest}</code></td></tr>'
         for name, digest in summary["inputs"].items()
@@ -214,10 +217,16 @@ def _provenance(run: RunFolder, summary: Mapping[str, Any]) -> str:
         entries = str(error)
     written = (run.path / "configuration.toml").read_text(encoding="utf-8")
     return (
-        f"{_facts(summary['versions'])}<h3>SHA-256 of what went in</h3><table>{inputs}</table>"
+        f"{_block(block)}<h3>SHA-256 of what went in</h3><table>{inputs}</table>"
         f"<h3>Configuration, as written</h3><pre>{escape(written)}</pre>{_overrides(run, written)}"
         f"<h3>BibTeX</h3><pre>{escape(entries)}</pre>"
     )
+
+
+def _block(block: Mapping[str, Any]) -> str:
+    """A provenance block but for its inputs, which have a table of their own."""
+    facts = {key: value for key, value in published(block).items() if key not in ("versions", "inputs")}
+    return _facts({**facts, **block["versions"]})
 
 
 def _overrides(run: RunFolder, written: str) -> str:

@@ -7,7 +7,8 @@ from html import escape
 from pathlib import Path
 
 from astroemu.errors import DataError
-from astroemu.files import new_file, write_atomically
+from astroemu.files import new_file, strict_json, write_atomically
+from astroemu.provenance import published
 from astroemu.report.page import embedded, html_page
 from astroemu.validation import validation_table
 
@@ -34,6 +35,8 @@ def write_validation_page(folder: Path, path: str | Path) -> Path:
     pictures = sorted(folder.glob("*.png"))
     sections = [("Errors", f"<pre>{escape(table)}</pre>")]
     sections += [(path.stem, embedded(path, path.stem)) for path in pictures]
+    if "provenance" in found:
+        sections.append(("Provenance", f"<pre>{escape(strict_json(published(found['provenance'])))}</pre>"))
     title = f"Validation against {found['points']} simulations"
     text = html_page(title, str(folder), sections)
     write_atomically(target, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -101,7 +101,7 @@ def test_an_emulator_file_that_is_none(content, tmp_path, monkeypatch, capsys):
     file = tmp_path / "bad.toml"
     file.write_text(DEFAULT.replace("[emulators.acg]", '[emulators.acg]\nfile = "mine.h5"'))
     code, message = run(monkeypatch, capsys, "fit", file, "--out", tmp_path / "run")
-    assert code == 2 and "mine.h5" in message and "no emulator file" in message
+    assert code == 2 and "mine.h5" in message and "not an emulator file" in message
 
 
 def test_a_truncated_emulator(tmp_path, monkeypatch, capsys):

@@ -187,7 +187,7 @@ def test_the_seed_decides_the_samples(twice):
 def test_the_summary_of_a_very_short_run_is_json_too(twice):
     """Too short for any autocorrelation time: what is not known is null, not NaN."""
     for name in ("summary.json", "resolved.json"):
-        strict((twice[0] / name).read_text())
+        assert len(strict((twice[0] / name).read_text())) > 1
 
 
 def test_a_probe_can_be_left_out(tmp_path):

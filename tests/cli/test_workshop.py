@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from helpers import command
+from helpers import assert_provenance, command
 
 from astroemu.training_set import TrainingSet
 
@@ -63,7 +63,9 @@ def test_arrays_become_a_training_set_that_is_looked_at_and_cleaned(imported):
     code, said, _ = command("inspect", str(imported / "set.h5"), "--out", str(imported / "look"))
     assert code == 0 and "300 points" in said and "wave" in said
     assert {path.name for path in (imported / "look").iterdir()} == {"inspection.json", "wave.png", "level.png"}
-    assert json.loads((imported / "look" / "inspection.json").read_text())["points"] == 300
+    found = json.loads((imported / "look" / "inspection.json").read_text())
+    assert found["points"] == 300
+    assert_provenance(found["provenance"])
     arguments = ["clean", str(imported / "recipe.toml"), "--data", str(imported / "set.h5"), "--out"]
     code, said, _ = command(*arguments, str(imported / "clean.h5"))
     assert code == 0 and "1  wave is not positive" in said and "1  dropped in all" in said
@@ -124,6 +126,7 @@ def test_train_and_validate(imported):
     assert code == 0 and "gate: passed" in said and "of its stated error" in said
     found = json.loads((folder / "validation.json").read_text())
     assert len(found["observables"]["wave"]["worst"]) == 10
+    assert_provenance(found["provenance"], data.name)
     pictures = {"errors.png", "calibration.png", "history.png", "agreement.png", "wave.png", "level.png"}
     assert {path.name for path in folder.iterdir()} == pictures | {"validation.json"}
     recipe.write_text(RECIPE + TRAINING.format(limit=1e-9))

@@ -41,7 +41,8 @@ def test_every_command_exists(block):
     for words in commands(block):
         with COMMAND.make_context("astroemu", list(words), resilient_parsing=True) as context:
             name, command, rest = COMMAND.resolve_command(context, list(words))
-            command.make_context(name, rest)  # unknown options, missing arguments and wrong types end here
+            made = command.make_context(name, rest)  # unknown options, missing arguments and wrong types end here
+            assert made.command is command
 
 
 @pytest.mark.parametrize("block", [b for b in ALL if b.language == "toml"], ids=str)
@@ -51,7 +52,7 @@ def test_every_toml_block_is_toml(block):
 
 @pytest.mark.parametrize("block", [b for b in ALL if b.language == "python"], ids=str)
 def test_every_python_block_compiles(block):
-    compile(block.text, str(block), "exec")
+    assert compile(block.text, str(block), "exec").co_filename == str(block)
 
 
 def test_every_exception_says_why():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import command
+from helpers import assert_provenance, command
 from scipy.stats import truncnorm
 
 import astroemu.calibration
@@ -176,6 +176,8 @@ def test_the_command_shows_a_verdict_and_pictures(configuration, tmp_path):
         assert (out / name).stat().st_size > 10_000
     content = json.loads((out / "calibration.json").read_text())
     assert content["passed"] is True and content["of"]["seed"] == 1
+    for block in (content, json.loads((out / "calibration_of.json").read_text())):
+        assert_provenance(block["provenance"], engine="numpy")
 
 
 def test_simulations_are_the_truth_one_a_fit(tmp_path, shared_data):

@@ -131,7 +131,7 @@ def test_the_density_of_what_is_no_number_is_zero(ours):
     assert np.isneginf(ours.log_density(np.array([np.nan]))[0])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(mean=st.floats(-5, 5), std=st.floats(0.1, 10), low=st.floats(-40, 39), width=st.floats(0.01, 30))
 def test_a_truncated_normal_rises_within_its_support(mean, std, low, width):
     ours = TruncatedNormal(mean, std, low, low + width)
@@ -231,3 +231,45 @@ def test_a_prior_of_wrong_numbers_is_refused(spec, message):
 def test_a_number_too_large_for_a_float_is_refused():
     with pytest.raises(ConfigurationError):
         distribution_from({"distribution": "uniform", "low": 0, "high": 10**400})
+
+
+def _distributions():
+    """Any distribution of a width that a parameter may have."""
+    low, width = st.floats(-50, 50), st.floats(1e-3, 100)
+    mean, std = st.floats(-20, 20), st.floats(1e-2, 20)
+    flat = st.builds(lambda a, b: Uniform(a, a + b), low, width)
+    logarithmic = st.builds(lambda a, b: LogUniform(a, a * (1 + b)), st.floats(1e-6, 1e3), width)
+    cut = st.builds(lambda m, s, a, b: TruncatedNormal(m, s, m + s * a, m + s * (a + b)), mean, std,
+                    st.floats(-8, 8), st.floats(1e-2, 10))  # fmt: skip
+    return st.one_of(flat, logarithmic, cut, st.builds(Normal, mean, std))
+
+
+@settings(max_examples=150)
+@given(prior=_distributions(), u=st.lists(st.floats(0, 1), min_size=2, max_size=20))
+def test_any_quantile_rises_and_stays_in_the_support(prior, u):
+    x = prior.transform(np.sort(u))
+    assert np.all(x[1:] >= x[:-1]) and np.all((x >= prior.support[0]) & (x <= prior.support[1]))
+    inside = np.isfinite(x)  # a normal has no finite quantile at 0 and 1
+    assert np.all(np.isfinite(prior.log_density(x[inside])))
+    low, high = prior.support
+    assert np.all(prior.log_density(np.array([low - 1.0, high + 1.0])) == -np.inf) or low == -np.inf
+
+
+@settings(max_examples=150)
+@given(prior=_distributions(), low=st.floats(0.001, 0.98), share=st.floats(0.05, 1.0))
+def test_any_density_between_two_quantiles_integrates_to_the_difference_of_their_probabilities(prior, low, share):
+    """So the transform is the inverse of the cumulative density, and that is normalised."""
+    high = low + share * (0.999 - low)
+    a, b = prior.transform(np.array([low, high]))
+    node, weight = np.polynomial.legendre.leggauss(80)
+    x = a + (b - a) * (node + 1) / 2
+    assert (b - a) / 2 * weight @ np.exp(prior.log_density(x)) == pytest.approx(high - low, rel=1e-5)
+
+
+@settings(max_examples=80)
+@given(prior=_distributions(), low=st.floats(0.05, 0.5), high=st.floats(0.55, 0.95))
+def test_a_truncation_raises_the_density_by_one_factor(prior, low, high):
+    edges = prior.transform(np.array([low, high]))
+    cut = prior.truncated(*edges)
+    x = cut.transform(np.linspace(0.01, 0.99, 9))
+    np.testing.assert_allclose(cut.log_density(x) - prior.log_density(x), -np.log(high - low), rtol=1e-6, atol=1e-7)

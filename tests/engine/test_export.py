@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable
-from helpers import command
+from helpers import assert_provenance, command
 
 from astroemu import export as module
 from astroemu.errors import ConfigurationError, DataError, PluginError
@@ -61,6 +62,21 @@ def assert_moments(mean, std, samples, rtol=1e-6):
     np.testing.assert_allclose(std, samples.std(), rtol=rtol * 10)
 
 
+def assert_exported(run, text):
+    """Check the provenance of an export: its own, and that of its run."""
+    block = json.loads(text)
+    of_the_run = block.pop("run")
+    assert_provenance(block, "samples.h5")
+    assert of_the_run == run.summary()["provenance"]
+
+
+def test_the_host_of_a_run_is_left_out_where_it_is_not_wanted(nested, monkeypatch):
+    monkeypatch.setenv("ASTROEMU_NO_HOST", "1")
+    assert "host" in nested.summary()["provenance"]
+    block = json.loads(Exported(nested).provenance)
+    assert "host" not in block and "host" not in block["run"] and block["run"]["engine"] == "numpy"
+
+
 def test_the_weights_of_the_nested_run_differ(nested):
     assert np.ptp(nested.samples().log_weight) > 1
 
@@ -74,6 +90,7 @@ def test_csv_has_units_symbols_and_weights(nested, tmp_path):
     assert table["log10_m_turn"].info.description == r"${\rm log10\_m\_turn}$ [log10 Msun]"
     assert table["log10_f_star10"].info.description == r"$\log_{10} f_*$"
     assert table.meta["log_evidence"] == pytest.approx(samples.log_evidence)
+    assert_exported(nested, table.meta["provenance"])
     tau = nested.summary()["derived"]["tau_e"]
     assert abs(np.average(table["tau_e"], weights=table["weight"]) - tau["mean"]) < 0.3 * tau["std"]
     first = next(line for line in path.read_text().splitlines() if not line.startswith("#"))
@@ -85,6 +102,7 @@ def test_fits_is_read_by_astropy(nested, tmp_path):
     table = QTable.read(path)
     np.testing.assert_array_equal(table["log10_f_star10"], nested.samples()["log10_f_star10"])
     np.testing.assert_array_equal(table["weight"], nested.samples().weight)
+    assert_exported(nested, table.meta["PROVENAN"])
 
 
 def test_a_linear_unit_is_a_quantity(nested):
@@ -96,7 +114,7 @@ def test_a_linear_unit_is_a_quantity(nested):
 def test_getdist_reads_the_files_and_the_object(nested, tmp_path):
     getdist = pytest.importorskip("getdist")
     written = export(nested, "getdist", tmp_path / "chain" / "run", derived=True)
-    assert [path.suffix for path in written] == [".txt", ".paramnames", ".ranges"]
+    assert [path.suffix for path in written] == [".txt", ".paramnames", ".ranges", ".ini"]
     samples = nested.samples()
     read = getdist.loadMCSamples(str(tmp_path / "chain" / "run"), settings={"ignore_rows": 0})
     made = Exported(nested).getdist()
@@ -108,6 +126,8 @@ def test_getdist_reads_the_files_and_the_object(nested, tmp_path):
     assert read.getParamNames().parWithName("tau_e").isDerived
     assert read.getParamNames().parWithName("log10_f_star10").label == r"\log_{10} f_*"
     assert read.ranges.getLower("log10_m_turn") == 8.0
+    assert_exported(nested, read.properties.string("provenance"))
+    assert read.sampler == made.sampler == "nested"
 
 
 def test_anesthetic_reads_a_chain(chain, tmp_path):
@@ -143,6 +163,8 @@ def test_arviz_draws_nested_samples_with_equal_weights(nested, tmp_path):
     assert posterior["log10_m_turn"].attrs == {"units": "log10 Msun", "long_name": r"${\rm log10\_m\_turn}$"}
     weighted = found["weighted"]
     np.testing.assert_allclose(float(weighted["weight"].sum()), 1.0)
+    with h5py.File(path) as file:
+        assert_exported(nested, file.attrs["provenance"])
 
 
 def test_arviz_takes_walkers_as_chains(chain):

@@ -45,7 +45,7 @@ def test_the_edges():
         interpolation_matrix(GRID, np.array([-0.26]), "linear", "half_step")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     steps=st.lists(st.floats(0.1, 2.0), min_size=3, max_size=8),
     coefficients=st.lists(st.floats(-3, 3), min_size=4, max_size=4),

@@ -129,7 +129,6 @@ def test_a_split_gaussian_stays_normalised(extra):
     assert total == pytest.approx(1.0, abs=1e-8)
 
 
-@settings(deadline=None)
 @given(m=st.floats(-1e4, 1e4), sigma=st.floats(0.01, 100), extra=st.none() | st.floats(0, 100))
 def test_equal_error_bars_make_every_asymmetric_form_a_gaussian(m, sigma, extra):
     width = sigma if extra is None else np.hypot(sigma, extra)
@@ -139,7 +138,6 @@ def test_equal_error_bars_make_every_asymmetric_form_a_gaussian(m, sigma, extra)
     assert split_gaussian(m, 1.0, sigma, sigma, XP, extra) == pytest.approx(expected - norm, rel=1e-9, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(low=st.floats(0.01, 10), high=st.floats(0.01, 10), x=st.floats(-1e5, 1e5), step=st.floats(1.0, 2.0))
 def test_barlow_never_rises_nor_diverges(low, high, x, step):
     here, farther = (float(barlow_gaussian(m, 0.0, low, high, XP)) for m in (x, step * x))
@@ -210,3 +208,35 @@ def test_the_half_normal_width_of_an_array_of_limits(level):
 
     limits = np.array([0.1, 0.44, 7.0])
     np.testing.assert_allclose(halfnorm.cdf(limits / half_normal_width(limits, level)), level)
+
+
+def _one(kind, m, datum, low, high, extra):
+    """Any of the likelihoods of one datum."""
+    if kind is gaussian or kind is one_sided or kind is marginal_upper_limit:
+        return kind(m, datum, low, XP, extra)
+    return kind(m, datum, low, high, XP, extra)
+
+
+KINDS = st.sampled_from([gaussian, split_gaussian, barlow_gaussian, marginal_upper_limit, one_sided])
+ERRORS = {"low": st.floats(0.01, 100), "high": st.floats(0.01, 100), "extra": st.none() | st.floats(0, 100)}
+
+
+@settings(max_examples=200)
+@given(kind=KINDS, datum=st.floats(-100, 100), away=st.floats(0, 1e4), step=st.floats(1, 1e3), **ERRORS)
+def test_none_is_infinite_or_rises_away_from_the_datum(kind, datum, away, step, low, high, extra):
+    for sign in (-1.0, 1.0) if kind not in (marginal_upper_limit, one_sided) else (1.0,):
+        start = max(datum, 0.0) if kind is marginal_upper_limit else datum  # its model is not negative
+        m = start + sign * np.array([away, away * step, away * step + 1.0])
+        found = np.asarray(_one(kind, m, datum, low, high, extra))
+        assert np.all(np.isfinite(found)) and np.all(found <= 1e-12)
+        assert np.all(np.diff(found) <= 1e-9 * np.abs(found[:-1]) + 1e-12)
+
+
+@settings(max_examples=100)
+@given(kind=KINDS, seed=st.integers(0, 2**32 - 1), n=st.integers(2, 50), **ERRORS)
+def test_of_all_a_batch_is_its_points_in_any_order(kind, seed, n, low, high, extra):
+    rng = np.random.default_rng(seed)
+    m, order = 50 * rng.random(n), rng.permutation(n)
+    found = np.asarray(_one(kind, m, 10.0, low, high, extra))
+    np.testing.assert_allclose(_one(kind, m[order], 10.0, low, high, extra), found[order], rtol=1e-13)
+    np.testing.assert_allclose([_one(kind, one, 10.0, low, high, extra) for one in m], found, rtol=1e-13)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from helpers import StubProbe, command, uniform
+from helpers import StubProbe, assert_provenance, command, uniform
 
 from astroemu.backends.backend import BACKENDS
 from astroemu.distribution import Normal
@@ -110,6 +110,7 @@ def test_the_commands_write_figures_and_a_picture(tmp_path):
     assert code == 0, error
     written = json.loads(out.read_text())
     assert len(written["std"]) == 9 and min(written["std"]) > 0 and out.with_suffix(".png").stat().st_size > 10_000
+    assert_provenance(written["provenance"], "emulator acg", engine="numpy")
     assert "compiled gradient" in text and "marginal std" in text
     assert command("fisher", "--out", str(out))[0] == 2  # never overwritten
     code, text, error = command("maximize", "--starts", "1", "--likelihood")

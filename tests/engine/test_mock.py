@@ -7,7 +7,7 @@ import tomllib
 
 import numpy as np
 import pytest
-from helpers import TAU, X_HI, Stub, StubProbe, command, uniform
+from helpers import TAU, X_HI, Stub, StubProbe, assert_provenance, command, uniform
 
 from astroemu.configuration import load_configuration, load_model
 from astroemu.errors import ConfigurationError, ProbeError, SamplingError
@@ -164,6 +164,7 @@ def test_the_command_writes_what_a_fit_reads(tmp_path):
     assert "astroemu fit" in said
     note = json.loads((tmp_path / "mock" / "truth.json").read_text())
     assert note["parameters"] == AT and note["noise"] is False
+    assert_provenance(note["provenance"], "reionization.toml")
     model = load_model(tmp_path / "mock" / "reionization.toml")
     parts = model.log_likelihood_by_probe(point(model, AT)[None])
     without_error = load_model(tmp_path / "mock" / "reionization.toml", ["emulator_error=false"])

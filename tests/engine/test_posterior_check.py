@@ -7,7 +7,7 @@ import json
 import h5py
 import numpy as np
 import pytest
-from helpers import TAU, Stub, command, uniform
+from helpers import TAU, Stub, assert_provenance, command, uniform
 
 from astroemu.errors import DataError
 from astroemu.model import Model
@@ -99,6 +99,7 @@ def test_the_command_runs_the_simulator_once_and_goes_on(run, tmp_path):
     made = (tmp_path / "check" / "simulations.h5").stat().st_mtime_ns
     found = json.loads((tmp_path / "check" / "check.json").read_text())
     assert set(found["parameters"]) == set(RunFolder.open(run).samples().names)
+    assert_provenance(found["provenance"], "emulator acg", engine="numpy")
     # Park+19 is 21cmFAST's own luminosity function, and nearly its histories.
     assert found["delta_log_likelihood"]["uv_luminosity_function"]["median"] < 1.0
     assert command(*words)[0] == 0 and (tmp_path / "check" / "simulations.h5").stat().st_mtime_ns == made

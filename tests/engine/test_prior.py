@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from astroemu.distribution import Fixed, LogUniform, Normal, TruncatedNormal, Uniform
@@ -142,3 +144,17 @@ def test_an_axis_label_is_the_symbol_and_the_unit(latex, unit, label):
 
 def test_only_a_fixed_prior_makes_a_fixed_parameter():
     assert [p.is_fixed for p in PRIOR.parameters] == [False, True, False, False]
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 40))
+def test_rows_do_not_know_of_each_other(seed, n):
+    prior = Prior((A, B, Parameter("c", TruncatedNormal(0.0, 1.0, -1.0, 3.0)), Parameter("d", LogUniform(0.1, 1e3))))
+    rng = np.random.default_rng(seed)
+    u, order = rng.random((n, 3)), rng.permutation(n)
+    theta = prior.transform(u)
+    assert np.all(np.isfinite(prior.log_density(theta)))
+    np.testing.assert_allclose(prior.transform(u[order]), theta[order], rtol=1e-14)
+    np.testing.assert_allclose(prior.log_density(theta[order]), prior.log_density(theta)[order], rtol=1e-14)
+    alone = np.concatenate([prior.log_density(row[None]) for row in theta])
+    np.testing.assert_allclose(alone, prior.log_density(theta), rtol=1e-14)

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
-from helpers import command
+from helpers import assert_provenance, command
 
 from astroemu import registry
 from astroemu.errors import DataError
@@ -95,6 +95,7 @@ def test_points_are_added_where_the_posterior_is_and_it_goes_on(folder):
     assert code == 0, message
     assert "effective share of the samples under the true simulator, after" in said and "556 in all" in said
     found = json.loads((folder / "refined" / "refinement.json").read_text())
+    assert_provenance(found["provenance"], "refined")
     assert set(found["parameters"]) == {"a", "b"} and found["points"] == {"added": 300, "all": 556}
     assert (
         0.5 < found["efficiency"]["after"] <= 1 and found["efficiency"]["after"] > found["efficiency"]["before"] - 0.05

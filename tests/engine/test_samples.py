@@ -128,14 +128,14 @@ def test_a_weighted_quantile_is_linear_between_the_middles_of_the_weights():
         assert weighted_quantile(x, weight, q) == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(x=st.lists(st.floats(-100, 100), min_size=1, max_size=30), q=st.floats(0, 1))
 def test_equal_weights_give_the_quantile_of_hazen(x, q):
     found = weighted_quantile(np.array(x), np.full(len(x), 0.3), q)
     assert found == pytest.approx(np.quantile(x, q, method="hazen"), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=12), q=st.floats(0, 1))
 def test_a_weighted_quantile_lies_within_the_steps_of_the_cumulative_weight(counts, q):
     x, weight = np.arange(len(counts), dtype=float), np.array(counts) / np.sum(counts)

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers import command
+from helpers import assert_provenance, command
 from threadpoolctl import ThreadpoolController
 
 import astroemu
@@ -136,6 +136,7 @@ def test_the_command_writes_figures_and_a_picture(tmp_path, monkeypatch):
     assert code == 0 and "us a point" in text, error
     written = json.loads(out.read_text())
     assert [row["batch"] for row in written["timings"]] == [1, 100] and written["sgemm"] > 0
+    assert_provenance(written["provenance"], "configuration reionization.toml", "emulator acg")
     assert out.with_suffix(".png").stat().st_size > 5_000
     assert command(*arguments)[0] == 2  # never overwritten
     code, _, error = command("bench", "--engine", "abacus")

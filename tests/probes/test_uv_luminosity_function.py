@@ -208,7 +208,8 @@ def test_sets_of_the_same_galaxies_warn(first, second, z):
 def test_sets_of_other_redshifts_do_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        UVLuminosityFunction(sets={"Bouwens+2015": (7.0,), "Bouwens+2021": (8.0,), "Donnan+2024": (11.0,)})
+        probe = UVLuminosityFunction(sets={"Bouwens+2015": (7.0,), "Bouwens+2021": (8.0,), "Donnan+2024": (11.0,)})
+    assert len(probe.panels()) == 3
 
 
 def test_its_pictures_are_one_a_redshift():

@@ -103,6 +103,13 @@ def test_it_refers_to_nothing_outside(single):
     assert not re.search(r"@import|url\(", text)
 
 
+def test_it_says_what_made_the_run_and_the_page(single):
+    text = single.read_text()
+    for fact in ("<dt>platform</dt>", "<dt>threads</dt>", "<dt>astroemu-inference</dt>", "<dt>date</dt>"):
+        assert text.count(fact) == 2  # of the run, of the page
+    assert text.count("<dt>engine</dt>") == 1
+
+
 def test_every_picture_is_one(single):
     found = [source for source in Page(single.read_text()).images if source.startswith("data:image/png")]
     assert len(found) == 5  # corner, two probes, observables, trace
