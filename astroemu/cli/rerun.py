@@ -6,8 +6,6 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.progress import warned
-
 
 def rerun(
     run: Path = typer.Argument(..., help="Folder of a finished run."),
@@ -17,7 +15,7 @@ def rerun(
 
     Refused, field by field, if the configuration, data, emulators or versions that it was made of have changed.
     """
-    from astroemu.cli.progress import shown
+    from astroemu.cli.progress import shown, warned
     from astroemu.parallel import world
     from astroemu.repetition import repetition_table
     from astroemu.repetition import rerun as repeat

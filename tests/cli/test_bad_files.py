@@ -114,7 +114,7 @@ def test_a_file_without_one_of_its_tables(part, tmp_path):
 
 def test_bytes_that_are_no_text(tmp_path):
     (tmp_path / "bad.toml").write_bytes(b'title = "\xff"')
-    refused("fit", tmp_path / "bad.toml", words=["bad.toml", "not valid TOML"])
+    refused("fit", tmp_path / "bad.toml", words=["bad.toml", "not UTF-8 text"])
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def a_run(folder, log_evidence, *, error=0.3, checksum="0" * 64, **options):
         "wall_seconds": 0.0,
         "ess": 3.0,
         "converged": True,
+        "provenance": {},
     }
     RunFolder(folder).finish(samples, summary)
     return RunFolder.open(folder)

@@ -210,7 +210,7 @@ def test_a_fit_on_mock_data_recovers_the_truth(tmp_path):
         (("--at", "alpha_x=1", "--at", "alpha_x=2"), "each name once"),
         (("--fix", "h=0.7"), "belong to a --simulator"),
         (("--simulator", "park19", "--simulations", "x.h5"), "choose one"),
-        (("--simulations", "x.h5"), "does not hold simulations"),
+        (("--simulations", "x.h5"), "there is no file"),
     ],
 )
 def test_what_the_command_refuses(options, message, tmp_path):
