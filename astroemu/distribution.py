@@ -139,6 +139,11 @@ class LogUniform(Distribution):
         return LogUniform(*self._overlap(low, high))
 
 
+#: Width of the narrowest interval of a normal, and distance of the farthest, in standard deviations: beyond them its
+#: quantiles are lost to rounding.
+_NARROWEST, _FARTHEST = 1e-8, 1e5
+
+
 @dataclass(frozen=True)
 class TruncatedNormal(Distribution):
     """Normal of location ``mean`` and width ``std``, restricted to ``[low, high]``."""
@@ -154,6 +159,12 @@ class TruncatedNormal(Distribution):
             raise ConfigurationError(f"mean = {self.mean} must be finite and std = {self.std} above 0")
         if not self.low < self.high:
             raise ConfigurationError(f"low = {self.low} must be below high = {self.high}")
+        a, b, _ = self._edges
+        if b - a < _NARROWEST or b < -_FARTHEST:
+            raise ConfigurationError(
+                f"[{self.low}, {self.high}] holds too little of a normal of mean = {self.mean} and std = {self.std} "
+                "to be resolved; use a uniform prior, or one of another width"
+            )
 
     @property
     def support(self) -> tuple[float, float]:

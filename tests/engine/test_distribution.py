@@ -120,6 +120,21 @@ def test_a_normal_much_wider_than_its_window_is_flat():
     np.testing.assert_allclose(ours.log_density(2 + u), 0, atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("mean", "std", "low", "high"),
+    [
+        (0.811, 9.223372036854776e18, 0.75, 0.87),
+        (0.811, 6e297, 0.75, 0.87),
+        (0.811, 0.006, 7.5e299, np.inf),
+        (0.0, 1.0, -np.inf, -1e6),
+    ],
+)
+def test_an_interval_that_a_normal_cannot_resolve_is_refused(mean, std, low, high):
+    """The first three are of the seeds 1028069, 1037527 and 1067058 of tests/fuzz/configurations.py."""
+    with pytest.raises(ConfigurationError, match="too little of a normal"):
+        TruncatedNormal(mean, std, low, high)
+
+
 def test_the_quantiles_of_an_unbounded_normal_end_at_infinity():
     found = Normal(2, 0.5).transform(np.array([0.0, 1e-300, 0.5, 1.0]))
     np.testing.assert_allclose(found, [-np.inf, 2 + 0.5 * stats.norm.ppf(1e-300), 2.0, np.inf], rtol=1e-12)
