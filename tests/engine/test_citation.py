@@ -34,6 +34,8 @@ def test_other_choices_are_other_papers():
     keys = KEYS.findall(bibtex(load_configuration("reionization", chosen), "ultranest"))
     assert {"Pagano2020", "Donnan2024", "Buchner2021"} <= set(keys)
     assert not {"Planck2018VI", "Bouwens2021", "ForemanMackey2013"} & set(keys)
+    keys = KEYS.findall(bibtex(load_configuration("reionization"), "multinest"))
+    assert {"Feroz2009", "Feroz2019", "Buchner2014"} <= set(keys)
 
 
 def test_a_paper_of_no_bibliography_has_an_entry_with_what_is_known(default, monkeypatch):

@@ -77,7 +77,10 @@ class MultiNest(Sampler):
     """
 
     name = "multinest"
-    citation = "Feroz, Hobson & Bridges 2009, MNRAS 398, 1601, arXiv:0809.3437"
+    citation = (
+        "Feroz, Hobson & Bridges 2009, arXiv:0809.3437; Feroz et al. 2019, arXiv:1306.2144; "
+        "pymultinest: Buchner et al. 2014, arXiv:1402.0004"
+    )
     traits = Traits(batch="scalar", minus_infinity="floored")
     packages = ("pymultinest",)
 
