@@ -16,6 +16,7 @@ import pytest
 from helpers import command
 
 from astroemu.samples import Samples
+from astroemu_plugins.samplers.multinest import MultiNest
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 FIT = """
@@ -41,11 +42,15 @@ autocorrelation_times = 1e6
 [samplers.ultranest]
 live_points = 200
 batch = 64
+[samplers.multinest]
+live_points = 100
 [samplers.nautilus]
 live_points = 100
 batch = 64
 effective_samples = 300
 """
+#: Those that can run here.
+SAMPLERS = ["emcee", "nautilus", "ultranest"] + ["multinest"] * (MultiNest.component().found is not None)
 #: The command line, with everything put on the disk at once.
 EAGER = "import astroemu.record as r; r.EVERY = 0.0; from astroemu.cli import main; main()"
 
@@ -96,7 +101,7 @@ def file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(file):
     """Undisturbed runs, by sampler."""
-    folders = {name: file.parent / name for name in ("emcee", "nautilus", "ultranest")}
+    folders = {name: file.parent / name for name in SAMPLERS}
     for name, folder in folders.items():
         code, _, error = finished(file, folder, "--sampler", name)
         assert code == 0, error
@@ -104,7 +109,7 @@ def whole(file):
     return folders
 
 
-@pytest.mark.parametrize("sampler", ["emcee", "nautilus", "ultranest"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_killed_twice_it_ends_as_if_nothing_had_happened(file, whole, tmp_path, sampler):
     out = tmp_path / "run"
     for size in (4_000, 8_000):
@@ -157,7 +162,7 @@ def test_without_resume_nothing_is_touched(file, tmp_path):
 
 
 @pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec: pip install mpich")
-@pytest.mark.parametrize("sampler", ["emcee", "ultranest"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_two_processes_find_the_same_posterior(file, whole, tmp_path, sampler):
     code, said, error = finished(file, tmp_path / "run", "--sampler", sampler, ranks=2)
     assert code == 0 and said.count("likelihoods in") == 1, error
