@@ -35,8 +35,8 @@ def main() -> None:
         workshop.recipe = workshop.recipe.model_copy(update={"training": {**training, "train_points": n}})
         metrics = workshop.train(data, log=lambda _: None).provenance["metrics"]
         for network in metrics.values():
-            for name, found in network.items():
-                errors.setdefault(name, []).append(found["absolute_q95"])
+            for name in network.keys() & data.observables.keys():
+                errors.setdefault(name, []).append(network[name]["absolute_q95"])
         print(f"{n:>8} points  " + "  ".join(f"{name} {found[-1]:.2e}" for name, found in errors.items()), flush=True)
     with style() as pyplot:
         figure, axis = pyplot.subplots(figsize=(4.5, 3.4))
