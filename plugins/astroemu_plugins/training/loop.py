@@ -168,7 +168,8 @@ class Loop:
                 warmup_steps=min(500, steps // 10 + 1),
             )
         optimiser = keras.optimizers.get({"class_name": self.settings.optimiser, "config": {"learning_rate": rate}})
-        compiled = self.settings.architecture in ("dense", "conv1d")  # XLA unrolls recurrences: minutes to compile
+        # XLA unrolls recurrences, and PyTorch's compiler takes each step for a new function: minutes either way.
+        compiled = self.settings.architecture in ("dense", "conv1d") and keras.backend.backend() != "torch"
         self.model.compile(optimizer=optimiser, loss=self.loss, jit_compile=compiled)
         optimiser.build(self.model.trainable_variables)
 
