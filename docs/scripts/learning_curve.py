@@ -44,6 +44,8 @@ def main() -> None:
             axis.plot(points, np.array(found) / found[0], marker="o", ms=3, label=name)
         axis.plot(points, np.sqrt(points[0] / np.array(points)), ls="--", color="grey", lw=0.8)
         axis.set(xscale="log", yscale="log", xlabel="training points", ylabel="95 % error, first = 1")
+        axis.set_xticks(points, [str(n) for n in points])
+        axis.set_xticks([], minor=True)
         axis.legend(fontsize=8)
         figure.tight_layout()
         figure.savefig(IMAGE)
