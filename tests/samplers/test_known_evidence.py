@@ -186,23 +186,3 @@ def test_a_model_that_is_nowhere_possible_cannot_start():
 def test_bad_options_are_refused(build):
     with pytest.raises(ConfigurationError):
         build()
-
-
-class Needle(Gaussian):
-    """A peak that holds one part in ten to the ninth of its box."""
-
-    def log_likelihood(self, theta):
-        x = (theta - MEAN) / (0.1 * WIDTH)
-        return -0.5 * np.sum(x * x, axis=1)
-
-
-def test_walkers_start_where_the_posterior_is():
-    from astroemu.sampler import Counted
-    from astroemu_plugins.samplers.emcee import _starting_points, _theta
-
-    target = Counted(Needle())
-    start = _theta(target, _starting_points(target, 64, np.random.default_rng(1)))
-    # Draws of a four-dimensional Gaussian: none of 64 is 6 widths out, and they are not in one heap.
-    x = (start - MEAN) / (0.1 * WIDTH)
-    assert np.sqrt(np.sum(x * x, axis=1)).max() < 6
-    assert np.all(np.abs(x.std(axis=0) - 1) < 0.35)

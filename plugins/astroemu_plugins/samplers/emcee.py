@@ -6,10 +6,13 @@ logarithmic one no scale, so proposals are not wasted on points outside the prio
 sampler that works on the unit cube, a posterior beyond 8 standard deviations of a prior's upper tail
 is out of reach.)
 
-Half of the ensemble is evaluated in one call of the vectorised likelihood. Proposals are
-differential evolution (``DEMove``); ``mixture`` adds whole differences between walkers, which lead from one
-mode to another, and draws from a kernel density of the other half. The snooker variant of emcee 3.1.6 is not
-offered: it samples too narrow a distribution.
+Before a chain begins, population Monte Carlo finds where the posterior is, and fits a mixture of Student t
+distributions to it (:mod:`astroemu_plugins.samplers.population`). Half of the steps propose draws of that mixture to
+all walkers at once, wherever they are: accepted ones are independent of what came before, also in another mode. The
+other half is differential evolution (``DEMove``), which needs no such fit; some of its steps are whole differences
+between walkers. The mixture does not change while the chain runs, so that it keeps the posterior; one of which too few
+draws would be accepted is not used. The snooker variant of emcee 3.1.6 is not offered: it samples too narrow a
+distribution.
 
 The first sixth of the chain is always dropped, so that the approach to the posterior does not
 enter the estimate of the autocorrelation time. The run goes on until that sixth is ``burn_in``
@@ -25,7 +28,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,14 +38,15 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from astroemu.convergence import halves, split_r_hat
-from astroemu.errors import ConfigurationError, SamplingError
+from astroemu.errors import ConfigurationError
 from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
-from astroemu.samples import Samples, kish_ess
+from astroemu.samples import Samples
+from astroemu_plugins.samplers.mixture import Mixture
+from astroemu_plugins.samplers.population import Population, populate
 
 Array = NDArray[np.float64]
-#: Draws among which the walkers' starting points are chosen, and rounds in a row that may bring no progress.
+#: Draws from the prior among which the posterior is sought first.
 _STARTING_DRAWS = 20_000
-_STARTING_PATIENCE = 3
 #: One part in so many of the chain is burn-in: with 10 autocorrelation times of it and 50 kept, none is wasted.
 _BURN_IN = 6
 #: An estimate is due when the chain is longer by one part in so many.
@@ -50,8 +54,8 @@ _CHECKS = 20
 #: The chain is thinned to so many points an autocorrelation time of the fastest parameter before it is estimated,
 #: which moves it by a part in 300 (thin coth(thin / tau) for an exponential) and costs so much less.
 _POINTS = 10
-#: Moves that estimate the density of half of the walkers.
-_OF_DENSITIES = ("kde", "mixture")
+#: Least mean acceptance of a fitted mixture's draws; differential evolution alone is better than less.
+_USEFUL = 0.02
 #: Steps that one ensemble takes before it is the next one's turn.
 _TURN = 10
 
@@ -63,7 +67,7 @@ class Emcee(Sampler):
     ----------
     walkers : int
         At least twice the number of parameters, and even.
-    move : {"de", "stretch", "kde", "mixture"}
+    move : {"mixture", "de", "stretch", "kde"}
     autocorrelation_times : float
         Length of the chain after burn-in, in integrated autocorrelation times.
     effective_samples : float
@@ -80,7 +84,7 @@ class Emcee(Sampler):
     ensembles : int
         Number of independent ensembles, of so many walkers each.
     starting_draws : int
-        Prior draws among which the walkers' starting points are sought.
+        Prior draws in which the posterior is sought first; half as many in each population after that.
     """
 
     name = "emcee"
@@ -91,7 +95,7 @@ class Emcee(Sampler):
     def __init__(
         self,
         walkers: int = 64,
-        move: Literal["de", "stretch", "kde", "mixture"] = "de",
+        move: Literal["mixture", "de", "stretch", "kde"] = "mixture",
         autocorrelation_times: float = 50.0,
         effective_samples: float = 2000.0,
         burn_in: float = 10.0,
@@ -134,19 +138,20 @@ class Emcee(Sampler):
         n_dim = len(target.names)
         if self.walkers < 2 * n_dim:
             raise ConfigurationError(f"walkers = {self.walkers} must be at least {2 * n_dim} for {n_dim} parameters")
-        if self.move in _OF_DENSITIES and self.walkers < 4 * n_dim:
+        if self.move == "kde" and self.walkers < 4 * n_dim:
             raise ConfigurationError(
                 f"walkers = {self.walkers} must be at least {4 * n_dim} for {n_dim} parameters and move = "
-                f"{self.move!r}, which estimates their density"
+                "'kde', which estimates their density"
             )
 
     def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
         self.check(target)
         counted = Counted(target)
         own = seeds(seed, 2 * self.ensembles)
-        chains = [Chain(counted, self.walkers, self.move) for _ in range(self.ensembles)]
-        for i, chain in enumerate(chains):
-            chain.begin(own[2 * i], own[2 * i + 1], self.max_steps, self.starting_draws)
+        chains = [
+            Chain(counted, self._population(counted, own[2 * i]), self.move, own[2 * i + 1], self.max_steps)
+            for i in range(self.ensembles)
+        ]
         state = _State(0, np.full(len(target.names), np.nan), np.full(len(target.names), np.nan))
         last, step, check_at = time.monotonic(), 0, self.check_every
         while step < self.max_steps and not self._enough(state):
@@ -166,6 +171,14 @@ class Emcee(Sampler):
             state = _estimated(chains, state)
         report(self._progress(step, state, counted.n))
         return self._samples(chains, state, counted)
+
+    def _population(self, counted: Counted, seed: Any) -> Population:
+        def log_likelihood(z: Array) -> Array:
+            return counted.log_likelihood(_theta(counted, z))
+
+        return populate(
+            log_likelihood, len(counted.names), self.walkers, self.starting_draws, np.random.default_rng(seed)
+        )
 
     def _lengths(self, state: _State) -> tuple[float, float, float]:
         """Burn-in and kept length in autocorrelation times, and effective samples."""
@@ -240,35 +253,31 @@ class Chain:
     Parameters
     ----------
     counted : Counted
-    walkers : int
-    move : {"de", "stretch", "kde", "mixture"}
+    population : Population
+        Where the walkers start, and the mixture that some moves propose from.
+    move : {"mixture", "de", "stretch", "kde"}
+    seed : SeedSequence
+    max_steps : int
     """
 
-    def __init__(self, counted: Counted, walkers: int, move: str) -> None:
+    def __init__(self, counted: Counted, population: Population, move: str, seed: Any, max_steps: int) -> None:
         import emcee
 
         def log_posterior(z: Array) -> Array:
             return counted.log_likelihood(_theta(counted, z)) - _half_square(z)
 
-        self.counted = counted
-        self.sampler = emcee.EnsembleSampler(
-            walkers, len(counted.names), log_posterior, moves=_moves(move), vectorize=True
-        )
+        moves = _moves(move, population)
+        self.sampler = emcee.EnsembleSampler(*population.start.shape, log_posterior, moves=moves, vectorize=True)
         # emcee wraps it in one that prints a traceback of whatever passes, an interrupt too.
         self.sampler.log_prob_fn = log_posterior
-        self._steps: Iterator[Any] = iter(())
+        generator = np.random.RandomState(np.random.MT19937(seed))
+        self.sampler.random_state = generator.get_state()  # the only form that emcee takes
+        self._steps: Iterator[Any] = self.sampler.sample(population.start, iterations=max_steps)
 
     @property
     def step(self) -> int:
         """Number of steps taken."""
         return int(self.sampler.iteration)
-
-    def begin(self, start_seed: Any, chain_seed: Any, max_steps: int, draws: int) -> None:
-        """Choose where the walkers start."""
-        start = _starting_points(self.counted, self.sampler.nwalkers, np.random.default_rng(start_seed), draws)
-        generator = np.random.RandomState(np.random.MT19937(chain_seed))
-        self.sampler.random_state = generator.get_state()  # the only form that emcee takes
-        self._steps = self.sampler.sample(start, iterations=max_steps)
 
     def advance(self, steps: int) -> None:
         """Take some steps."""
@@ -291,16 +300,26 @@ class Chain:
         return self.sampler.get_chain(**which), self.sampler.get_log_prob(**which)
 
 
-def _moves(name: str) -> list[tuple[Any, float]]:
+def _moves(name: str, population: Population) -> list[tuple[Any, float]]:
     """Proposals, and how often each is made. All of them keep the posterior."""
-    from emcee.moves import DEMove, KDEMove, StretchMove
+    from emcee.moves import DEMove, KDEMove, MHMove, StretchMove
 
-    return {
-        "de": [(DEMove(), 1.0)],
-        "stretch": [(StretchMove(), 1.0)],
-        "kde": [(KDEMove(), 1.0)],
-        "mixture": [(DEMove(), 0.6), (DEMove(gamma0=1.0), 0.1), (KDEMove(), 0.3)],
-    }[name]
+    if name == "mixture":
+        evolution = [(DEMove(), 0.4), (DEMove(gamma0=1.0), 0.1)]
+        useful = population.mixture is not None and population.acceptance >= _USEFUL
+        return [*evolution, (MHMove(_independent(population.mixture)), 0.5)] if useful else evolution
+    return [({"de": DEMove, "stretch": StretchMove, "kde": KDEMove}[name](), 1.0)]
+
+
+def _independent(mixture: Mixture | None) -> Callable[[Array, Any], tuple[Array, Array]]:
+    """A proposal as ``MHMove`` takes it: new points, and the log ratio of the densities to propose back and there."""
+    assert mixture is not None
+
+    def propose(z: Array, rng: Any) -> tuple[Array, Array]:
+        proposed = mixture.draw(len(z), rng)
+        return proposed, mixture.log_density(z) - mixture.log_density(proposed)
+
+    return propose
 
 
 def _estimated(chains: Sequence[Chain], before: _State) -> _State:
@@ -320,48 +339,3 @@ def _theta(target: Target, z: Array) -> Array:
 def _half_square(z: Array) -> Array:
     """Minus the log prior density of normal scores, up to a constant: ``(n,)``."""
     return 0.5 * np.sum(z * z, axis=1)
-
-
-def _starting_points(target: Counted, walkers: int, rng: np.random.Generator, draws: int = _STARTING_DRAWS) -> Array:
-    """Draw normal scores that are spread like the posterior.
-
-    Population Monte Carlo (Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907): draws from the prior are
-    weighted by a likelihood tempered so far that several walkers' worth of them carry weight; a Gaussian of
-    their mean and twice their covariance gives the next draws, until no tempering is needed. A walker that
-    starts far out may stay there for the whole run: differences between the others are too short for it.
-    """
-    n_dim = len(target.names)
-    z = rng.standard_normal((draws, n_dim))
-    log_q = -_half_square(z)
-    chosen, best, idle = z[:walkers], -1.0, 0
-    while best < 1.0 and idle < _STARTING_PATIENCE:
-        log_l = np.concatenate([target.log_likelihood(_theta(target, part)) for part in np.array_split(z, 10)])
-        usable = np.isfinite(log_l)
-        if usable.sum() < 2 * walkers:
-            break
-        z, log_l, log_q = z[usable], log_l[usable], log_q[usable]
-        beta, log_w = _tempered(log_l, -_half_square(z) - log_q, 4 * walkers)
-        if beta > best:
-            # The top k of these are a resampling without replacement (Gumbel).
-            chosen, best, idle = z[np.argsort(log_w + rng.gumbel(size=len(log_w)))[::-1][:walkers]], beta, -1
-        idle += 1
-        weight = np.exp(log_w - log_w.max())
-        covariance = 2.0 * np.cov(z.T, aweights=weight).reshape(n_dim, n_dim) + 1e-8 * np.eye(n_dim)
-        centre, root = np.average(z, axis=0, weights=weight), np.linalg.cholesky(covariance)
-        unit = rng.standard_normal((draws // 4, n_dim))
-        z = centre + unit @ root.T
-        log_q = -_half_square(unit) - np.sum(np.log(np.diag(root)))
-    if best < 0:
-        raise SamplingError(
-            f"only {int(usable.sum())} of {len(usable)} prior draws have a finite likelihood; emcee needs "
-            f"{2 * walkers} to start. Narrow the prior or check the data"
-        )
-    return np.asarray(chosen)
-
-
-def _tempered(log_l: Array, log_ratio: Array, ess: float) -> tuple[float, Array]:
-    """Highest power (at most one) of the likelihood at which the weights are worth ``ess`` draws; the log weights."""
-    beta = 1.0
-    while kish_ess(beta * log_l + log_ratio) < ess and beta > 1e-6:
-        beta *= 0.7
-    return beta, beta * log_l + log_ratio

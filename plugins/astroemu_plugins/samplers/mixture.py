@@ -1,0 +1,115 @@
+"""A mixture of Student t distributions: a density that can be drawn from and fitted to weighted points.
+
+Its heavy tails keep importance weights bounded where a posterior falls off like a Gaussian. The fit is the
+expectation-maximisation step of population Monte Carlo (Cappe et al. 2008, Stat. Comput. 18, 447, arXiv:0710.4242,
+eqs 13 to 15 for the weights, and their Student t analogue; used in cosmology by Wraith et al. 2009,
+arXiv:0903.0837), with covariances drawn towards the pooled one where few points speak for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, logsumexp
+
+Array = NDArray[np.float64]
+#: Degrees of freedom.
+_NU = 8.0
+#: Steps of expectation-maximisation a fit.
+_STEPS = 3
+#: A component of less weight is dropped, and so is one of fewer effective points than this times the dimensions.
+_LEAST_WEIGHT, _LEAST_POINTS = 0.005, 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Components of Student t distributions in ``d`` dimensions.
+
+    Attributes
+    ----------
+    weight : (k,) array
+        Sums to one.
+    mean : (k, d) array
+    scale : (k, d, d) array
+        The scale matrix; the covariance is ``nu / (nu - 2)`` times it, with 8 degrees of freedom.
+    """
+
+    weight: Array
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def around(cls, z: Array, log_weight: Array, k: int, rng: Any) -> Self:
+        """Begin with ``k`` equal components on points ``(n, d)``, chosen by their log weights ``(n,)``."""
+        weight = np.exp(log_weight - logsumexp(log_weight))
+        chosen = rng.choice(len(z), size=k, p=weight)
+        return cls(np.full(k, 1.0 / k), z[chosen], np.repeat(_covariance(z, weight)[None], k, axis=0))
+
+    def log_density(self, z: Array) -> Array:
+        """Log density ``(n,)`` at points ``(n, d)``."""
+        return np.asarray(logsumexp(self._terms(z)[0], axis=1))
+
+    def draw(self, n: int, rng: Any) -> Array:
+        """Draw ``(n, d)`` points with a generator of either of NumPy's kinds."""
+        which = rng.choice(len(self.weight), size=n, p=self.weight)
+        unit = rng.standard_normal((n, self.mean.shape[1])) / np.sqrt(rng.chisquare(_NU, n) / _NU)[:, None]
+        return self.mean[which] + np.einsum("nij,nj->ni", self._root[which], unit)
+
+    def fitted(self, z: Array, log_weight: Array) -> Self:
+        """Return the mixture moved towards points ``(n, d)`` with log weights ``(n,)``."""
+        weight = np.exp(log_weight - logsumexp(log_weight))
+        pooled, mixture = _covariance(z, weight), self
+        for _ in range(_STEPS):
+            mixture = mixture._step(z, weight, pooled)
+        return mixture
+
+    def _step(self, z: Array, weight: Array, pooled: Array) -> Self:
+        n_dim = z.shape[1]
+        terms, distance = self._terms(z)
+        share = np.exp(terms - logsumexp(terms, axis=1, keepdims=True)) * weight[:, None]
+        total = share.sum(axis=0)
+        points = total**2 / np.maximum(np.sum(share**2, axis=0), 1e-300)
+        keep = np.flatnonzero((total >= _LEAST_WEIGHT) & (points >= _LEAST_POINTS * n_dim))
+        if not keep.size:
+            return type(self)(np.ones(1), (weight @ z)[None], pooled[None])
+        near = share * ((_NU + n_dim) / (_NU + distance))  # far points count less
+        mean = (near.T @ z) / near.sum(axis=0)[:, None]
+        prior, strength = pooled * len(keep) ** (-2.0 / n_dim), 2.0 * n_dim
+        scale = []
+        for k in keep:
+            step = z - mean[k]
+            own = (near[:, k, None] * step).T @ step / total[k]
+            scale.append((points[k] * own + strength * prior) / (points[k] + strength))
+        return type(self)(total[keep] / total[keep].sum(), mean[keep], np.array(scale))
+
+    def _terms(self, z: Array) -> tuple[Array, Array]:
+        """Logarithm of each component's part of the density, and squared distance from it: ``(n, k)``."""
+        n_dim = z.shape[1]
+        step = (z[None] - self.mean[:, None]) @ self._inverse.transpose(0, 2, 1)
+        distance = np.sum(step * step, axis=2).T
+        half = 0.5 * (_NU + n_dim)
+        norm = gammaln(half) - gammaln(0.5 * _NU) - 0.5 * n_dim * np.log(_NU * np.pi) + self._log_volume
+        return np.log(self.weight) + norm - half * np.log1p(distance / _NU), distance
+
+    @cached_property
+    def _root(self) -> Array:
+        return np.asarray(np.linalg.cholesky(self.scale))
+
+    @cached_property
+    def _inverse(self) -> Array:
+        return np.asarray(np.linalg.inv(self._root))
+
+    @cached_property
+    def _log_volume(self) -> Array:
+        """Minus half the log determinant of each scale matrix."""
+        return -np.sum(np.log(np.diagonal(self._root, axis1=1, axis2=2)), axis=1)
+
+
+def _covariance(z: Array, weight: Array) -> Array:
+    """Weighted covariance ``(d, d)``, never singular."""
+    step = z - weight @ z
+    return (weight[:, None] * step).T @ step + 1e-10 * np.eye(z.shape[1])
