@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass
@@ -31,8 +31,10 @@ class Counts:
 
     def since(self, before: Counts) -> Counts:
         """What was met after an earlier copy."""
-        return Counts(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
+        return Counts(
+            self.evaluated - before.evaluated, self.outside - before.outside, self.not_finite - before.not_finite
+        )
 
     def copy(self) -> Counts:
         """Return the present numbers."""
-        return Counts(*astuple(self))
+        return replace(self)
