@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def fit(
     _demand_agreement(identity, processes)
     if repeated is not None:
         identity.demand_repeatable(Identity.load(repeated.identity_file), repeated.path)
+    if processes.size > 1 and algorithm.traits.batch == "scalar":
+        _warn_of_idle(name, processes)
     pool = Pool(model, processes)
     if not processes.first:
         pool.serve()
@@ -126,6 +129,15 @@ def _demand_agreement(identity: Identity, processes: World) -> None:
         raise ConfigurationError(
             f"processes {others} of this job see another configuration, other data or other versions than process 0. "
             "Give all of them the same files and the same environment"
+        )
+
+
+def _warn_of_idle(sampler: str, processes: World) -> None:
+    if processes.first:
+        warnings.warn(
+            f"the sampler {sampler!r} asks for one point at a time as it is set here, so that {processes.size - 1} of "
+            f"{processes.size} processes have nothing to do; if it has an option for batches, raise it",
+            stacklevel=3,
         )
 
 

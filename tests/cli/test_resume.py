@@ -37,6 +37,7 @@ e_0_keV = {{ distribution = "fixed", value = 0.5 }}
 alpha_x = {{ distribution = "fixed", value = 1.0 }}
 [samplers.emcee]
 walkers = 16
+starting_draws = 2000
 max_steps = {steps}
 autocorrelation_times = 1e6
 [samplers.ultranest]
@@ -44,6 +45,7 @@ live_points = 200
 batch = 64
 [samplers.multinest]
 live_points = 100
+batch = 8
 [samplers.nautilus]
 live_points = 100
 batch = 64

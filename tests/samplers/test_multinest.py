@@ -121,10 +121,14 @@ def test_a_posterior_as_wide_as_the_prior_has_the_right_evidence(centre):
     assert abs(samples.log_evidence - truth) < 0.06  # in the unit cube: 0.05 and 0.3 too low, with errors of 0.01
 
 
+#: One point of four dimensions, as the process asks for it.
+ONE_QUESTION = "question = (1).to_bytes(8, 'little') + bytes(32)\n"
+
+
 def process(tmp_path, monkeypatch, text):
     """Put a script in the place of MultiNest's process."""
     script = tmp_path / "process.py"
-    script.write_text("import os, sys\nask, answer = int(sys.argv[1]), int(sys.argv[2])\n" + text)
+    script.write_text("import os, sys\nask, answer = int(sys.argv[1]), int(sys.argv[2])\n" + ONE_QUESTION + text)
     monkeypatch.setattr(multinest.MultiNest, "_library", lambda _: "somewhere")
     starts = multinest.subprocess.Popen
 
@@ -141,13 +145,13 @@ def test_a_process_that_dies_is_an_error_with_its_words(tmp_path, monkeypatch):
 
 
 def test_a_success_without_a_result_is_an_error(tmp_path, monkeypatch):
-    process(tmp_path, monkeypatch, "os.write(ask, bytes(32)); os.read(answer, 8)")
+    process(tmp_path, monkeypatch, "os.write(ask, question); os.read(answer, 8)")
     with pytest.raises(SamplingError, match="exit code 0 and no result"):
         MultiNest().run(Gaussian(), seed=1)
 
 
 def test_a_process_that_dies_while_it_is_answered_is_an_error(tmp_path, monkeypatch):
-    process(tmp_path, monkeypatch, "os.write(ask, bytes(32) * 1000); os.close(answer); sys.exit(3)")
+    process(tmp_path, monkeypatch, "os.write(ask, question * 1000); os.close(answer); sys.exit(3)")
     with pytest.raises(SamplingError, match="exit code 3"):
         MultiNest().run(Gaussian(), seed=1)
 
@@ -164,7 +168,7 @@ def test_an_evidence_that_is_none_is_an_error(tmp_path, monkeypatch):
 
 def test_the_process_does_not_outlive_an_error(tmp_path, monkeypatch):
     process(
-        tmp_path, monkeypatch, "import time; print(os.getpid(), flush=True); os.write(ask, bytes(32)); time.sleep(60)"
+        tmp_path, monkeypatch, "import time; print(os.getpid(), flush=True); os.write(ask, question); time.sleep(60)"
     )
     started = []
 
@@ -181,9 +185,85 @@ def test_the_process_does_not_outlive_an_error(tmp_path, monkeypatch):
 
 def test_points_without_a_likelihood_are_ranked_and_lie_below_all_others():
     u = np.random.default_rng(1).random((1000, 9))
-    values = np.array([multinest._ranked(-np.inf, point) for point in u])
+    values = multinest._ranked(np.full(1000, -np.inf), u)
     assert len(set(values)) == 1000 and np.all(values <= FLOOR) and np.all(values > -1e90)
     assert abs(np.corrcoef(values, u[:, 0])[0, 1]) < 0.1
+
+
+#: Climbs to a higher and higher likelihood, as MultiNest does, and asks as its process does.
+CLIMBER = """
+import ctypes, json, random
+from pathlib import Path
+from astroemu_plugins.samplers.multinest_process import Questions
+
+Path("ahead").mkdir()
+questions = Questions(ask, answer, 4, json.loads(sys.argv[3])["batch"], Path("ahead"))
+rng, rows = random.Random(1), []
+while len(rows) < 30:
+    width = 0.5 * 0.7 ** len(rows)
+    point = [0.5 + width * (2 * rng.random() - 1) for _ in range(4)]
+    value = questions.log_likelihood((ctypes.c_double * 4)(*point))
+    if not rows or value > rows[-1][0]:
+        rows.append((value, point))
+        print(value, "accepted", file=open("accepted", "a"))
+assert not questions.forked
+Path(".txt").write_text("".join(f"1 {-2 * value} {' '.join(map(repr, point))}\\n" for value, point in rows))
+Path("ev.dat").write_text("line\\n" * len(rows))
+lines = [f"{kind} Sampling Global Log-Evidence : -1.0 +/- 0.1" for kind in ("Nested", "Importance")]
+Path("stats.dat").write_text("\\n".join(lines))
+assert len(Path("accepted").read_text().splitlines()) == len(rows)  # what forks write lies elsewhere
+"""
+
+
+class Centred(Gaussian):
+    """Highest in the middle of the cube."""
+
+    def log_likelihood(self, theta):
+        return -np.sum(theta**2, axis=1)
+
+
+def test_batches_ask_less_often_and_change_nothing(tmp_path, monkeypatch):
+    process(tmp_path, monkeypatch, CLIMBER)
+    sizes = {}
+
+    class Heard(Centred):
+        def log_likelihood(self, theta):
+            sizes[batch].append(len(theta))
+            return super().log_likelihood(theta)
+
+    runs = {}
+    for batch in (1, 4, 64):
+        sizes[batch] = []
+        runs[batch] = MultiNest(batch=batch).run(Heard(), seed=1)
+    assert set(sizes[1]) == {1} and max(sizes[4]) == 4 and max(sizes[64]) > 8
+    assert len(sizes[64]) < len(sizes[4]) < len(sizes[1]) / 2
+    for batch in (4, 64):
+        np.testing.assert_array_equal(runs[batch].theta, runs[1].theta)
+        assert runs[batch].n_likelihood == sum(sizes[batch])
+
+
+def test_a_fork_that_fails_costs_nothing_but_speed(tmp_path, monkeypatch):
+    failing = CLIMBER.replace("width = ", "_ = questions.forked and os._exit(9)\n    width = ")
+    thetas = []
+    for text in (failing, CLIMBER):
+        with monkeypatch.context() as patch:
+            process(tmp_path, patch, text)
+            thetas.append(MultiNest(batch=16).run(Centred(), seed=1).theta)
+    np.testing.assert_array_equal(*thetas)
+
+
+@real
+def test_the_real_library_takes_the_same_way_in_batches():
+    one, many = (MultiNest(live_points=100, batch=batch).run(Gaussian(), seed=1) for batch in (1, 32))
+    np.testing.assert_array_equal(one.theta, many.theta)
+    assert one.log_evidence == many.log_evidence and one.n_likelihood < many.n_likelihood
+
+
+def test_a_wall_of_the_cube_counts_as_impossible():
+    """Its normal scores are infinite; MultiNest's generator can return zero."""
+    u = np.array([[0.0, 0.5], [0.5, 1.0], [0.5, 0.5]])
+    values = multinest._ranked(multinest._log_density(u), u)
+    assert np.all(np.isfinite(values)) and np.all(values[:2] <= FLOOR) and values[2] > 0
 
 
 def test_exponents_of_three_digits_are_read():
@@ -199,7 +279,7 @@ def test_without_the_library_nothing_starts(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"live_points": 10}, {"efficiency": 0.0}, {"tolerance": -1.0}, {"max_iterations": 300}]
+    "options", [{"live_points": 10}, {"efficiency": 0.0}, {"tolerance": -1.0}, {"max_iterations": 300}, {"batch": 0}]
 )
 def test_options_without_meaning_are_refused(options):
     with pytest.raises(ConfigurationError, match=next(iter(options))):

@@ -16,9 +16,10 @@ are equal. They get values below every likelihood in an order of their own, as g
 Its plain evidence is too high by one to three, several times its stated error, on curved or nine-dimensional
 problems; that of importance nested sampling (Feroz et al. 2019, arXiv:1306.2144) is not, and is what is
 reported. Its own error is far too small where a likelihood ends at a wall, so that the difference of the two is
-stated. It also counts the volume of ellipsoids where they stick out of the prior, and is too low by up to one
-where a posterior is wide. So MultiNest gets, in the place of the prior's unit cube, a wide box of the prior's
-normal scores, with their density as a factor of the likelihood: no posterior comes near its walls.
+stated. It also counts the volume of ellipsoids where they stick out of the unit cube, and is too low by up to one
+where a posterior is as wide as the prior. So MultiNest gets the cumulative probability of a normal twice as wide as
+that of the prior's normal scores, and the ratio of the two densities as a factor of the likelihood: prior and evidence
+are the same, and no posterior comes near the cube's walls.
 """
 
 from __future__ import annotations
@@ -34,14 +35,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from astroemu.errors import ConfigurationError, PluginError, SamplingError
 from astroemu.sampler import Component, Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
@@ -51,8 +53,8 @@ Array = NDArray[np.float64]
 #: Below every likelihood that a probe can return for data of finite significance, far above what MultiNest takes
 #: for a point to be drawn again.
 FLOOR = -1e30
-#: Normal scores at the walls of MultiNest's cube.
-_WIDEST = 8.0
+#: Width of the normal whose quantiles are the normal scores in MultiNest's cube.
+_WIDER = 2.0
 #: Seeds that its generator takes.
 _SEEDS = 30_000
 _REMEDY = (
@@ -74,6 +76,9 @@ class MultiNest(Sampler):
         The run ends when the live points can add no more than this to ln Z.
     max_iterations : int
         The run ends here, unconverged, if it did not end before.
+    batch : int
+        Most points of one call. More than one are guessed ahead (:mod:`.multinest_process`), which gives the same
+        samples and pays where a likelihood takes milliseconds, or processes share it.
     """
 
     name = "multinest"
@@ -90,6 +95,7 @@ class MultiNest(Sampler):
         efficiency: float = 0.3,
         tolerance: float = 0.5,
         max_iterations: int = 1_000_000,
+        batch: int = 1,
     ) -> None:
         if live_points < 40:
             raise ConfigurationError(f"live_points = {live_points} must be at least 40")
@@ -102,7 +108,11 @@ class MultiNest(Sampler):
         self.live_points = live_points
         self.efficiency = efficiency
         self.tolerance = tolerance
+        if batch < 1:
+            raise ConfigurationError(f"batch = {batch} must be at least 1")
         self.max_iterations = max_iterations
+        self.batch = batch
+        self.traits = replace(type(self).traits, batch="scalar" if batch == 1 else "variable")
 
     @classmethod
     def component(cls) -> Component:
@@ -133,12 +143,12 @@ class MultiNest(Sampler):
             "sampling_efficiency": self.efficiency,
             "evidence_tolerance": self.tolerance,
             "max_iter": self.max_iterations,
+            "batch": self.batch,
             "seed": int(seeds(seed, 1)[0].generate_state(1)[0]) % _SEEDS,
         }
         with tempfile.TemporaryDirectory(prefix="astroemu_") as place, _asking(settings, Path(place)) as points:
             for u in points:
-                log_likelihood = float(counted.log_likelihood(_theta(target, u[None]))[0])
-                points.answer(_ranked(log_likelihood, u) + float(_log_density(u[None])[0]))
+                points.answer(_ranked(counted.log_likelihood(_theta(target, u)) + _log_density(u), u))
                 if time.monotonic() - last > 0.2:
                     last = time.monotonic()
                     report(Progress(counted.n, counted.n, "sampling"))
@@ -191,38 +201,44 @@ class MultiNest(Sampler):
 
 def _theta(target: Target, u: Array) -> Array:
     """Parameters ``(n, d)`` of points ``(n, d)`` of MultiNest's cube."""
-    return target.prior_transform(ndtr(_WIDEST * (2.0 * u - 1.0)))
+    return target.prior_transform(ndtr(_WIDER * ndtri(u)))
 
 
 def _log_density(u: Array) -> Array:
-    """Log prior density ``(n,)`` of points ``(n, d)`` of MultiNest's cube."""
-    z = _WIDEST * (2.0 * u - 1.0)
-    return np.asarray(np.sum(-0.5 * z * z + math.log(2.0 * _WIDEST / math.sqrt(2.0 * math.pi)), axis=1))
+    """Log prior density ``(n,)`` of points ``(n, d)`` of MultiNest's cube, over that of the cube."""
+    z = _WIDER * ndtri(u)
+    return np.asarray(np.sum(math.log(_WIDER) - 0.5 * (1.0 - _WIDER**-2) * z * z, axis=1))
 
 
-def _ranked(log_likelihood: float, u: Array) -> float:
-    """A log-likelihood as MultiNest can take it: finite, and different at every point ``(d,)`` without one."""
-    if log_likelihood == -math.inf:
-        return FLOOR * (1.0 + math.modf(1e6 * float(u @ np.sqrt(1.0 + np.arange(1, len(u) + 1))))[0])
-    if not abs(log_likelihood) < -FLOOR:
-        raise SamplingError(f"a log-likelihood of {log_likelihood}; no data are of such significance")
-    return log_likelihood
+def _ranked(log_likelihood: Array, u: Array) -> Array:
+    """Log-likelihoods ``(n,)`` as MultiNest can take them: finite, and different at every point without one."""
+    nowhere = log_likelihood == -np.inf
+    unheard = log_likelihood[~nowhere & ~(np.abs(log_likelihood) < -FLOOR)]
+    if unheard.size:
+        raise SamplingError(f"a log-likelihood of {unheard[0]}; no data are of such significance")
+    rank = np.modf(1e6 * (u @ np.sqrt(2.0 + np.arange(u.shape[1]))))[0]
+    return np.where(nowhere, FLOOR * (1.0 + rank), log_likelihood)
 
 
 class _Points:
-    """Points ``(d,)`` of the unit cube for which MultiNest asks, to be answered one by one."""
+    """Batches of points ``(n, d)`` of the unit cube for which MultiNest asks, to be answered one after the other."""
 
-    def __init__(self, process: subprocess.Popen[bytes], place: Path, n_dim: int, ask: int, answer: int) -> None:
-        self._process, self._place, self._size = process, place, 8 * n_dim
+    def __init__(self, process: subprocess.Popen[bytes], place: Path, n_dim: int, ask: BinaryIO, answer: BinaryIO):
+        self._process, self._place, self._n_dim = process, place, n_dim
         self._ask, self._answer = ask, answer
 
     def __iter__(self) -> Iterator[Array]:
-        while len(asked := os.read(self._ask, self._size)) == self._size:
-            yield np.frombuffer(asked)
+        while len(head := self._ask.read(8)) == 8:
+            size = 8 * self._n_dim * int(np.frombuffer(head, np.int64)[0])
+            asked = self._ask.read(size)
+            if len(asked) < size:
+                return
+            yield np.frombuffer(asked).reshape(-1, self._n_dim)
 
-    def answer(self, log_likelihood: float) -> None:
-        """Say what was asked for."""
-        os.write(self._answer, np.float64(log_likelihood).tobytes())
+    def answer(self, log_likelihood: Array) -> None:
+        """Say what was asked for: ``(n,)``."""
+        self._answer.write(np.ascontiguousarray(log_likelihood, dtype=float).tobytes())
+        self._answer.flush()
 
     def result(self) -> dict[str, str]:
         """What it wrote, by the ends of the files' names, once it asks no more."""
@@ -243,19 +259,18 @@ def _asking(settings: dict[str, Any], place: Path) -> Iterator[_Points]:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [*command, str(theirs_ask), str(theirs_answer), json.dumps(settings)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=place, pass_fds=(theirs_ask, theirs_answer),
-            start_new_session=True,
+            start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
     os.close(theirs_ask)
     os.close(theirs_answer)
     try:
-        yield _Points(process, place, settings["n_dims"], ask, answer)
+        with os.fdopen(ask, "rb") as asked, os.fdopen(answer, "wb") as answered:
+            yield _Points(process, place, settings["n_dims"], asked, answered)
     except BrokenPipeError:
         raise SamplingError(f"MultiNest ended with exit code {process.wait()} while it was being answered") from None
     finally:
         process.kill()
         process.wait()
-        os.close(ask)
-        os.close(answer)
 
 
 def _numbers(text: str) -> Array:
