@@ -1,7 +1,8 @@
 """UltraNest: nested sampling with posterior samples and evidence (Buchner 2021, arXiv:2101.09604).
 
 Region sampling with robust ellipsoids and raised batch sizes suits a vectorised likelihood of one
-peak; ``method = "slice"`` (a population of slice samplers) suits curved or high-dimensional ones.
+peak; ``method = "slice"`` (a population of slice samplers) suits curved or high-dimensional ones, and
+``"friends"`` (ellipsoids around every point, UltraNest's own default) several peaks in few dimensions.
 Minus infinity is handed on as a finite floor: UltraNest asserts finite values, and its treatment of
 plateaus makes the evidence right when part of the prior lies on the floor (tests/ has the check).
 """
@@ -34,9 +35,9 @@ class UltraNest(Sampler):
     Parameters
     ----------
     live_points : int
-    method : {"region", "slice"}
+    method : {"region", "slice", "friends"}
     batch : int
-        Least number of points proposed a call (region sampling).
+        Least number of points proposed a call (not for ``slice``).
     evidence_fraction : float
         The run ends when the live points can add no more than this share of the evidence.
     max_calls : int
@@ -51,7 +52,7 @@ class UltraNest(Sampler):
     def __init__(
         self,
         live_points: int = 400,
-        method: Literal["region", "slice"] = "region",
+        method: Literal["region", "slice", "friends"] = "region",
         batch: int = 1024,
         evidence_fraction: float = 0.01,
         max_calls: int = 20_000_000,
@@ -105,7 +106,7 @@ class UltraNest(Sampler):
         return self._samples(result, counted, sampler.root, sampler.pointpile)
 
     def _settings(self, sampler: Any, n_dim: int, report: Report, counted: Counted) -> dict[str, Any]:
-        from ultranest.mlfriends import RobustEllipsoidRegion
+        from ultranest.mlfriends import MLFriends, RobustEllipsoidRegion
 
         settings: dict[str, Any] = {
             "min_num_live_points": self.live_points,
@@ -115,7 +116,7 @@ class UltraNest(Sampler):
             "max_num_improvement_loops": 0,
             "show_status": False,
             "viz_callback": _reporter(report, counted),
-            "region_class": RobustEllipsoidRegion,
+            "region_class": MLFriends if self.method == "friends" else RobustEllipsoidRegion,
         }
         if self.method == "slice":
             from ultranest.popstepsampler import PopulationSimpleSliceSampler, generate_mixture_random_direction
