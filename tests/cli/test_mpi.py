@@ -245,3 +245,10 @@ def test_processes_of_different_problems_are_refused(tmp_path, other):
     )
     assert done.returncode == 2 and done.stderr.count("astroemu: ") == 1 and not (tmp_path / "run").exists()
     assert ("nowhere.toml" if other == "nowhere.toml" else "processes [1] of this job see another") in done.stderr
+
+
+def test_the_doctor_speaks_once_and_knows_the_job():
+    quick = "import astroemu.doctor as d; d._TENSORFLOW = d._JAX = 'print(1)'; from astroemu.cli import main; main()"
+    done, _ = two("-c", quick, "doctor")
+    assert done.stdout.count("interpreter") == 1, done.stderr
+    assert "2 processes that see each other" in done.stdout
