@@ -222,7 +222,7 @@ def test_a_model_that_is_nowhere_possible_cannot_start():
         Emcee().run(nowhere, seed=1)
     with pytest.raises(SamplingError, match="none of 20224 prior draws"):
         Nautilus().run(nowhere, seed=1)
-    with pytest.raises(SamplingError, match="none of .* prior draws has a finite likelihood"):
+    with pytest.raises(SamplingError, match=r"none of \d+ prior draws has a finite likelihood"):
         UltraNest().run(nowhere, seed=1)
 
 

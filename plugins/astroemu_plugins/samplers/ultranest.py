@@ -136,8 +136,8 @@ class UltraNest(Sampler):
         keep = log_likelihood > FLOOR
         if not keep.any():
             raise SamplingError(
-                f"none of {counted.n} prior draws has a finite likelihood. Narrow the prior, raise live_points or check "
-                "the data"
+                f"none of {counted.n} prior draws has a finite likelihood. Narrow the prior, raise live_points or "
+                "check the data"
             )
         theta, log_likelihood, log_weight, log_birth = (
             values[keep] for values in (theta, log_likelihood, log_weight, log_birth)
