@@ -44,6 +44,8 @@ from astroemu.cli import (
 from astroemu.errors import AstroemuError, PluginError, ProbeError, Terminated
 from astroemu.parallel import World, launched, world
 
+#: Commands that the processes of a job share, each in its way; any other one the first process does alone.
+_SHARED = ("fit", "rerun", "tension", "calibrate", "check-posterior", "simulate", "refine", "doctor")
 #: What is said of an exit code; the first one is typer's own.
 _SIGNALLED = {128 + signal.SIGINT: "interrupted", 128 + signal.SIGTERM: "terminated"}
 
@@ -59,12 +61,15 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _common(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
 ) -> None:
     if version:
         from astroemu import __version__
 
         typer.echo(f"astroemu {__version__}")
+        raise typer.Exit
+    if launched() > 1 and context.invoked_subcommand not in _SHARED and not _everyone().first:
         raise typer.Exit
 
 

@@ -252,3 +252,12 @@ def test_the_doctor_speaks_once_and_knows_the_job():
     done, _ = two("-c", quick, "doctor")
     assert done.stdout.count("interpreter") == 1, done.stderr
     assert "2 processes that see each other" in done.stdout
+
+
+def test_what_is_not_shared_is_done_once(tmp_path):
+    done, _ = two("-m", "astroemu", "mock", "galaxies", "--draw", "--out", str(tmp_path / "mock"))
+    assert done.returncode == 0 and (tmp_path / "mock").is_dir(), done.stderr
+    again, _ = two("-m", "astroemu", "mock", "galaxies", "--draw", "--out", str(tmp_path / "mock"))
+    assert again.returncode == 2 and again.stderr.count("astroemu: ") == 1
+    listed, _ = two("-m", "astroemu", "list")
+    assert listed.stdout.count("probes\n") == 1
