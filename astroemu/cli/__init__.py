@@ -147,7 +147,6 @@ def _let_the_first_speak() -> None:
 
 def _end(code: int) -> None:
     """Leave with an exit code, and take the other processes of an MPI job along."""
-    sys.stderr.flush()
     _everyone().abort(code)
     sys.exit(code)
 

@@ -229,8 +229,8 @@ def test_whatever_befalls_one_process_ends_all_within_ten_seconds(tmp_path, samp
     given = ["--sampler", sampler, "--out", str(tmp_path / "run"), "--no-report"]
     done, _ = two("-c", FAULTY, str(rank), fault, str(mark), "fit", str(file), *given)
     assert time.time() - mark.stat().st_mtime < 10
-    assert done.returncode == code and "Traceback" not in done.stderr
-    assert done.stderr.count("astroemu: ") == bool(words) and words in done.stderr
+    assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.count("astroemu: ") == bool(words) and words in done.stderr, done.stderr
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
