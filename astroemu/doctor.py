@@ -2,7 +2,7 @@
 
 Nothing that may be broken is imported into this process. Versions are read from metadata; what only
 shows when a library is loaded (TensorFlow's devices, the MPI run-time) is asked of a process of its
-own, which may crash or hang without harm.
+own, which may crash or hang without harm. (A process of an MPI job has to ask for MPI itself.)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from astroemu.errors import PluginError
+from astroemu.parallel import launched, world
 from astroemu.registry import GROUPS, SAMPLERS
 
 State = Literal["ok", "absent", "failed"]
@@ -39,6 +40,12 @@ from mpi4py import MPI
 import mpi4py
 print(f"mpi4py {mpi4py.__version__}, {MPI.Get_library_version().split(chr(10))[0].strip(chr(0))}")
 """
+_PAIR = """
+print("begun", flush=True)
+from mpi4py import MPI
+print("sees", MPI.COMM_WORLD.Get_size(), flush=True)
+"""
+_OTHER = "Use the mpiexec of the MPI that mpi4py finds, or have it find another one by MPI4PY_LIBMPI"
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,12 @@ def examine() -> Iterator[Finding]:
     yield from _packages()
     yield _asked("Libraries", "tensorflow", _TENSORFLOW)
     yield _asked("Libraries", "jax", _JAX)
-    yield _mpi()
-    yield _mpiexec()
+    if launched() > 1:
+        yield _job()
+    else:
+        yield (mpi := _mpi())
+        if mpi.state == "ok":
+            yield _mpiexec()
     yield from _components()
     yield _threads()
     yield from _places()
@@ -113,10 +124,39 @@ def _mpi() -> Finding:
 
 
 def _mpiexec() -> Finding:
+    """The launcher that a job would have: whether two processes that it starts see each other."""
     beside = str(Path(sys.executable).parent)
     found = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
-    absent = "the command to start MPI jobs: of your cluster, or pip install mpich"
-    return Finding("Libraries", "mpiexec", "ok" if found else "absent", found or absent)
+    if found is None:
+        absent = "the command to start MPI jobs: of your cluster, or pip install mpich"
+        return Finding("Libraries", "mpiexec", "absent", absent)
+    try:
+        done = subprocess.run(  # noqa: S603 - the launcher on the path, our own interpreter and our own text
+            [found, "-n", "2", sys.executable, "-c", _PAIR],
+            capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
+        )  # fmt: skip
+        out, lines = done.stdout, (done.stderr or done.stdout).splitlines()
+        said = next((line.strip() for line in reversed(lines) if line.strip("- ")), f"exit code {done.returncode}")
+    except subprocess.TimeoutExpired:
+        out, said = "", f"it took more than {_TIMEOUT_S} s"
+    if "sees 2" in out:
+        return Finding("Libraries", "mpiexec", "ok", f"{found}, of the MPI that mpi4py finds")
+    if "begun" not in out:  # as on the login node of a cluster, or for root
+        return Finding("Libraries", "mpiexec", "absent", f"{found} cannot start two processes here ({said})")
+    wrong = "its processes each see one" if "sees 1" in out else said
+    return Finding("Libraries", "mpiexec", "failed", f"{found} is of another MPI than mpi4py finds ({wrong}). {_OTHER}")
+
+
+def _job() -> Finding:
+    """The MPI job that this process belongs to; a process of its own could not take part in it."""
+    try:
+        everyone = world()
+    except PluginError as error:
+        return Finding("Libraries", "mpi4py", "failed", str(error))
+    from mpi4py import MPI
+
+    library = MPI.Get_library_version().splitlines()[0].strip("\0 ")
+    return Finding("Libraries", "mpi4py", "ok", f"{everyone.size} processes that see each other, {library}")
 
 
 def _components() -> Iterator[Finding]:

@@ -48,6 +48,10 @@ class ProbeError(Exception):
     """
 
 
+class Terminated(SystemExit):
+    """The process was asked to end, by a signal: no defect of the plugin that was at work then."""
+
+
 @contextmanager
 def located(where: str) -> Iterator[None]:
     """Put a place before the message of an error raised inside, unless it names the place already."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -17,6 +18,9 @@ from astroemu.errors import PluginError
 
 #: Set by Open MPI, by MPICH and its relatives, by MVAPICH and by srun for every process that they start.
 _LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+
+#: Seconds before all are ended: a launcher now and then lost what was said at the very end.
+_PASSED_ON = 0.2
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class World:
     def abort(self, code: int) -> None:
         """End all processes now: one that raises would leave the others waiting for ever."""
         if self.comm is not None:
+            sys.stderr.flush()
+            time.sleep(_PASSED_ON)
             self.comm.Abort(code)
 
 
@@ -106,7 +112,6 @@ def _end_together(everyone: World) -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         before(kind, error, trace)
-        sys.stderr.flush()
         everyone.abort(1)
 
     sys.excepthook = hook

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.errors import AstroemuError, ProbeError, ResolutionError
+from astroemu.errors import AstroemuError, ProbeError, ResolutionError, Terminated
 from astroemu.namespace import NUMPY, Namespace
 from astroemu.observable import Observable
 from astroemu.provider import Evaluate, Prediction
@@ -303,9 +303,9 @@ class Pipeline:
             kind = "probe" if self.model.probes.get(key) is plugin else "provider"
             with profile.part(f"{kind} {key}"):
                 return call()
-        except (AstroemuError, ProbeError):
+        except (AstroemuError, ProbeError, Terminated):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # some wrappers of compiled code end the interpreter
             names = self.model.names
             rows = theta[:1] if isinstance(theta, np.ndarray) else ()
             first = [", ".join(f"{n} = {v:.10g}" for n, v in zip(names, row, strict=False)) for row in rows]

@@ -41,8 +41,13 @@ from astroemu.cli import (
     train,
     validate,
 )
-from astroemu.errors import AstroemuError, PluginError, ProbeError
+from astroemu.errors import AstroemuError, PluginError, ProbeError, Terminated
 from astroemu.parallel import World, launched, world
+
+#: Commands that the processes of a job share, each in its way; any other one the first process does alone.
+_SHARED = ("fit", "rerun", "tension", "calibrate", "check-posterior", "simulate", "refine", "doctor")
+#: What is said of an exit code; the first one is typer's own.
+_SIGNALLED = {128 + signal.SIGINT: "interrupted", 128 + signal.SIGTERM: "terminated"}
 
 app = typer.Typer(
     name="astroemu",
@@ -56,12 +61,15 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _common(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
 ) -> None:
     if version:
         from astroemu import __version__
 
         typer.echo(f"astroemu {__version__}")
+        raise typer.Exit
+    if launched() > 1 and context.invoked_subcommand not in _SHARED and not _everyone().first:
         raise typer.Exit
 
 
@@ -102,7 +110,8 @@ def main() -> None:
     Set ``ASTROEMU_DEBUG=1`` for a traceback.
     """
     if launched() > 1:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")  # ranks that fight over cores are slower than one
+        # Ranks that fight over cores are slower than one. TensorFlow heeds the first of the two, JAX the second.
+        os.environ.setdefault("PJRT_NPROC", os.environ.setdefault("OMP_NUM_THREADS", "1"))
     signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
@@ -112,9 +121,13 @@ def main() -> None:
         _let_the_first_speak()
         print(f"astroemu: {error}", file=sys.stderr)
         _end(1 if isinstance(error, ProbeError) else 2)
-    except KeyboardInterrupt:
-        print("astroemu: interrupted", file=sys.stderr)
-        _end(130)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+        if code not in _SIGNALLED:
+            raise
+        _let_the_first_speak()  # and put on the disk what it has
+        print(f"astroemu: {_SIGNALLED[code]}", file=sys.stderr)
+        _end(code)
     except Exception:
         if launched() > 1:
             traceback.print_exc()
@@ -124,8 +137,7 @@ def main() -> None:
 
 def _terminated(*_: object) -> None:
     """What a batch system sends before it kills: leave in order, so that everything is on the disk."""
-    print("astroemu: terminated", file=sys.stderr)
-    raise SystemExit(128 + signal.SIGTERM)
+    raise Terminated(128 + signal.SIGTERM)
 
 
 def _let_the_first_speak() -> None:
@@ -135,7 +147,6 @@ def _let_the_first_speak() -> None:
 
 def _end(code: int) -> None:
     """Leave with an exit code, and take the other processes of an MPI job along."""
-    sys.stderr.flush()
     _everyone().abort(code)
     sys.exit(code)
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import typer
 
 
 def doctor() -> None:
     """Show Python, packages, devices, MPI, MultiNest, disk and plugins. Exit code 3 if anything fails."""
     from astroemu.doctor import examine
+    from astroemu.errors import PluginError
+    from astroemu.parallel import world
 
+    with suppress(PluginError):  # it is among the findings
+        if not world().first:
+            return
     part, failed = "", 0
     for finding in examine():
         if finding.part != part:

@@ -11,6 +11,7 @@ from helpers import command
 
 from astroemu import doctor
 from astroemu.doctor import Finding
+from astroemu.errors import PluginError
 
 
 @pytest.fixture
@@ -60,6 +61,41 @@ def test_a_library_that_hangs_is_left_behind(monkeypatch):
     monkeypatch.setattr(doctor, "_TIMEOUT_S", 0.5)
     found = doctor._asked("Libraries", "thing", "import time; time.sleep(30)")
     assert found.state == "failed" and "more than 0.5 s" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("does", "state", "words"),
+    [
+        ("echo begun; echo begun; echo sees 2; echo sees 2", "ok", "of the MPI that mpi4py finds"),
+        ("echo begun; echo sees 1; echo begun; echo sees 1", "failed", "its processes each see one"),
+        ("echo begun; echo unsupported PMI version >&2; echo ------ >&2; exit 16", "failed", "unsupported PMI version"),
+        ("echo not on this node >&2; exit 1", "absent", "cannot start two processes here (not on this node)"),
+        ("exit 3", "absent", "(exit code 3)"),
+        ("exec sleep 30", "absent", "more than 2 s"),
+    ],
+)
+def test_an_mpiexec_of_another_mpi_is_a_problem(monkeypatch, tmp_path, does, state, words):
+    script = tmp_path / "mpiexec"
+    script.write_text(f"#!/bin/sh\n{does}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(doctor, "_TIMEOUT_S", 2)
+    monkeypatch.setattr(doctor.shutil, "which", lambda *_, **__: str(script))
+    found = doctor._mpiexec()
+    assert found.state == state and words in found.detail and str(script) in found.detail
+
+
+def test_in_a_job_of_another_mpi_it_says_so(monkeypatch):
+    def alone():
+        raise PluginError("mpi4py sees one")
+
+    monkeypatch.setattr(doctor, "world", alone)
+    assert doctor._job() == Finding("Libraries", "mpi4py", "failed", "mpi4py sees one")
+
+
+def test_an_mpi_library_that_is_not_there_is_absent_with_the_remedy(monkeypatch):
+    monkeypatch.setenv("MPI4PY_LIBMPI", "/nowhere/libmpi.so")
+    found = doctor._mpi()
+    assert found.state == "absent" and "pip install mpich" in found.detail and "/nowhere/libmpi.so" in found.detail
 
 
 def test_multinest_is_where_it_is_said_to_be(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Real MPI: two processes do what one does, and one that fails ends both."""
+"""Real MPI: several processes do what one does, and one that fails ends all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from astroemu.samples import Samples
 from astroemu.training_set import TrainingSet
+from astroemu_plugins.samplers.multinest import MultiNest
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec: pip install mpich")
@@ -125,3 +127,137 @@ def test_a_launcher_of_another_mpi_is_noticed(tmp_path):
     )
     assert done.returncode == 2 and ("mpi4py sees one" in done.stderr or "mpi4py cannot be used" in done.stderr)
     assert not (tmp_path / "run").exists()
+
+
+#: Those that can run here, with options that make them quick.
+SAMPLERS = {
+    "emcee": {"walkers": 16, "max_steps": 300, "starting_draws": 1000},
+    "nautilus": {"live_points": 100, "max_calls": 1500},
+    "ultranest": {"live_points": 50},
+} | ({"multinest": {"live_points": 40, "tolerance": 5.0}} if MultiNest.component().found else {})
+#: Every sampler on the kit's Gaussian, half of which is impossible.
+ALIKE = f"""
+import sys
+from astroemu.parallel import world
+from astroemu.pool import Pool
+from astroemu.registry import SAMPLERS
+from astroemu.testing.problems import Gaussian
+for name, options in {SAMPLERS}.items():
+    pool = Pool(Gaussian(wall=True), world())
+    if not world().first:
+        pool.serve()
+        continue
+    with pool.serving():
+        SAMPLERS.load(name)(**options).run(pool, seed=1).save(sys.argv[1] + "/" + name + ".h5")
+"""
+
+
+def test_two_and_four_processes_find_what_one_finds_to_the_last_bit(tmp_path):
+    for ranks in (1, 2, 4):
+        (tmp_path / str(ranks)).mkdir()
+        start = [] if ranks == 1 else [MPIEXEC, "-n", str(ranks)]
+        command = [*start, sys.executable, "-c", ALIKE, str(tmp_path / str(ranks))]
+        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, env=one_thread, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+    for name in SAMPLERS:
+        one, *others = (Samples.load(tmp_path / str(ranks) / f"{name}.h5") for ranks in (1, 2, 4))
+        for other in others:
+            for what in ("theta", "log_likelihood", "log_weight", "log_evidence", "n_likelihood"):
+                np.testing.assert_array_equal(getattr(one, what), getattr(other, what), f"{what} of {name}")
+
+
+#: A fit whose probe does something bad in one of the processes, after some calls, and notes when.
+FAULTY = """
+import os, signal, sys
+from pathlib import Path
+from astroemu.cli import main
+from astroemu.parallel import world
+from astroemu_probes.optical_depth import OpticalDepth
+rank, fault, mark, calls = int(sys.argv.pop(1)), sys.argv.pop(1), Path(sys.argv.pop(1)), []
+plain = OpticalDepth.log_likelihood
+def faulty(*given):
+    calls.append(1)
+    if len(calls) > 5 and world().rank == rank and not mark.exists():
+        mark.touch()
+        exec(fault)
+    return plain(*given)
+OpticalDepth.log_likelihood = faulty
+main()
+"""
+FIT = """
+[emulators.acg]
+[probes.optical_depth]
+[parameters]
+log10_f_star10 = { distribution = "uniform", low = -2.0, high = -0.5 }
+alpha_star = { distribution = "fixed", value = 0.5 }
+log10_f_esc10 = { distribution = "uniform", low = -2.0, high = 0.0 }
+alpha_esc = { distribution = "fixed", value = 0.0 }
+log10_m_turn = { distribution = "fixed", value = 8.7 }
+t_star = { distribution = "fixed", value = 0.5 }
+log10_l_x = { distribution = "fixed", value = 40.5 }
+e_0_keV = { distribution = "fixed", value = 0.5 }
+alpha_x = { distribution = "fixed", value = 1.0 }
+[samplers.emcee]
+autocorrelation_times = 1e6
+"""
+KEY, EXIT, TERM, INT, KILL = (
+    "raise KeyError('mine')",
+    "sys.exit()",
+    "os.kill(os.getpid(), signal.SIGTERM)",
+    "os.kill(os.getpid(), signal.SIGINT)",
+    "os.kill(os.getpid(), signal.SIGKILL)",
+)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "rank", "fault", "code", "words"),
+    # MultiNest may ask for so few points at once that none is left for the second process.
+    [(sampler, int(sampler != "multinest"), KEY, 1, "'optical_depth'") for sampler in SAMPLERS]
+    + [
+        ("emcee", 0, KEY, 1, "KeyError: 'mine'"),
+        ("emcee", 1, EXIT, 1, "raised SystemExit"),
+        ("emcee", 0, TERM, 143, "terminated"),
+        ("emcee", 1, TERM, 143, "terminated"),
+        ("emcee", 1, INT, 130, "interrupted"),
+        ("emcee", 1, KILL, 9, ""),
+    ],
+)
+def test_whatever_befalls_one_process_ends_all_within_ten_seconds(tmp_path, sampler, rank, fault, code, words):
+    file, mark = tmp_path / "fit.toml", tmp_path / "mark"
+    file.write_text(FIT)
+    given = ["--sampler", sampler, "--out", str(tmp_path / "run"), "--no-report"]
+    done, _ = two("-c", FAULTY, str(rank), fault, str(mark), "fit", str(file), *given)
+    assert time.time() - mark.stat().st_mtime < 10
+    assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.count("astroemu: ") == bool(words) and words in done.stderr, done.stderr
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+@pytest.mark.parametrize("other", ["changed.toml", "fit.toml --seed 2", "nowhere.toml"])
+def test_processes_of_different_problems_are_refused(tmp_path, other):
+    (tmp_path / "fit.toml").write_text(FIT)
+    (tmp_path / "changed.toml").write_text(FIT.replace("high = -0.5", "high = -0.6"))
+    fit = [sys.executable, "-m", "astroemu", "fit"]
+    command = [MPIEXEC, "-n", "1", *fit, "fit.toml", "--out", "run", ":", "-n", "1", *fit, *other.split()]
+    done = subprocess.run(
+        [*command, "--out", "run"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2 and done.stderr.count("astroemu: ") == 1 and not (tmp_path / "run").exists()
+    assert ("nowhere.toml" if other == "nowhere.toml" else "processes [1] of this job see another") in done.stderr
+
+
+def test_the_doctor_speaks_once_and_knows_the_job():
+    quick = "import astroemu.doctor as d; d._TENSORFLOW = d._JAX = 'print(1)'; from astroemu.cli import main; main()"
+    done, _ = two("-c", quick, "doctor")
+    assert done.stdout.count("interpreter") == 1, done.stderr
+    assert "2 processes that see each other" in done.stdout
+
+
+def test_what_is_not_shared_is_done_once(tmp_path):
+    done, _ = two("-m", "astroemu", "mock", "galaxies", "--draw", "--out", str(tmp_path / "mock"))
+    assert done.returncode == 0 and (tmp_path / "mock").is_dir(), done.stderr
+    again, _ = two("-m", "astroemu", "mock", "galaxies", "--draw", "--out", str(tmp_path / "mock"))
+    assert again.returncode == 2 and again.stderr.count("astroemu: ") == 1
+    listed, _ = two("-m", "astroemu", "list")
+    assert listed.stdout.count("probes\n") == 1

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from helpers import command
 
+from astroemu.registry import CATALOGS
 from astroemu.samples import Samples
 from astroemu_plugins.samplers.multinest import MultiNest
 
@@ -140,6 +141,34 @@ def test_terminated_it_says_so_and_goes_on(file, whole, tmp_path):
     same(out, whole["emcee"])
 
 
+def test_a_run_that_another_process_writes_is_left_alone(file, tmp_path):
+    out = tmp_path / "run"
+    job = started(file, out, "--set", "samplers.emcee.max_steps=40000")
+    try:
+        until_it_works(job, out, 4_000)
+        code, _, error = finished(file, out, "--set", "samplers.emcee.max_steps=40000", "--resume")
+        assert code == 2 and "is being written by another process; nothing was changed" in error
+        size = (out / "likelihoods.record").stat().st_size
+        until_it_works(job, out, size)  # it goes on
+    finally:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.communicate()
+
+
+def test_a_disk_that_fills_up_is_said_and_the_run_goes_on_later(file, whole, tmp_path):
+    out = tmp_path / "run"
+    limited = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
+    command = [sys.executable, "-c", limited + EAGER, "fit", str(file), "--out", str(out), "--no-report"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "what was written before is intact" in done.stderr
+    assert done.stderr.count("astroemu: ") == 1 and "Traceback" not in done.stderr
+    code, _, error = finished(file, out, "--resume")
+    assert code == 0, error
+    same(out, whole["emcee"])
+    assert json.loads((out / "summary.json").read_text())["evaluations"]["recalled"] > 1000
+
+
 def test_a_finished_run_is_left_as_it_is(file, whole):
     before = {path.name: path.read_bytes() for path in whole["emcee"].iterdir()}
     code, said, error = finished(file, whole["emcee"], "--resume")
@@ -153,6 +182,20 @@ def test_another_problem_is_refused(file, whole, tmp_path):
     code, _, error = command("fit", str(changed), "--out", str(whole["emcee"]), "--resume", "--seed", "4")
     assert code == 2 and "seed: 3 in the folder, 4 now" in error
     assert "configuration.parameters.log10_f_star10.high: -0.5 in the folder, -0.6 now" in error
+
+
+def test_a_finished_run_is_never_the_answer_to_other_data(file, tmp_path):
+    """The name of a data file is the same, its bytes are not."""
+    mine, data = tmp_path / "mine.toml", tmp_path / "tau.ecsv"
+    shutil.copy(CATALOGS.load("optical_depth").path, data)
+    mine.write_text(file.read_text().replace("[probes.optical_depth]", '[probes.optical_depth]\ncatalog = "tau.ecsv"'))
+    first = command("fit", str(mine), "--out", str(tmp_path / "run"), "--no-report")
+    assert first[0] == 0, first
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    data.write_text(data.read_text().replace("0.0544 0.0073", "0.0644 0.0073"))
+    code, _, error = command("fit", str(mine), "--out", str(tmp_path / "run"), "--no-report", "--resume")
+    assert code == 2 and "sha256" in error and "tau.ecsv" in error and " in the folder, " in error
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
 def test_without_resume_nothing_is_touched(file, tmp_path):

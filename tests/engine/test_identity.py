@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from astroemu.configuration import Configuration, load_configuration
+from astroemu.configuration import Configuration, configuration_from, load_configuration
 from astroemu.errors import RunFolderError
 from astroemu.identity import Identity
 
@@ -50,6 +50,20 @@ def test_every_difference_is_named(plain, tmp_path, changed, key, before, now):
     with pytest.raises(RunFolderError, match="holds another run; nothing was changed") as caught:
         other.demand_same(plain, tmp_path)
     assert f"  {key}: {before} in the folder, {now} now" in str(caught.value)
+
+
+def test_the_order_of_the_parameters_is_part_of_a_run(plain, tmp_path):
+    configuration = load_configuration("galaxies")
+    tables = dict(reversed(configuration.raw["parameters"].items()))
+    turned = configuration_from({**configuration.raw, "parameters": tables}, configuration.path)
+    model, algorithm = turned.model(), turned.sampler("emcee")
+    other = Identity.of(turned, model, algorithm, sampler="emcee", seed=1)
+    before, now = plain.must_match["parameters"], list(model.names)
+    assert sorted(before) == sorted(now) and before != now
+    with pytest.raises(RunFolderError) as caught:
+        other.demand_same(plain, tmp_path)
+    assert f"  parameters: {json.dumps(before)} in the folder, {json.dumps(now)} now" in str(caught.value)
+    assert str(caught.value).count(" in the folder, ") == 1
 
 
 def test_other_data_are_another_run(plain, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from helpers import Stub, StubProbe, uniform
 
 from astroemu.distribution import Fixed, LogUniform, Normal, Uniform
-from astroemu.errors import AstroemuError, ConfigurationError, ProbeError, ResolutionError
+from astroemu.errors import AstroemuError, ConfigurationError, ProbeError, ResolutionError, Terminated
 from astroemu.model import Counts, Model, describe
 from astroemu.observable import Axis, Observable
 from astroemu.parameter import Parameter
@@ -106,6 +106,26 @@ def test_a_provider_that_raises_is_named_with_the_point():
     provider.functions["line"] = lambda theta: np.linalg.inv(np.zeros((2, 2)))
     model = Model(PRIOR, {"mine": provider}, {"p": StubProbe(AT)})
     with pytest.raises(ProbeError, match=r"'mine'.*Stub.*LinAlgError.*3 point\(s\).*a = 0\.5, b = 1"):
+        model.log_likelihood(THETA)
+
+
+@pytest.mark.parametrize("code", [None, 0, 7])
+def test_a_probe_that_ends_the_interpreter_is_an_error_not_a_success(code):
+    def end(_):
+        raise SystemExit(code)
+
+    model = Model(PRIOR, {"mine": stub()}, {"p": StubProbe(AT, end)})
+    with pytest.raises(ProbeError, match=rf"'p'.*StubProbe.*raised SystemExit: {code}"):
+        model.log_likelihood(THETA)
+
+
+@pytest.mark.parametrize("end", [Terminated(143), KeyboardInterrupt()])
+def test_a_signal_while_a_probe_works_is_no_defect_of_it(end):
+    def signalled(_):
+        raise end
+
+    model = Model(PRIOR, {"mine": stub()}, {"p": StubProbe(AT, signalled)})
+    with pytest.raises(type(end)):
         model.log_likelihood(THETA)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import sys
 import warnings
+from pathlib import Path
+from subprocess import run
 
 import numpy as np
 import pytest
@@ -148,3 +151,50 @@ def test_another_file_is_refused_and_kept(path):
 def test_a_folder_that_is_not_there_is_said(tmp_path):
     with pytest.raises(RunFolderError, match="cannot write"):
         Record(Quadratic(), tmp_path / "none" / "likelihoods.record")
+
+
+def test_a_disk_that_fills_up_ends_the_run_and_what_was_written_is_good(path, batches, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    expected, _, _ = asked(path, batches[:2])
+    record = Record(Quadratic(), path)
+    monkeypatch.setattr("astroemu.record.EVERY", 0.0)
+    with monkeypatch.context() as disk, pytest.raises(RunFolderError, match=r"cannot write .*No space left.* intact"):
+        disk.setattr("os.fsync", full)
+        with record:
+            for batch in batches:
+                record.log_likelihood(batch)
+    answers, target, record = asked(path, batches)
+    assert record.recalled >= 6 and record.recalled + target.computed == 16
+    for one, other in zip(expected, answers[:2], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_file_that_may_not_grow_is_good_up_to_there(path, batches):
+    """The same by the system: a limit for the size of files, as a quota is."""
+    code = f"""
+import resource, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_record import Quadratic
+from astroemu.errors import RunFolderError
+from astroemu.record import Record
+import astroemu.record, numpy
+from pathlib import Path
+astroemu.record.EVERY = 0.0
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (250, 250))
+rng, record = numpy.random.default_rng(1), Record(Quadratic(), Path({str(path)!r}))
+try:
+    with record:
+        for n in (5, 1, 0, 7, 3):
+            record.log_likelihood(rng.standard_normal((n, 2)))
+except RunFolderError as error:
+    print(error)
+"""
+    done = run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert "what was written before is intact" in done.stdout and "File too large" in done.stdout, done.stderr
+    assert path.stat().st_size == 250
+    _, target, record = asked(path, batches)
+    assert record.recalled == 6 and target.computed == 10
+    assert asked(path, batches)[2].recalled == 16

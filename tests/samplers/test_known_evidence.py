@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 
+from astroemu.distribution import Uniform
 from astroemu.errors import ConfigurationError, SamplingError
-from astroemu_plugins.samplers.emcee import Emcee
+from astroemu.model import Model
+from astroemu.parameter import Parameter
+from astroemu.prior import Prior
+from astroemu.probe import Probe
+from astroemu_plugins.samplers.emcee import Emcee, _moves
 from astroemu_plugins.samplers.nautilus import Nautilus
 from astroemu_plugins.samplers.ultranest import UltraNest
 
@@ -122,6 +128,59 @@ def test_nautilus_finds_the_evidence(wall):
         check_moments(samples)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Emcee(walkers=16, max_steps=2000),
+        lambda: UltraNest(live_points=100),
+        lambda: Nautilus(live_points=100, effective_samples=500),
+    ],
+)
+def test_where_a_probe_gives_no_number_there_is_no_posterior(make, value):
+    """Infinity of a probe is no perfect fit: half of the peak is cut off, whatever the probe says there."""
+
+    class Behind(Probe):
+        parameters = tuple(Parameter(name, Uniform(-5.0, 5.0)) for name in Gaussian.names)
+        requires = {}  # noqa: RUF012
+
+        def log_likelihood(self, predictions, parameters, xp):
+            theta = np.stack([parameters[name] for name in Gaussian.names], axis=1)
+            return np.where(theta[:, 0] < MEAN[0], value, Gaussian().log_likelihood(theta))
+
+    model = Model(Prior(Behind.parameters), {}, {"behind": Behind()}, engine="numpy")
+    samples = make().run(model, seed=1)
+    assert samples["a"].min() >= MEAN[0] and np.all(np.isfinite(samples.log_likelihood))
+    assert model.counts.not_finite > 0
+    halved = MEAN + np.array([WIDTH[0] * np.sqrt(2 / np.pi), 0, 0, 0])  # the mean of a half-normal
+    assert np.all(np.abs(samples.mean() - halved) < 5 * WIDTH / np.sqrt(samples.ess))
+    if samples.log_evidence is not None:
+        assert abs(samples.log_evidence - (LOG_Z - np.log(2))) < 4 * samples.log_evidence_err
+
+
+def test_ultranest_asks_in_batches():
+    sizes = []
+
+    class Heard(Gaussian):
+        def log_likelihood(self, theta):
+            sizes.append(len(theta))
+            return super().log_likelihood(theta)
+
+    UltraNest(live_points=200).run(Heard(), seed=1)
+    assert np.mean(sizes) > 40  # 74; with 128 proposed at least, as UltraNest would, 35
+    sizes.clear()
+    UltraNest(live_points=100, method="slice").run(Heard(), seed=1)
+    assert set(sizes) == {100}  # the population
+
+
+def test_the_snooker_move_of_emcee_is_never_made():
+    from emcee.moves import DESnookerMove
+
+    moves = get_args(get_type_hints(Emcee.__init__)["move"])
+    assert "de" in moves and not any("snooker" in move for move in moves)
+    assert not any(isinstance(move, DESnookerMove) for name in moves for move, _ in _moves(name))
+
+
 def test_nautilus_asks_in_batches_of_one_size():
     sizes = set()
 
@@ -163,6 +222,8 @@ def test_a_model_that_is_nowhere_possible_cannot_start():
         Emcee().run(nowhere, seed=1)
     with pytest.raises(SamplingError, match="none of 20224 prior draws"):
         Nautilus().run(nowhere, seed=1)
+    with pytest.raises(SamplingError, match=r"none of \d+ prior draws has a finite likelihood"):
+        UltraNest().run(nowhere, seed=1)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import os
 import sys
+import tempfile
 import time
-from subprocess import run
+from pathlib import Path
+from subprocess import PIPE, Popen, run
 
 import numpy as np
 import pytest
@@ -276,6 +279,45 @@ def test_without_the_library_nothing_starts(monkeypatch, tmp_path):
     monkeypatch.setenv("ASTROEMU_MULTINEST", str(tmp_path))
     with pytest.raises(PluginError, match=r"needs libmultinest: ASTROEMU_MULTINEST = .*conda-forge"):
         MultiNest().check(Gaussian())
+
+
+def test_pymultinest_is_loaded_without_mpi_even_as_one_of_several_processes():
+    """It would load a second library then, and end the interpreter if that is missing. Any library stands in here."""
+    code = "import sys, astroemu_plugins.samplers.multinest_process as p; found = p.load(sys.argv[1]); "
+    code += "print(found.__name__, [n for n in sys.modules if n.startswith('mpi4py.')])"
+    several = {**os.environ, "PMI_SIZE": "2", "OMPI_COMM_WORLD_SIZE": "2"}
+    command = [sys.executable, "-c", code, ctypes.util.find_library("c")]
+    done = run(command, capture_output=True, text=True, env=several, timeout=60, check=False)
+    assert done.stdout.strip() == "pymultinest []", done.stdout + done.stderr
+
+
+@real
+def test_a_folder_of_a_long_name_is_none_of_its_business(tmp_path, monkeypatch):
+    folder = tmp_path / ("a" * 200) / ("b" * 200)
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert MultiNest(live_points=60).run(Gaussian(), seed=1).converged
+    assert not list(folder.iterdir())
+
+
+@real
+def test_its_process_ends_with_a_run_that_is_killed():
+    code = "import time; from astroemu_plugins.samplers.multinest import MultiNest\n"
+    code += (
+        "from astroemu.testing.problems import Gaussian\nclass Slow(Gaussian):\n    def log_likelihood(self, theta):\n"
+    )
+    code += "        print(len(theta), flush=True); time.sleep(0.05); return super().log_likelihood(theta)\n"
+    code += "MultiNest().run(Slow(), seed=1)"
+    with Popen([sys.executable, "-c", code], stdout=PIPE) as job:
+        job.stdout.readline()
+        children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+        job.kill()
+    stats = [Path(f"/proc/{child}/stat") for child in children]
+    until = time.monotonic() + 10
+    while alive := [s for s in stats if s.exists() and s.read_text().rpartition(")")[2].split()[0] != "Z"]:
+        assert time.monotonic() < until, alive
+        time.sleep(0.05)
+    assert len(children) == 1
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.errors import ConfigurationError, PluginError
+from astroemu.errors import ConfigurationError, PluginError, SamplingError
 from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
 from astroemu.samples import Samples, kish_ess
 
@@ -142,6 +142,11 @@ class UltraNest(Sampler):
         log_birth = np.array([births[u.tobytes()] for u in points["upoints"]])
         # Points on the floor lie outside the model: they carry no weight and are dropped.
         keep = log_likelihood > FLOOR
+        if not keep.any():
+            raise SamplingError(
+                f"none of {counted.n} prior draws has a finite likelihood. Narrow the prior, raise live_points or "
+                "check the data"
+            )
         theta, log_likelihood, log_weight, log_birth = (
             values[keep] for values in (theta, log_likelihood, log_weight, log_birth)
         )
