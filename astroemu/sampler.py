@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.errors import SamplingError
 from astroemu.samples import Samples
 
 Array = NDArray[np.float64]
@@ -167,7 +168,10 @@ class Sampler(ABC):
 
 
 class Counted:
-    """A target that counts the points evaluated through it."""
+    """A target that counts the points evaluated through it, and refuses what no log-likelihood is.
+
+    A model never gives NaN or plus infinity, another target may; samplers hang on them, or go on with garbage.
+    """
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -185,7 +189,14 @@ class Counted:
 
     def log_likelihood(self, theta: Array) -> Array:
         self.n += len(theta)
-        return self.target.log_likelihood(theta)
+        values = self.target.log_likelihood(theta)
+        if not np.max(values, initial=-np.inf) < np.inf:  # NaN too
+            wrong = int(np.flatnonzero(~(values < np.inf))[0])
+            point = dict(zip(self.names, np.asarray(theta)[wrong].tolist(), strict=True))
+            raise SamplingError(
+                f"a log-likelihood of {values[wrong]} at {point}; it has to be finite or minus infinity"
+            )
+        return values
 
 
 def seeds(seed: int, n: int) -> list[Any]:

@@ -15,7 +15,9 @@ from astroemu.parameter import Parameter
 from astroemu.prior import Prior
 from astroemu.probe import Probe
 from astroemu_plugins.samplers.emcee import Emcee, _moves
+from astroemu_plugins.samplers.mixture import Mixture
 from astroemu_plugins.samplers.nautilus import Nautilus
+from astroemu_plugins.samplers.population import Population
 from astroemu_plugins.samplers.ultranest import UltraNest
 
 MEAN = np.array([0.3, -0.2, 0.0, 0.5])
@@ -87,7 +89,7 @@ def test_emcee_finds_means_and_widths(move):
     check_moments(samples)
 
 
-@pytest.mark.parametrize("method", ["region", "slice"])
+@pytest.mark.parametrize("method", ["region", "slice", "friends"])
 def test_ultranest_finds_the_evidence(method):
     samples = UltraNest(live_points=200, method=method).run(Gaussian(), seed=1)
     assert samples.converged, samples.reason
@@ -114,6 +116,15 @@ def test_half_of_the_peak_behind_a_wall_halves_the_evidence():
     samples = UltraNest(live_points=400).run(Gaussian(wall=True), seed=2)
     assert abs(samples.log_evidence - (LOG_Z - np.log(2))) < 3 * samples.log_evidence_err
     assert samples["a"].min() >= MEAN[0]
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("make", [Emcee, UltraNest, Nautilus])
+def test_what_is_no_log_likelihood_is_an_error(make, value):
+    wrong = Gaussian()
+    wrong.log_likelihood = lambda theta: np.where(theta[:, 0] > 0, value, 0.0)
+    with pytest.raises(SamplingError, match=r"a log-likelihood of (inf|nan) at .*'a'"):
+        make().run(wrong, seed=1)
 
 
 @pytest.mark.parametrize("wall", [False, True])
@@ -178,7 +189,18 @@ def test_the_snooker_move_of_emcee_is_never_made():
 
     moves = get_args(get_type_hints(Emcee.__init__)["move"])
     assert "de" in moves and not any("snooker" in move for move in moves)
-    assert not any(isinstance(move, DESnookerMove) for name in moves for move, _ in _moves(name))
+    mixture = Mixture(np.ones(1), np.zeros((1, 2)), np.eye(2)[None])
+    for useful in (0.0, 1.0):
+        population = Population(np.zeros((8, 2)), mixture, useful)
+        made = [move for name in moves for move, _ in _moves(name, population)]
+        assert not any(isinstance(move, DESnookerMove) for move in made)
+
+
+@pytest.mark.parametrize(("acceptance", "expected"), [(0.3, 3), (0.001, 2)])
+def test_a_mixture_of_which_too_little_is_accepted_is_left_out(acceptance, expected):
+    mixture = Mixture(np.ones(1), np.zeros((1, 2)), np.eye(2)[None])
+    assert len(_moves("mixture", Population(np.zeros((8, 2)), mixture, acceptance))) == expected
+    assert len(_moves("mixture", Population(np.zeros((8, 2)), None, 0.0))) == 2
 
 
 def test_nautilus_asks_in_batches_of_one_size():

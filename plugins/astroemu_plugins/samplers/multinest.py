@@ -55,6 +55,8 @@ Array = NDArray[np.float64]
 FLOOR = -1e30
 #: Width of the normal whose quantiles are the normal scores in MultiNest's cube.
 _WIDER = 2.0
+#: Points of which one must have a likelihood.
+_PATIENCE = 20_000
 #: Seeds that its generator takes.
 _SEEDS = 30_000
 _REMEDY = (
@@ -147,8 +149,15 @@ class MultiNest(Sampler):
             "seed": int(seeds(seed, 1)[0].generate_state(1)[0]) % _SEEDS,
         }
         with tempfile.TemporaryDirectory(prefix="astroemu_") as place, _asking(settings, Path(place)) as points:
+            possible = False
             for u in points:
-                points.answer(_ranked(counted.log_likelihood(_theta(target, u)) + _log_density(u), u))
+                log_likelihood = counted.log_likelihood(_theta(target, u))
+                possible = possible or bool(np.isfinite(log_likelihood).any())
+                if not possible and counted.n > _PATIENCE:
+                    raise SamplingError(
+                        f"none of {counted.n} prior draws has a finite likelihood; narrow the prior or check the data"
+                    )
+                points.answer(_ranked(log_likelihood + _log_density(u), u))
                 if time.monotonic() - last > 0.2:
                     last = time.monotonic()
                     report(Progress(counted.n, counted.n, "sampling"))
