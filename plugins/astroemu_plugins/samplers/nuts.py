@@ -135,20 +135,31 @@ class Nuts(Sampler):
             "target_accept": self.target_accept,
             "seed": int(chain.generate_state(1)[0]),
         }
-        rounds = _Rounds(np.empty((self.chains, 0, n_dim + len(COLUMNS))), np.full((3, n_dim), np.nan))
-        last = time.monotonic()
         with _asking(settings, start) as process:
-            for message in process:
-                if message.shape[-1] > n_dim:
-                    rounds = rounds.with_another(message, process.next()[0])
-                    process.tell(np.full((1, 1, 1), float(not self._ended(rounds))))
-                else:
-                    process.tell(_potential(counted, message[0])[None])
-                if time.monotonic() - last > 0.2:
-                    last = time.monotonic()
-                    report(self._progress(rounds, counted.n))
-        report(self._progress(rounds, counted.n))
+            rounds = self._answered(process, counted, report)
         return self._samples(rounds, counted)
+
+    def _answered(self, process: _Process, counted: Counted, report: Report) -> _Rounds:
+        """Answer every question until there are draws enough."""
+        n_dim, last, before = len(counted.names), time.monotonic(), counted.n
+        rounds = _Rounds(np.empty((self.chains, 0, n_dim + len(COLUMNS))), np.full((3, n_dim), np.nan))
+        for message in process:
+            if message.shape[-1] > n_dim:
+                rounds = rounds.with_another(message, process.next()[0])
+                process.tell(np.full((1, 1, 1), float(not self._ended(rounds))))
+            else:
+                answer = _potential(counted, message[0])
+                if counted.n == before + self.chains and not np.all(np.isfinite(answer[:, 0])):
+                    raise SamplingError(
+                        "a starting point has a likelihood, but none when it is evaluated with its gradient: the two "
+                        "engines differ there"
+                    )
+                process.tell(answer[None])
+            if time.monotonic() - last > 0.2:
+                last = time.monotonic()
+                report(self._progress(rounds, counted.n))
+        report(self._progress(rounds, counted.n))
+        return rounds
 
     def _converged(self, rounds: _Rounds) -> bool:
         return rounds.ess >= self.effective_samples and rounds.r_hat <= self.r_hat
