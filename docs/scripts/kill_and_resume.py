@@ -28,6 +28,7 @@ SHORT = {
     "emcee": ["samplers.emcee.max_steps=8000", "samplers.emcee.autocorrelation_times=1e6"],
     "multinest": ["samplers.multinest.live_points=400"],
     "nautilus": ["samplers.nautilus.live_points=200", "samplers.nautilus.effective_samples=1000"],
+    "nuts": ["samplers.nuts.max_draws=100", "samplers.nuts.warmup=3"],
     "ultranest": ["samplers.ultranest.live_points=800"],
 }
 
