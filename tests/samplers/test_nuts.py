@@ -134,7 +134,7 @@ def test_the_gradient_is_that_of_the_potential_far_out_too():
     for j in range(2):
         step = 1e-4 * np.eye(2)[j]
         ahead, behind = (nuts._potential(Counted(Skewed()), z + sign * step)[:, 0] for sign in (1, -1))
-        np.testing.assert_allclose(found[:, 1 + j], (ahead - behind) / 2e-4, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found[:, 1 + j], (ahead - behind) / 2e-4, rtol=1e-4)
 
 
 def test_without_gradients_it_is_refused():

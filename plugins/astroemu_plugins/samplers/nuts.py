@@ -2,7 +2,7 @@
 
 The chains move in the space of the prior's normal scores, ``theta = transform(Phi(z))`` with the prior density of a
 standard normal in ``z``: a flat prior has no walls there. They start among points that are spread like the posterior,
-whose covariance is the first metric; the draws of all chains in a round give the next one. All chains are evaluated
+whose covariance is the first metric; the draws of all chains give the next ones. All chains are evaluated
 together: a batch of the compiled likelihood a step, in which a chain whose trajectory has ended waits for the others.
 
 A leapfrog step follows any vector field reversibly, and only energies decide what is accepted. So a point without a

@@ -111,6 +111,7 @@ class Chains:
         self.jax: Any = import_module("jax")
         self.jax.config.update("jax_cpu_enable_async_dispatch", False)  # a question waits in the thread that computes
         self.settings = settings
+        self.adapted: list[Array] = []
         self.potential = potential_from(pipe, points.shape[1])
         keys = self.jax.random.split(self.jax.random.key(settings["seed"]), settings["chains"])
         kernel, self.state = self._begun(keys, points[: len(keys)], points, 1.0)
@@ -141,10 +142,12 @@ class Chains:
         return np.moveaxis(np.concatenate([z, *columns], axis=-1), 0, 1)
 
     def adapt(self, *, last: bool) -> None:
-        """Draw a round that adapts the step size, and take the metric of what it drew; at last, adapt no more."""
+        """Draw a round that adapts the step size, and take the metric of what was drawn; at last, adapt no more."""
         z = self.round()[..., : -len(COLUMNS)]
+        self.adapted.append(z.reshape(-1, z.shape[-1]))
+        points = np.concatenate(self.adapted[len(self.adapted) // 2 :])  # the first ones may be on their way
         step_size = float(np.median(self.state.adapt_state.step_size))
-        _, state = self._begun(self.state.rng_key, z[:, -1], z.reshape(-1, z.shape[-1]), step_size)
+        _, state = self._begun(self.state.rng_key, z[:, -1], points, step_size)
         self.state = state._replace(i=state.i + self.settings["draws"]) if last else state
 
 
