@@ -112,7 +112,7 @@ class Traits:
     Attributes
     ----------
     needs : {"prior_transform", "log_density", "gradient"}
-        How it meets the prior.
+        How it meets the prior; with gradients, its target is a :class:`GradientTarget`.
     batch : {"variable", "fixed", "scalar"}
         Sizes of the batches that it evaluates: of any size, of few sizes, or points one by one.
     minus_infinity : {"taken", "floored"}
