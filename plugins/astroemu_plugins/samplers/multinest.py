@@ -15,11 +15,11 @@ are equal. They get values below every likelihood in an order of their own, as g
 
 Its plain evidence is too high by one to three, several times its stated error, on curved or nine-dimensional
 problems; that of importance nested sampling (Feroz et al. 2019, arXiv:1306.2144) is not, and is what is
-reported. Its own error is far too small where a likelihood ends at a wall, so that the difference of the two is
-stated. It also counts the volume of ellipsoids where they stick out of the unit cube, and is too low by up to one
-where a posterior is as wide as the prior. So MultiNest gets the cumulative probability of a normal twice as wide as
-that of the prior's normal scores, and the ratio of the two densities as a factor of the likelihood: prior and evidence
-are the same, and no posterior comes near the cube's walls.
+reported. Its own error is too small, by far where a likelihood ends at a wall, so that the difference of the two is
+stated, and at least the plain one's error. It also counts the volume of ellipsoids where they stick out of the unit
+cube, and is too low by up to one where a posterior is as wide as the prior. So MultiNest gets the cumulative
+probability of a normal twice as wide as that of the prior's normal scores, and the ratio of the two densities as a
+factor of the likelihood: prior and evidence are the same, and no posterior comes near the cube's walls.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class MultiNest(Sampler):
             ),
             n_likelihood=counted.n,
             log_evidence=importance if ended else None,
-            log_evidence_err=math.hypot(error, importance - plain) if ended else None,
+            log_evidence_err=max(abs(importance - plain), plain_error) if ended else None,
             diagnostics={
                 "iterations": iterations,
                 "efficiency": iterations / max(counted.n, 1),
