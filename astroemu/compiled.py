@@ -86,7 +86,13 @@ class CompiledEngine(Engine):
         return {key: values[key] for key in self.pipeline.nuisance}, inside
 
     def value_and_grad(self, theta: Array) -> tuple[Array, Array]:
-        """Joint log-likelihood ``(n,)``, and its gradient ``(n, d)``.
+        """Joint log-likelihood ``(n,)``, and its gradient ``(n, d)``, if :meth:`demand_gradient` does not refuse."""
+        self.demand_gradient()
+        value, gradient = self._in_chunks("gradient", self._gradient, theta)
+        return value, gradient
+
+    def demand_gradient(self) -> None:
+        """Refuse if there is no gradient.
 
         Raises
         ------
@@ -99,8 +105,6 @@ class CompiledEngine(Engine):
                 f"no gradient goes through {listing(host)}, which run(s) on the host (`host_only`); put an emulator "
                 "in the place of a simulator, or leave a probe out"
             )
-        value, gradient = self._in_chunks("gradient", self._gradient, theta)
-        return value, gradient
 
     def report(self) -> list[str]:
         lines = [f"engine {self.name}: {self.backend.name} on {self.backend.device}"]

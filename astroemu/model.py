@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -244,6 +245,10 @@ class Model:
         """Map points of the unit cube ``(n, d)`` to parameters ``(n, d)``."""
         return self.prior.transform(self._checked(u))
 
+    def prior_slope(self, u: Array) -> Array:
+        """Derivative ``(n, d)`` of each parameter of :meth:`prior_transform` with respect to its own ``u``."""
+        return self.prior.slope(self._checked(u))
+
     def log_prior(self, theta: Array) -> Array:
         """Log prior density ``(n,)``."""
         return self.prior.log_density(self._checked(theta))
@@ -267,9 +272,7 @@ class Model:
         ProbeError
             If a probe or provider raises: it names the plugin and the point.
         """
-        if self.profile is None:
-            return np.asarray(sum(self.log_likelihood_by_probe(theta).values()))
-        with self.profile.whole():
+        with nullcontext() if self.profile is None else self.profile.whole():
             return np.asarray(sum(self.log_likelihood_by_probe(theta).values()))
 
     def log_likelihood_by_probe(self, theta: Array) -> dict[str, Array]:
@@ -319,7 +322,7 @@ class Model:
         Returns
         -------
         (n,) and (n, d) float64 array
-            Minus infinity where :meth:`log_likelihood` says so; the gradient is NaN there.
+            Minus infinity where :meth:`log_likelihood` says so, and counted as there; the gradient is NaN.
 
         Raises
         ------
@@ -327,15 +330,37 @@ class Model:
             If a part of the model is declared ``host_only``, or nothing is installed that compiles.
         """
         theta = self._checked(theta)
-        value, gradient = np.full(len(theta), -np.inf), np.full(theta.shape, np.nan)
-        inside = np.flatnonzero(self.inside(theta))
-        if len(inside):
-            found, slope = self._differentiable.value_and_grad(theta[inside])
-            good = np.isfinite(found)
-            value[inside[good]], gradient[inside[good]] = found[good], slope[good]
+        with nullcontext() if self.profile is None else self.profile.whole():
+            value, gradient = self._likelihood_and_grad(theta)
         if prior:
             value, gradient = value + self.prior.log_density(theta), gradient + self.prior.log_density_slope(theta)
         return value, np.where(np.isfinite(value)[:, None], gradient, np.nan)
+
+    def _likelihood_and_grad(self, theta: Array) -> tuple[Array, Array]:
+        value, gradient = np.full(len(theta), -np.inf), np.full(theta.shape, np.nan)
+        inside = np.flatnonzero(self.inside(theta))
+        self.counts.evaluated += len(theta)
+        self.counts.outside += len(theta) - len(inside)
+        if not len(inside):
+            return value, gradient
+        found, slope = self._differentiable.value_and_grad(theta[inside])
+        good = np.isfinite(found)
+        value[inside[good]], gradient[inside[good]] = found[good], slope[good]
+        if not good.all():
+            bad = theta[inside[~good]]
+            outside = int(np.sum(~self.within(bad)))
+            self.counts.outside += outside
+            self.counts.not_finite += len(bad) - outside
+        return value, gradient
+
+    def demand_gradient(self) -> None:
+        """Refuse, as :meth:`value_and_grad` would, if the model has no gradient.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        self._differentiable.demand_gradient()
 
     @cached_property
     def engine(self) -> Engine:

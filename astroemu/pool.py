@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from astroemu.counts import Counts
 from astroemu.errors import AstroemuError, ProbeError
 from astroemu.parallel import World
-from astroemu.sampler import Target
+from astroemu.sampler import Layer, Target, rows
 
 Array = NDArray[np.float64]
 _STOP, _FAILED = "stop", "failed"
 
 
-class Pool:
+class Pool(Layer):
     """A target that the processes of a job evaluate together.
 
     Parameters
@@ -39,36 +39,26 @@ class Pool:
     """
 
     def __init__(self, target: Target, world: World) -> None:
-        self.target = target
+        super().__init__(target)
         self.world = world
         self.counts: Counts = getattr(target, "counts", Counts())
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target.names
-
-    def prior_transform(self, u: Array) -> Array:
-        return self.target.prior_transform(u)
-
-    def log_prior(self, theta: Array) -> Array:
-        return self.target.log_prior(theta)
-
-    def log_likelihood(self, theta: Array) -> Array:
-        """Log-likelihood ``(n,)``; to be called on the first process, while the others are in :meth:`serve`."""
+    def rows(self, theta: Array, *, gradient: bool) -> Array:
+        """What was asked; to be called on the first process, while the others are in :meth:`serve`."""
         if self.world.comm is None:
-            return self.target.log_likelihood(theta)
+            return rows(self.target, theta, gradient=gradient)
         pieces = np.array_split(np.asarray(theta, dtype=float), self.world.size)
-        answers = self.world.comm.gather(self._answer(self.world.comm.scatter(pieces)))
+        answers = self.world.comm.gather(self._answer(*self.world.comm.scatter([(p, gradient) for p in pieces])))
         for error in (answer for answer in answers if isinstance(answer, Exception)):
             raise error
         for _, counts in answers[1:]:
             self.counts.add(counts)
-        return np.concatenate([values for values, _ in answers])
+        return np.concatenate([found for found, _ in answers])
 
-    def _answer(self, theta: Array) -> Any:
+    def _answer(self, theta: Array, gradient: bool) -> Any:
         before = self.counts.copy()
         try:
-            return self.target.log_likelihood(theta), self.counts.since(before)
+            return rows(self.target, theta, gradient=gradient), self.counts.since(before)
         except (AstroemuError, ProbeError) as error:
             return error
         except Exception as error:  # it is raised again, on the first process
@@ -88,7 +78,7 @@ class Pool:
                 if piece == _FAILED:
                     raise SystemExit(1)
                 return
-            self.world.comm.gather(self._answer(piece))
+            self.world.comm.gather(self._answer(*piece))
 
     @contextmanager
     def serving(self) -> Iterator[None]:

@@ -68,6 +68,12 @@ class Prior:
         u = np.asarray(u, dtype=float)
         return np.stack([p.prior.transform(u[:, j]) for j, p in enumerate(self.free)], axis=1)
 
+    def slope(self, u: Array) -> Array:
+        """Derivative ``(n, d)`` of each parameter with respect to its own ``u``: one over its density."""
+        theta = self.transform(u)
+        with np.errstate(over="ignore"):
+            return np.stack([np.exp(-p.prior.log_density(theta[:, j])) for j, p in enumerate(self.free)], axis=1)
+
     def log_density(self, theta: Array) -> Array:
         """Log prior density ``(n,)`` of points ``(n, d)``."""
         theta = np.asarray(theta, dtype=float)

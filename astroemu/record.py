@@ -1,12 +1,12 @@
-"""The likelihoods that a run has computed, kept so that a killed run goes on as if nothing had happened.
+"""The likelihoods and gradients that a run has computed, kept so that a killed run goes on as if nothing had happened.
 
 A sampler draws its random numbers from a seed: started again, it asks for the same points in the same
 order. So what it was told is all that has to be kept, whatever the sampler, and no state of a sampler can be
 read wrongly. A record is one file to which entries are appended,
 
-    number of points n, number outside, number not finite (uint32 each)
-    BLAKE2b digest of the n points, and of the three numbers and the n values (16 bytes each)
-    the n values (float64, little-endian)
+    number of points n, of values a point m, of points outside and of points not finite (uint32 each)
+    BLAKE2b digest of the n points, and of the four numbers and the n m values (16 bytes each)
+    the n m values (float64, little-endian): a log-likelihood, and its gradient where that was asked for, a point
 
 and pushed to the disk every few seconds. An entry is given back only for exactly the points that it was
 computed for; from the first other question on, the model answers. An entry that was cut short ends the file.
@@ -29,12 +29,13 @@ from numpy.typing import NDArray
 
 from astroemu.counts import Counts
 from astroemu.errors import RunFolderError
-from astroemu.sampler import Target
+from astroemu.sampler import Layer, Target, rows
 
 Array = NDArray[np.float64]
-_HEAD = struct.Struct("<III16s16s")
-_NUMBERS = struct.Struct("<III")
-_MAGIC = b"astroemu record 1\n"
+_HEAD = struct.Struct("<IIII16s16s")
+_NUMBERS = struct.Struct("<IIII")
+_MAGIC = b"astroemu record 2\n"
+_EARLIER = b"astroemu record 1\n"
 #: Seconds between two moments at which everything is on the disk: what a kill can cost.
 EVERY = 5.0
 
@@ -43,7 +44,7 @@ class DivergenceWarning(UserWarning):
     """A sampler that was started again asked for other points than before."""
 
 
-class Record:
+class Record(Layer):
     """A target that remembers what it answered, in a file.
 
     Parameters
@@ -65,7 +66,7 @@ class Record:
     """
 
     def __init__(self, target: Target, path: Path) -> None:
-        self.target = target
+        super().__init__(target)
         self.path = path
         self.recalled = 0
         self._counts: Counts = getattr(target, "counts", Counts())
@@ -81,26 +82,16 @@ class Record:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target.names
-
-    def prior_transform(self, u: Array) -> Array:
-        return self.target.prior_transform(u)
-
-    def log_prior(self, theta: Array) -> Array:
-        return self.target.log_prior(theta)
-
-    def log_likelihood(self, theta: Array) -> Array:
-        """Log-likelihood ``(n,)``: from the file, or computed and appended."""
+    def rows(self, theta: Array, *, gradient: bool) -> Array:
+        """What was asked: from the file, or computed and appended."""
         digest = _digest(np.ascontiguousarray(theta, dtype="<f8").tobytes())
         if self._recalling:
-            known = self._next(len(theta), digest)
+            known = self._next(len(theta), 1 + gradient * len(self.names), digest)
             if known is not None:
                 return known
         before = self._counts.copy()
-        values = np.asarray(self.target.log_likelihood(theta), dtype="<f8")
-        self._append(len(theta), digest, values, self._counts.since(before))
+        values = np.ascontiguousarray(rows(self.target, theta, gradient=gradient), dtype="<f8")
+        self._append(digest, values, self._counts.since(before))
         return values
 
     def close(self) -> None:
@@ -126,28 +117,28 @@ class Record:
         self.close()
         self.path.unlink()
 
-    def _next(self, n: int, digest: bytes) -> Array | None:
-        """The values of the next entry, if it is of these points; else what follows is cut off."""
+    def _next(self, n: int, m: int, digest: bytes) -> Array | None:
+        """The next entry ``(n, m)``, if it is of these points; else what follows is cut off."""
         start = self._file.tell()
         if start < self._end:
-            found, outside, not_finite, points, _ = _HEAD.unpack(self._file.read(_HEAD.size))
-            if (found, points) == (n, digest):
+            *shape, outside, not_finite, points, _ = _HEAD.unpack(self._file.read(_HEAD.size))
+            if (*shape, points) == (n, m, digest):
                 self._counts.add(Counts(n, outside, not_finite))
                 self.recalled += n
-                return np.frombuffer(self._file.read(8 * n), "<f8").astype(float)
+                return np.frombuffer(self._file.read(8 * n * m), "<f8").astype(float).reshape(n, m)
             warnings.warn(
                 f"after {self.recalled:,} points the sampler asks for others than it did before (a processor or a "
                 "library that rounds in another way?); the rest is computed again",
                 DivergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self._recalling = False
         self._file.seek(start)
         self._file.truncate()
         return None
 
-    def _append(self, n: int, digest: bytes, values: Array, counts: Counts) -> None:
-        numbers = (n, counts.outside, counts.not_finite)
+    def _append(self, digest: bytes, values: Array, counts: Counts) -> None:
+        numbers = (*values.shape, counts.outside, counts.not_finite)
         head = _HEAD.pack(*numbers, digest, _digest(_NUMBERS.pack(*numbers) + values.tobytes()))
         try:
             self._file.write(head + values.tobytes())
@@ -190,6 +181,12 @@ def _whole(file: BinaryIO, path: Path) -> int:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     magic = file.read(len(_MAGIC))
+    if magic == _EARLIER:
+        file.close()
+        raise RunFolderError(
+            f"{path} was written by an earlier astroemu, in a form that this one does not read; nothing was changed. "
+            "Finish the run with that version, or start it again in another folder with --out"
+        )
     if not _MAGIC.startswith(magic):
         file.close()
         raise RunFolderError(f"{path} is not a record of likelihoods; nothing was changed")
@@ -200,10 +197,11 @@ def _whole(file: BinaryIO, path: Path) -> int:
     end = len(_MAGIC)
     while end + _HEAD.size <= size:
         head = file.read(_HEAD.size)
-        n, _, _, _, digest = _HEAD.unpack(head)
-        if end + _HEAD.size + 8 * n > size or _digest(head[: _NUMBERS.size] + file.read(8 * n)) != digest:
+        n, m, _, _, _, digest = _HEAD.unpack(head)
+        length = 8 * n * m
+        if end + _HEAD.size + length > size or _digest(head[: _NUMBERS.size] + file.read(length)) != digest:
             break
-        end += _HEAD.size + 8 * n
+        end += _HEAD.size + length
     return end
 
 

@@ -29,7 +29,7 @@ from astroemu.errors import ConfigurationError, DataError
 from astroemu.files import strict_json, write_atomically
 from astroemu.model import Model
 from astroemu.provenance import provenance
-from astroemu.sampler import Target
+from astroemu.sampler import Layer, Target, rows
 from astroemu.samples import Samples, kish_ess
 from astroemu.simulation import Simulation, simulate
 from astroemu.simulations import Recorded, load_simulations
@@ -42,24 +42,15 @@ Array = NDArray[np.float64]
 Log = Callable[[str], Any]
 
 
-class Tempered:
+class Tempered(Layer):
     """A target whose likelihood is raised to the power ``1 / temperature``."""
 
     def __init__(self, target: Target, temperature: float) -> None:
-        self.target, self.temperature = target, temperature
+        super().__init__(target)
+        self.temperature = temperature
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target.names
-
-    def prior_transform(self, u: Array) -> Array:
-        return self.target.prior_transform(u)
-
-    def log_prior(self, theta: Array) -> Array:
-        return self.target.log_prior(theta)
-
-    def log_likelihood(self, theta: Array) -> Array:
-        return self.target.log_likelihood(theta) / self.temperature
+    def rows(self, theta: Array, *, gradient: bool) -> Array:
+        return rows(self.target, theta, gradient=gradient) / self.temperature
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The abstract sampler, and what it samples.
 
 A sampler sees a target: names, a unit-cube transform, a log prior and a log-likelihood that takes
-a batch and is never NaN. A model is a target; so is any analytic test problem.
+a batch and is never NaN; one that follows gradients sees the slopes of transform and likelihood too. A model is a
+target; so is any analytic test problem.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.errors import ConfigurationError
 from astroemu.samples import Samples
 
 Array = NDArray[np.float64]
@@ -39,6 +41,39 @@ class Target(Protocol):
     def log_likelihood(self, theta: Array) -> Array:
         """Log-likelihood ``(n,)``: finite, or minus infinity."""
         ...
+
+
+class GradientTarget(Target, Protocol):
+    """What a sampler needs that follows gradients. The parameters are independent under the prior."""
+
+    def prior_slope(self, u: Array) -> Array:
+        """Derivative ``(n, d)`` of each parameter of :meth:`prior_transform` with respect to its own ``u``."""
+        ...
+
+    def value_and_grad(self, theta: Array) -> tuple[Array, Array]:
+        """Log-likelihood ``(n,)`` and its gradient ``(n, d)``, which is NaN where the former is minus infinity."""
+        ...
+
+
+def with_gradient(target: Target) -> GradientTarget:
+    """Return a target that has gradients.
+
+    A target whose gradients may be missing although it has these members says so by a method ``demand_gradient``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has none.
+    """
+    missing = [name for name in ("prior_slope", "value_and_grad") if not hasattr(target, name)]
+    if missing:
+        raise ConfigurationError(
+            f"this sampler follows gradients, and {type(target).__name__} has no {' and no '.join(missing)}; take a "
+            "sampler that needs none, such as emcee"
+        )
+    if hasattr(target, "demand_gradient"):
+        target.demand_gradient()
+    return cast(GradientTarget, target)
 
 
 @dataclass(frozen=True)
@@ -77,7 +112,7 @@ class Traits:
     Attributes
     ----------
     needs : {"prior_transform", "log_density", "gradient"}
-        How it meets the prior.
+        How it meets the prior; with gradients, its target is a :class:`GradientTarget`.
     batch : {"variable", "fixed", "scalar"}
         Sizes of the batches that it evaluates: of any size, of few sizes, or points one by one.
     minus_infinity : {"taken", "floored"}
@@ -137,13 +172,16 @@ class Sampler(ABC):
         """Look for the library that this sampler needs, without loading it; None if it needs none."""
         return None
 
-    def check(self, target: Target) -> None:  # noqa: B027 - most samplers take any target
+    def check(self, target: Target) -> None:
         """Refuse a target that these options cannot sample, before anything is written.
 
         Raises
         ------
         ConfigurationError
+            Such as that of a target without gradients, if the traits say that they are needed.
         """
+        if self.traits.needs == "gradient":
+            with_gradient(target)
 
     @abstractmethod
     def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
@@ -166,12 +204,16 @@ class Sampler(ABC):
         """
 
 
-class Counted:
-    """A target that counts the points evaluated through it."""
+class Layer(ABC):
+    """A target around another one, which does something with every batch that passes.
+
+    Parameters
+    ----------
+    target : Target
+    """
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.n = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -180,12 +222,46 @@ class Counted:
     def prior_transform(self, u: Array) -> Array:
         return self.target.prior_transform(u)
 
+    def prior_slope(self, u: Array) -> Array:
+        return cast(GradientTarget, self.target).prior_slope(u)
+
     def log_prior(self, theta: Array) -> Array:
         return self.target.log_prior(theta)
 
     def log_likelihood(self, theta: Array) -> Array:
+        return self.rows(theta, gradient=False)[:, 0]
+
+    def value_and_grad(self, theta: Array) -> tuple[Array, Array]:
+        found = self.rows(theta, gradient=True)
+        return found[:, 0], found[:, 1:]
+
+    def demand_gradient(self) -> None:
+        """Refuse if the target within has no gradients."""
+        with_gradient(self.target)
+
+    @abstractmethod
+    def rows(self, theta: Array, *, gradient: bool) -> Array:
+        """What was asked, one row a point: the log-likelihood, and its gradient if that is wanted, ``(n, 1 + d)``."""
+
+
+def rows(target: Target, theta: Array, *, gradient: bool) -> Array:
+    """Ask a target, as :meth:`Layer.rows` answers."""
+    if not gradient:
+        return np.asarray(target.log_likelihood(theta))[:, None]
+    value, slope = cast(GradientTarget, target).value_and_grad(theta)
+    return np.concatenate([value[:, None], slope], axis=1)
+
+
+class Counted(Layer):
+    """A target that counts the points evaluated through it."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.n = 0
+
+    def rows(self, theta: Array, *, gradient: bool) -> Array:
         self.n += len(theta)
-        return self.target.log_likelihood(theta)
+        return rows(self.target, theta, gradient=gradient)
 
 
 def seeds(seed: int, n: int) -> list[Any]:

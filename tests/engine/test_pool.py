@@ -50,6 +50,9 @@ class Target:
         self.counts.add(Counts(len(theta), int(np.sum(theta > 0.5)), 0))
         return -(theta[:, 0] ** 2)
 
+    def value_and_grad(self, theta):
+        return self.log_likelihood(theta), -2.0 * theta
+
 
 def job(size, *, error=None, faulty=1):
     """Pools by rank, and the threads that serve; what a thread ended with is in `ends`."""
@@ -79,9 +82,12 @@ def test_they_answer_as_one_would(size, n):
     with pool.serving():
         for _ in range(2):
             np.testing.assert_array_equal(pool.log_likelihood(theta), -(theta[:, 0] ** 2))
+        value, gradient = pool.value_and_grad(theta)
+        np.testing.assert_array_equal(value, -(theta[:, 0] ** 2))
+        np.testing.assert_array_equal(gradient, -2.0 * theta)
     for thread in threads:
         thread.join(10)
-    assert pool.counts == Counts(2 * n, 2 * int(np.sum(theta > 0.5)), 0)
+    assert pool.counts == Counts(3 * n, 3 * int(np.sum(theta > 0.5)), 0)
     assert set(ends.values()) <= {0} and len(ends) == size - 1
 
 

@@ -35,6 +35,10 @@ class Quadratic:
         self.counts.add(Counts(len(theta), len(values[2:3]), 0))
         return values
 
+    def value_and_grad(self, theta):
+        values = self.log_likelihood(theta)
+        return values, np.where(np.isfinite(values)[:, None], -2.0 * theta, np.nan)
+
 
 @pytest.fixture
 def batches():
@@ -48,10 +52,11 @@ def path(tmp_path):
 
 
 def asked(path, batches):
-    """Ask for every batch; return the answers, the target and the record."""
-    target = Quadratic()
+    """Ask for every batch, every other one with its gradient; return the answers, the target and the record."""
+    target, answers = Quadratic(), []
     with Record(target, path) as record:
-        answers = [record.log_likelihood(batch) for batch in batches]
+        for i, batch in enumerate(batches):
+            answers += record.value_and_grad(batch) if i % 2 else [record.log_likelihood(batch)]
     return answers, target, record
 
 
@@ -109,8 +114,25 @@ def test_other_questions_are_computed_and_said(path, batches):
         answers, target, record = asked(path, other)
     assert (record.recalled, target.computed) == (5, 8)
     np.testing.assert_array_equal(answers[1], -np.sum(other[1] ** 2, axis=1))
+    np.testing.assert_array_equal(answers[2], -2.0 * other[1])
     _, target, record = asked(path, other)
     assert (record.recalled, target.computed) == (13, 0)
+
+
+def test_a_likelihood_is_not_given_for_a_gradient_of_the_same_points(path, batches):
+    asked(path, batches[:1])
+    target = Quadratic()
+    with Record(target, path) as record, pytest.warns(DivergenceWarning, match="after 0 points"):
+        _, gradient = record.value_and_grad(batches[0])
+    np.testing.assert_array_equal(np.delete(gradient, 2, axis=0), -2.0 * np.delete(batches[0], 2, axis=0))
+    assert np.all(np.isnan(gradient[2])) and target.computed == 5
+
+
+def test_a_record_of_the_earlier_form_is_refused_and_kept(path, batches):
+    path.write_bytes(b"astroemu record 1\n" + bytes(100))
+    with pytest.raises(RunFolderError, match="earlier astroemu, in a form that this one does not read; nothing was"):
+        Record(Quadratic(), path)
+    assert len(path.read_bytes()) == 118
 
 
 def test_only_one_process_writes(path, batches):
