@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.distribution import Uniform
+from astroemu.errors import ProbeError
 from astroemu.model import Model
-from astroemu.namespace import Namespace
+from astroemu.namespace import NUMPY, Namespace
 from astroemu.observable import Axis, Observable
 from astroemu.parameter import Parameter
 from astroemu.prior import Prior
 from astroemu.probe import Probe
+from astroemu.sampler import Layer, Target, rows
 from astroemu.training_set import TrainingSet
 
 Array = NDArray[np.float64]
@@ -37,13 +41,23 @@ class Gaussian:
     def prior_transform(self, u: Array) -> Array:
         return 10.0 * u - 5.0
 
+    def prior_slope(self, u: Array) -> Array:
+        return np.full(u.shape, 10.0)
+
     def log_prior(self, theta: Array) -> Array:
         return np.where(np.all(np.abs(theta) <= 5.0, axis=1), -np.log(100.0), -np.inf)
 
     def log_likelihood(self, theta: Array) -> Array:
-        r = (theta - MEAN) / WIDTH
-        value = -0.5 * np.sum(r * r, axis=1) - np.sum(np.log(WIDTH * np.sqrt(2.0 * np.pi)))
-        return np.where(self.wall & (theta[:, 0] < MEAN[0]), -np.inf, value)
+        return np.where(self.wall & (theta[:, 0] < MEAN[0]), -np.inf, _log_density(theta, NUMPY))
+
+    def value_and_grad(self, theta: Array) -> tuple[Array, Array]:
+        value = self.log_likelihood(theta)
+        return value, np.where(np.isfinite(value)[:, None], (MEAN - theta) / WIDTH**2, np.nan)
+
+
+def _log_density(theta: Any, xp: Namespace) -> Any:
+    r = (theta - MEAN) / WIDTH
+    return -0.5 * xp.sum(r * r, axis=1) - np.sum(np.log(WIDTH * np.sqrt(2.0 * np.pi)))
 
 
 class _NaNProbe(Probe):
@@ -51,20 +65,27 @@ class _NaNProbe(Probe):
 
     parameters = tuple(Parameter(name, Uniform(-5.0, 5.0)) for name in Gaussian.names)
 
-    def __init__(self, fails_at: float = np.inf) -> None:
-        self.fails_at = fails_at
-        self.calls = 0
-
     @property
     def requires(self) -> dict[str, object]:  # type: ignore[override]
         return {}
 
     def log_likelihood(self, predictions: object, parameters: dict[str, Array], xp: Namespace) -> Array:  # type: ignore[override]
-        self.calls += 1
-        if self.calls > self.fails_at:
-            raise ZeroDivisionError("the kit's own")
-        theta = np.stack([parameters[name] for name in Gaussian.names], axis=1)
-        return np.where(theta[:, 0] < MEAN[0], np.nan, Gaussian().log_likelihood(theta))
+        theta = xp.stack([parameters[name] for name in Gaussian.names], axis=1)
+        return xp.where(theta[:, 0] < MEAN[0], np.nan, _log_density(theta, xp))
+
+
+class _Failing(Layer):
+    """A target that raises, as a model does whose probe divides by zero, after some calls."""
+
+    def __init__(self, target: Target, calls: int) -> None:
+        super().__init__(target)
+        self.left = calls
+
+    def rows(self, theta: Array, *, gradient: bool) -> Array:
+        self.left -= 1
+        if self.left < 0:
+            raise ProbeError("probe 'gaussian' failed: ZeroDivisionError: the kit's own")
+        return rows(self.target, theta, gradient=gradient)
 
 
 def with_nan() -> Model:
@@ -72,9 +93,9 @@ def with_nan() -> Model:
     return Model(Prior(_NaNProbe.parameters), {}, {"gaussian": _NaNProbe()})
 
 
-def that_fails(calls: int) -> Model:
-    """A model whose probe raises after some calls."""
-    return Model(Prior(_NaNProbe.parameters), {}, {"gaussian": _NaNProbe(calls)})
+def that_fails(calls: int) -> Target:
+    """The Gaussian, raising after some calls: a compiled model would call its probe once, to trace it."""
+    return _Failing(Gaussian(), calls)
 
 
 def training_set(n: int = 600) -> TrainingSet:

@@ -24,6 +24,7 @@ from astroemu.parallel import world
 from astroemu.pool import Pool
 from astroemu.record import Record
 from astroemu.registry import SAMPLERS
+from astroemu.sampler import Layer, Target, rows
 from astroemu.samples import Samples
 from astroemu.testing.problems import Gaussian
 from astroemu.testing.report import NonConformance, Skipped, ensure
@@ -32,16 +33,16 @@ Array = NDArray[np.float64]
 _LIMIT_S = 120
 
 
-class _Slow(Gaussian):
-    """The Gaussian, with a pause in every call so that it can be killed half-way."""
+class _Slow(Layer):
+    """A target with a pause in every call, so that a run can be killed half-way."""
 
-    def __init__(self, pause: float) -> None:
-        super().__init__()
+    def __init__(self, target: Target, pause: float) -> None:
+        super().__init__(target)
         self.pause = pause
 
-    def log_likelihood(self, theta: Array) -> Array:
+    def rows(self, theta: Array, *, gradient: bool) -> Array:
         time.sleep(self.pause)
-        return super().log_likelihood(theta)
+        return rows(self.target, theta, gradient=gradient)
 
 
 def killed(name: str) -> str:
@@ -101,7 +102,7 @@ def _compared(folder: str) -> str:
 def _main(name: str, folder: str, pause: str) -> None:
     own = Path(folder) / "sampler"
     own.mkdir(exist_ok=True)
-    pool = Pool(_Slow(float(pause)), world())
+    pool = Pool(_Slow(Gaussian(), float(pause)), world())
     if not world().first:
         pool.serve()
         return

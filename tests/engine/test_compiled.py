@@ -16,12 +16,15 @@ import astroemu
 from astroemu.backends.backend import BACKENDS, load_backend
 from astroemu.compiled import CompiledEngine
 from astroemu.counting import Tally, counted
+from astroemu.counts import Counts
 from astroemu.errors import ConfigurationError, ProbeError
 from astroemu.model import Model
 from astroemu.namespace import NUMPY
 from astroemu.observable import Axis, Observable
+from astroemu.profile import Profile
 from astroemu.provider import Prediction, Provider
 from astroemu.requirement import Requirement
+from astroemu.testing.problems import Gaussian, with_nan
 
 #: Namespace in which networks are float64: finite differences need it.
 DOUBLE = SimpleNamespace(**{**vars(NUMPY), "astype": lambda x, dtype: np.asarray(x, dtype=float)})
@@ -183,13 +186,26 @@ def test_the_gradient_is_that_of_finite_differences(model, engine):
 def test_the_model_gives_gradients_whatever_its_engine(model, backend):
     theta = draws(model, 3)
     theta[1, 0] = 99.0  # beyond the training box
+    before = model.counts.copy()
     value, gradient = model.value_and_grad(theta)
+    assert model.counts.since(before) == Counts(3, 1, 0)
     posterior, slope = model.value_and_grad(theta, prior=True)
     assert value[1] == posterior[1] == -np.inf and np.all(np.isnan(gradient[1]))
     keep = [0, 2]
     np.testing.assert_allclose(posterior[keep], (value + model.log_prior(theta))[keep])
     np.testing.assert_allclose(slope[keep], gradient[keep])  # flat priors
     assert len(model.compile_report()) > 1
+
+
+def test_a_gradient_is_counted_and_timed_as_a_likelihood_is():
+    model = with_nan()
+    theta = np.array([[0.0, 0.0], [0.5, 0.0]])  # the first one behind the wall
+    model.profile = Profile()
+    value, gradient = model.value_and_grad(theta)
+    assert model.counts == Counts(2, 0, 1) and model.profile.likelihood > 0
+    np.testing.assert_array_equal(np.isfinite(value), [False, True])
+    np.testing.assert_allclose(gradient[1], Gaussian().value_and_grad(theta)[1][1])
+    np.testing.assert_allclose(model.prior_slope(np.full((1, 2), 0.3)), 10.0)
 
 
 def test_log_ndtr_is_accurate_in_both_tails(backend):
