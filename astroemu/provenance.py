@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from astroemu.model import Model
 
 _PACKAGES = (
-    "astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest", "nautilus-sampler", "keras",
-    "tensorflow", "jax",
+    "astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest", "nautilus-sampler", "numpyro",
+    "keras", "tensorflow", "jax",
 )  # fmt: skip
 #: Set to anything but nothing or 0, it keeps the name of this machine out of everything that is written.
 NO_HOST = "ASTROEMU_NO_HOST"

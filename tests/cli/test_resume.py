@@ -48,9 +48,14 @@ live_points = 100
 live_points = 100
 batch = 64
 effective_samples = 300
+[samplers.nuts]
+chains = 8
+warmup = 2
+max_draws = 100
+starting_draws = 2000
 """
 #: Those that can run here.
-SAMPLERS = ["emcee", "nautilus", "ultranest"] + ["multinest"] * (MultiNest.component().found is not None)
+SAMPLERS = ["emcee", "nautilus", "nuts", "ultranest"] + ["multinest"] * (MultiNest.component().found is not None)
 #: The command line, with everything put on the disk at once.
 EAGER = "import astroemu.record as r; r.EVERY = 0.0; from astroemu.cli import main; main()"
 

@@ -11,6 +11,7 @@ from astroemu.testing import check_installed, check_probe, check_sampler
 from astroemu_plugins.samplers.emcee import Emcee
 from astroemu_plugins.samplers.multinest import MultiNest
 from astroemu_plugins.samplers.nautilus import Nautilus
+from astroemu_plugins.samplers.nuts import Nuts
 from astroemu_plugins.samplers.ultranest import UltraNest
 from astroemu_probes.neutral_fraction import NeutralFraction
 from astroemu_probes.optical_depth import OpticalDepth
@@ -59,6 +60,7 @@ def test_a_kind_of_emulator_conforms(name):
         ("emcee", lambda: Emcee(walkers=32)),
         ("ultranest", lambda: UltraNest(live_points=100)),
         ("nautilus", lambda: Nautilus(live_points=200, effective_samples=1000)),
+        ("nuts", lambda: Nuts(chains=8, warmup=3, effective_samples=500, r_hat=1.03, starting_draws=2000)),
     ],
 )
 def test_a_sampler_conforms(name, make):
@@ -71,7 +73,7 @@ def test_multinest_conforms():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["emcee", "nautilus", "ultranest"])
+@pytest.mark.parametrize("name", ["emcee", "nautilus", "nuts", "ultranest"])
 def test_a_sampler_conforms_in_processes_of_its_own(name):
     (report,) = check_installed(name, in_processes=True)
     report.demand()

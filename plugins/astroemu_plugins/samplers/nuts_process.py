@@ -1,0 +1,181 @@
+"""The process in which NumPyro runs: ``python -m ... ASK ANSWER SETTINGS`` with two file descriptors and JSON.
+
+It is told starting points ``(1, n, d)``, and asks for potential and gradient of the points of all chains
+``(1, chains, d)``, which it is told as ``(1, chains, 1 + d)``. After every round it sends the draws
+``(chains, draws, d + 5)``, whose last columns are :data:`COLUMNS`, and what is known of all draws so far ``(1, 3, d)``;
+it is told one number, whether to go on. The first rounds adapt, and are not sent.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+import sys
+from contextlib import suppress
+from importlib import import_module
+from operator import attrgetter
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+#: What goes with the normal scores of a draw.
+COLUMNS = ("potential_energy", "diverging", "num_steps", "accept_prob", "adapt_state.step_size")
+#: Doublings of a trajectory at most, while the step size is adapted (it may be far too small for a while) and after.
+DEPTH = (6, 10)
+_SHAPE = struct.Struct("<3q")
+
+
+class Pipe:
+    """Arrays of three dimensions, to and from another process.
+
+    Parameters
+    ----------
+    read, write : int
+        File descriptors.
+    """
+
+    def __init__(self, read: int, write: int) -> None:
+        self._read: BinaryIO = os.fdopen(read, "rb")
+        self._write: BinaryIO = os.fdopen(write, "wb")
+
+    def tell(self, array: Array) -> None:
+        """Send an array."""
+        self._write.write(_SHAPE.pack(*array.shape) + np.ascontiguousarray(array, dtype=float).tobytes())
+        self._write.flush()
+
+    def told(self) -> Array | None:
+        """The next array, or None if the other side has gone."""
+        head = self._read.read(_SHAPE.size)
+        if len(head) < _SHAPE.size:
+            return None
+        shape = _SHAPE.unpack(head)
+        content = self._read.read(8 * math.prod(shape))
+        return np.frombuffer(content).reshape(shape) if len(content) == 8 * math.prod(shape) else None
+
+    def close(self) -> None:
+        """Close both ends; what the other side did not take is lost."""
+        for file in (self._read, self._write):
+            with suppress(BrokenPipeError):
+                file.close()
+
+
+def potential_from(pipe: Pipe, n_dim: int) -> Any:
+    """Return the potential energy as JAX sees it: value and gradient of all chains come from one question."""
+    jax: Any = import_module("jax")  # half of it is typed
+
+    def host(z: Any) -> tuple[Array, Array]:
+        pipe.tell(np.asarray(z).reshape(1, -1, n_dim))
+        answer = pipe.told()
+        if answer is None:
+            os._exit(1)  # the other side is gone; an exception would have to find its way through XLA
+        return answer[0, :, 0].reshape(z.shape[:-1]), answer[0, :, 1:].reshape(z.shape)
+
+    def both(z: Any) -> Any:
+        shapes = (jax.ShapeDtypeStruct(z.shape[:-1], z.dtype), jax.ShapeDtypeStruct(z.shape, z.dtype))
+        return jax.pure_callback(host, shapes, z, vmap_method="expand_dims")
+
+    potential = jax.custom_vjp(lambda z: both(z)[0])
+    potential.defvjp(both, lambda slope, of_value: (of_value * slope,))
+    return potential
+
+
+def known(chains: Array) -> Array:
+    """Effective samples of mean and of variance, and split R-hat, of draws ``(chains, draws, d)``: ``(3, d)``."""
+    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
+
+    spread = (chains - chains.mean(axis=(0, 1))) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.array([effective_sample_size(chains), effective_sample_size(spread), split_gelman_rubin(chains)])
+
+
+class Chains:
+    """All chains, with one metric and, after the rounds that adapt, one step size.
+
+    NumPyro would adapt a metric for each chain from its own few draws, and chains of different step sizes would wait
+    for each other.
+
+    Parameters
+    ----------
+    pipe : Pipe
+    points : (n, d) array
+        Their spread is the first metric, and the first of them are starting points.
+    settings : mapping
+        ``chains``, ``draws`` (of a round), ``dense_mass``, ``target_accept``, ``seed``.
+    """
+
+    def __init__(self, pipe: Pipe, points: Array, settings: dict[str, Any]) -> None:
+        self.jax: Any = import_module("jax")
+        self.jax.config.update("jax_cpu_enable_async_dispatch", False)  # a question waits in the thread that computes
+        self.settings = settings
+        self.adapted: list[Array] = []
+        self.potential = potential_from(pipe, points.shape[1])
+        keys = self.jax.random.split(self.jax.random.key(settings["seed"]), settings["chains"])
+        kernel, self.state = self._begun(keys, points[: len(keys)], points, 1.0)
+
+        def step(state: Any, _: None) -> Any:
+            state = kernel.sample(state, (), {})
+            return state, (state.z, *(attrgetter(name)(state) for name in COLUMNS))
+
+        # NumPyro's own loop would be compiled anew for every round.
+        self._round = self.jax.jit(lambda state: self.jax.lax.scan(step, state, length=settings["draws"]))
+
+    def _begun(self, keys: Any, z: Array, points: Array, step_size: float) -> tuple[Any, Any]:
+        """Kernel with the metric of some points, and its state at the beginning of a round that adapts."""
+        from numpyro.infer import NUTS
+
+        dense = self.settings["dense_mass"]
+        kernel = NUTS(
+            potential_fn=self.potential, step_size=step_size, inverse_mass_matrix=metric(points, dense),
+            dense_mass=dense, adapt_mass_matrix=False, target_accept_prob=self.settings["target_accept"],
+            max_tree_depth=DEPTH,
+        )  # fmt: skip
+        return kernel, kernel.init(keys, self.settings["draws"], init_params=z)
+
+    def round(self) -> Array:
+        """Draw ``(chains, draws, d + 5)``, with what goes with a draw in the last columns."""
+        self.state, (z, *fields) = self._round(self.state)
+        columns = [np.asarray(field, dtype=float)[..., None] for field in fields]
+        return np.moveaxis(np.concatenate([z, *columns], axis=-1), 0, 1)
+
+    def adapt(self, *, last: bool) -> None:
+        """Draw a round that adapts the step size, and take the metric of what was drawn; at last, adapt no more."""
+        z = self.round()[..., : -len(COLUMNS)]
+        self.adapted.append(z.reshape(-1, z.shape[-1]))
+        points = np.concatenate(self.adapted[len(self.adapted) // 2 :])  # the first ones may be on their way
+        step_size = float(np.median(self.state.adapt_state.step_size))
+        _, state = self._begun(self.state.rng_key, z[:, -1], points, step_size)
+        self.state = state._replace(i=state.i + self.settings["draws"]) if last else state
+
+
+def metric(points: Array, dense: bool) -> Array:
+    """Covariance ``(d, d)`` of points ``(n, d)`` if there are enough of them for all of it, or variances ``(d,)``."""
+    n, n_dim = points.shape
+    variance = points.var(axis=0) + 1e-8
+    if not dense:
+        return variance
+    return np.cov(points.T).reshape(n_dim, n_dim) + np.diag(1e-6 * variance) if n > 2 * n_dim else np.diag(variance)
+
+
+def main(pipe: Pipe, settings: dict[str, Any]) -> None:
+    """Sample round after round, until told to stop."""
+    points = pipe.told()
+    if points is None:
+        return
+    chains, parts = Chains(pipe, points[0], settings), []
+    for left in reversed(range(settings["warmup"])):
+        chains.adapt(last=left == 0)
+    go_on: Array | None = np.ones(1)
+    while go_on is not None and go_on.all():
+        draws = chains.round()
+        parts.append(draws[..., : -len(COLUMNS)])
+        pipe.tell(draws)
+        pipe.tell(known(np.concatenate(parts, axis=1))[None])
+        go_on = pipe.told()
+
+
+if __name__ == "__main__":
+    main(Pipe(int(sys.argv[2]), int(sys.argv[1])), json.loads(sys.argv[3]))
