@@ -3,6 +3,7 @@
     python docs/scripts/kill_and_resume.py                                  # emcee, 30 times
     python docs/scripts/kill_and_resume.py --sampler ultranest
     python docs/scripts/kill_and_resume.py --ranks 2 --kills 10
+    python docs/scripts/kill_and_resume.py --sampler nuts --kills 5 --longest 45    # what compiles starts slowly
 
 Prints a row of the table in docs/samplers.md. The fit is the default one, shortened so that all of it takes some
 minutes; the moments are drawn from --seed.
@@ -28,6 +29,7 @@ SHORT = {
     "emcee": ["samplers.emcee.max_steps=8000", "samplers.emcee.autocorrelation_times=1e6"],
     "multinest": ["samplers.multinest.live_points=400"],
     "nautilus": ["samplers.nautilus.live_points=200", "samplers.nautilus.effective_samples=1000"],
+    "nuts": ["samplers.nuts.max_draws=100", "samplers.nuts.warmup=3"],
     "ultranest": ["samplers.ultranest.live_points=800"],
 }
 
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--sampler", default="emcee", choices=sorted(SHORT))
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--longest", type=float, default=12.0, help="seconds until a kill, at most")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     rng = np.random.default_rng(given.seed)
@@ -51,7 +54,7 @@ def main() -> None:
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
             try:
-                job.wait(timeout=rng.uniform(1.0, 12.0))
+                job.wait(timeout=rng.uniform(1.0, given.longest))
             except subprocess.TimeoutExpired:
                 os.killpg(job.pid, signal.SIGKILL)
                 job.wait()

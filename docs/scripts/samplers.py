@@ -3,6 +3,7 @@
     python docs/scripts/samplers.py emcee ultranest
     python docs/scripts/samplers.py nautilus --seeds 3
     python docs/scripts/samplers.py ultranest --problems eggbox --set method=slice
+    python docs/scripts/samplers.py nuts --problems gaussian shell
 
 * ``gaussian``: nine dimensions, correlations of 0.5, widths from 0.1 to 0.5, in a flat box of side 10.
 * ``eggbox``: ln L = (2 + cos(x / 2) cos(y / 2))^5 in a square of side 10 pi: 18 modes.
@@ -40,6 +41,7 @@ class Problem:
     low: float
     high: float
     log_l: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
     log_z: float = field(init=False)
     mean: Array = field(init=False)
     width: Array = field(init=False)
@@ -51,6 +53,9 @@ class Problem:
     def prior_transform(self, u: Array) -> Array:
         return self.low + (self.high - self.low) * u
 
+    def prior_slope(self, u: Array) -> Array:
+        return np.full(u.shape, self.high - self.low)
+
     def log_prior(self, theta: Array) -> Array:
         inside = np.all((theta >= self.low) & (theta <= self.high), axis=1)
         return np.where(inside, -self.dimensions * np.log(self.high - self.low), -np.inf)
@@ -58,13 +63,18 @@ class Problem:
     def log_likelihood(self, theta: Array) -> Array:
         return self.log_l(theta)
 
+    def value_and_grad(self, theta: Array) -> tuple[Array, Array]:
+        return self.log_l(theta), self.slope(theta)
+
 
 def gaussian(dimensions: int = 9) -> Problem:
     """A normalised Gaussian, far from the walls."""
     width = np.linspace(0.1, 0.5, dimensions)
     covariance = np.outer(width, width) * (0.5 + 0.5 * np.eye(dimensions))
     inverse, norm = np.linalg.inv(covariance), 0.5 * np.linalg.slogdet(2 * np.pi * covariance)[1]
-    problem = Problem(dimensions, -5.0, 5.0, lambda x: -0.5 * np.einsum("ni,ij,nj->n", x, inverse, x) - norm)
+    problem = Problem(
+        dimensions, -5.0, 5.0, lambda x: -0.5 * np.einsum("ni,ij,nj->n", x, inverse, x) - norm, lambda x: -x @ inverse
+    )
     problem.log_z = -dimensions * np.log(10.0)
     problem.mean, problem.width = np.zeros(dimensions), width
     return problem
@@ -84,18 +94,33 @@ def on_a_grid(problem: Problem, n: int = 4000) -> Problem:
 
 def eggbox() -> Problem:
     """Feroz, Hobson & Bridges 2009, arXiv:0809.3437, section 6.1."""
-    return on_a_grid(Problem(2, 0.0, 10 * np.pi, lambda x: (2 + np.cos(x[:, 0] / 2) * np.cos(x[:, 1] / 2)) ** 5))
+
+    def slope(x: Array) -> Array:
+        cosine, sine = np.cos(x / 2), np.sin(x / 2)
+        return -2.5 * (2 + cosine.prod(axis=1, keepdims=True)) ** 4 * sine * cosine[:, ::-1]
+
+    return on_a_grid(Problem(2, 0.0, 10 * np.pi, lambda x: (2 + np.cos(x / 2).prod(axis=1)) ** 5, slope))
 
 
 def shell() -> Problem:
     """Feroz, Hobson & Bridges 2009, arXiv:0809.3437, section 6.2."""
 
-    def log_l(x: Array) -> Array:
-        distance = np.array([np.hypot(x[:, 0] - centre, x[:, 1]) for centre in (-3.5, 3.5)])
-        rings = -0.5 * ((distance - 2.0) / 0.1) ** 2 - 0.5 * np.log(2 * np.pi * 0.1**2)
-        return np.asarray(np.logaddexp(rings[0], rings[1]))
+    centres = np.array([[-3.5, 0.0], [3.5, 0.0]])
 
-    return on_a_grid(Problem(2, -6.0, 6.0, log_l))
+    def rings(x: Array) -> tuple[Array, Array, Array]:
+        away = x[:, None] - centres
+        distance = np.linalg.norm(away, axis=2)
+        return away, distance, -0.5 * ((distance - 2.0) / 0.1) ** 2 - 0.5 * np.log(2 * np.pi * 0.1**2)
+
+    def log_l(x: Array) -> Array:
+        return np.asarray(np.logaddexp.reduce(rings(x)[2], axis=1))
+
+    def slope(x: Array) -> Array:
+        away, distance, parts = rings(x)
+        share = np.exp(parts - np.logaddexp.reduce(parts, axis=1)[:, None])
+        return np.einsum("nc,ncd->nd", share * (2.0 - distance) / (0.1**2 * distance), away)
+
+    return on_a_grid(Problem(2, -6.0, 6.0, log_l, slope))
 
 
 PROBLEMS = {"gaussian": gaussian, "eggbox": eggbox, "shell": shell}
