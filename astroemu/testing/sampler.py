@@ -137,7 +137,7 @@ def _exception(make: Make) -> str:
     heard = io.StringIO()  # some packages print the traceback of what they pass on
     try:
         with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard):
-            _run(make(), that_fails(after_calls := 25))
+            _run(make(), that_fails(after_calls := 5))
     except ProbeError as error:
         ensure("ZeroDivisionError" in str(error), f"the message lost its cause: {error}")
         return f"ends the run, after {after_calls} calls"
