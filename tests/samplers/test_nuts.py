@@ -61,6 +61,7 @@ def test_a_wall_through_the_peak(dense):
     assert samples.diagnostics["divergences"] > 0 and "met a wall" in samples.reason
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_no_number_moves_nothing():
     def spoil(theta, value, gradient):
         gradient[theta[:, 1] > MEAN[1] + WIDTH[1]] = np.nan  # in a sixth of the posterior
@@ -70,12 +71,14 @@ def test_a_gradient_that_is_no_number_moves_nothing():
     check_moments(samples)
 
 
+@pytest.mark.slow
 def test_the_seed_decides():
     one, again, other = (Nuts(**SHORT).run(Smooth(), seed=seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(one.theta, again.theta)
     assert one.diagnostics == again.diagnostics and not np.any(one.theta == other.theta)
 
 
+@pytest.mark.slow
 def test_a_short_run_is_not_called_converged():
     samples = Nuts(**SHORT).run(Smooth(), seed=1)
     assert not samples.converged and "at most 20" in samples.reason and samples.ess < 2000
