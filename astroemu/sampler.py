@@ -269,9 +269,7 @@ class Counted(Layer):
         if not np.max(values, initial=-np.inf) < np.inf:  # NaN too
             wrong = int(np.flatnonzero(~(values < np.inf))[0])
             point = dict(zip(self.names, np.asarray(theta)[wrong].tolist(), strict=True))
-            raise SamplingError(
-                f"a log-likelihood of {values[wrong]} at {point}; it has to be finite or minus infinity"
-            )
+            raise SamplingError(f"a log-likelihood of {values[wrong]} at {point}; it must be finite or minus infinity")
         return found
 
 
