@@ -2,8 +2,8 @@
 
 Its heavy tails keep importance weights bounded where a posterior falls off like a Gaussian. The fit is the
 expectation-maximisation step of population Monte Carlo (Cappe et al. 2008, Stat. Comput. 18, 447, arXiv:0710.4242,
-eqs 13 to 15 for the weights, and their Student t analogue; used in cosmology by Wraith et al. 2009,
-arXiv:0903.0837), with covariances drawn towards the pooled one where few points speak for them.
+for mixtures of Gaussians and of Student t distributions; used in cosmology by Wraith et al. 2009, arXiv:0903.0837),
+with covariances drawn towards the pooled one where few points speak for them.
 """
 
 from __future__ import annotations
