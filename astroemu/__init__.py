@@ -12,59 +12,75 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from astroemu.runtime.moved import explain_former_modules
+
 __version__ = "0.1.0"
 
+#: The module that defines each name.
 _HOME = {
-    "Axis": "observable",
-    "Catalog": "catalog",
-    "Emulator": "emulator",
-    "FileName": "files",
-    "Model": "model",
-    "Observable": "observable",
-    "Panel": "panel",
-    "Parameter": "parameter",
-    "Prediction": "provider",
-    "Prior": "prior",
-    "Probe": "probe",
-    "Provider": "provider",
-    "Requirement": "requirement",
-    "Sampler": "sampler",
-    "Samples": "samples",
-    "Simulator": "simulator",
-    "TrainingSet": "training_set",
-    "fit": "fitting",
-    "load_catalog": "catalog",
-    "load_configuration": "configuration",
-    "load_emulator": "trained",
-    "load_model": "configuration",
+    "Axis": "core.observable",
+    "Catalog": "core.catalog",
+    "Emulator": "emulation.emulator",
+    "FileName": "io.paths",
+    "Model": "model.model",
+    "Observable": "core.observable",
+    "Panel": "core.panel",
+    "Parameter": "core.parameter",
+    "Prediction": "core.provider",
+    "Prior": "core.prior",
+    "Probe": "core.probe",
+    "Provider": "core.provider",
+    "Requirement": "core.requirement",
+    "Sampler": "sampling.sampler",
+    "Samples": "sampling.samples",
+    "Simulator": "emulation.simulator",
+    "TrainingSet": "emulation.training_set",
+    "fit": "inference.fitting",
+    "load_catalog": "core.catalog",
+    "load_configuration": "inference.configuration",
+    "load_emulator": "emulation.loading",
+    "load_model": "inference.configuration",
+}
+#: Modules of building blocks for plugins, under short names.
+_MODULES = {
+    "distributions": "core.distributions",
+    "likelihoods": "core.likelihoods",
+    "transforms": "emulation.transforms",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = ["__version__", *sorted(_HOME), *_MODULES]
 
 if TYPE_CHECKING:
-    from astroemu.catalog import Catalog, load_catalog
-    from astroemu.configuration import load_configuration, load_model
-    from astroemu.emulator import Emulator
-    from astroemu.files import FileName
-    from astroemu.fitting import fit
-    from astroemu.model import Model
-    from astroemu.observable import Axis, Observable
-    from astroemu.panel import Panel
-    from astroemu.parameter import Parameter
-    from astroemu.prior import Prior
-    from astroemu.probe import Probe
-    from astroemu.provider import Prediction, Provider
-    from astroemu.requirement import Requirement
-    from astroemu.sampler import Sampler
-    from astroemu.samples import Samples
-    from astroemu.simulator import Simulator
-    from astroemu.trained import load_emulator
-    from astroemu.training_set import TrainingSet
+    from astroemu.core import distributions, likelihoods
+    from astroemu.core.catalog import Catalog, load_catalog
+    from astroemu.core.observable import Axis, Observable
+    from astroemu.core.panel import Panel
+    from astroemu.core.parameter import Parameter
+    from astroemu.core.prior import Prior
+    from astroemu.core.probe import Probe
+    from astroemu.core.provider import Prediction, Provider
+    from astroemu.core.requirement import Requirement
+    from astroemu.emulation import transforms
+    from astroemu.emulation.emulator import Emulator
+    from astroemu.emulation.loading import load_emulator
+    from astroemu.emulation.simulator import Simulator
+    from astroemu.emulation.training_set import TrainingSet
+    from astroemu.inference.configuration import load_configuration, load_model
+    from astroemu.inference.fitting import fit
+    from astroemu.io.paths import FileName
+    from astroemu.model.model import Model
+    from astroemu.sampling.sampler import Sampler
+    from astroemu.sampling.samples import Samples
+
+
+explain_former_modules()
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"astroemu.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"astroemu.{_MODULES[name]}")
     raise AttributeError(f"module 'astroemu' has no attribute {name!r}")
 
 

@@ -72,3 +72,15 @@ def closest(word: str, known: Iterable[str]) -> str:
 def listing(names: Iterable[str]) -> str:
     """Return names sorted and quoted for a message, or ``none``."""
     return ", ".join(repr(name) for name in sorted(names)) or "none"
+
+
+class DoubleCountingWarning(UserWarning):
+    """Two probes use the same measurements."""
+
+
+class FarFromTrainingWarning(UserWarning):
+    """Most of a posterior lies where an emulator had few training points."""
+
+
+class DivergenceWarning(UserWarning):
+    """A sampler that was started again asked for other points than before."""

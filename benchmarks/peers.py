@@ -1,14 +1,14 @@
-"""astroemu beside what one would run instead, all measured in this process.
+"""Compare the speed of astroemu with that of other programs, all in this process.
 
     python benchmarks/peers.py [--out FILE.json]
 
-* The default joint model by astroemu's engines, against 21cmEMU (py21cmemu, Breitman et al. 2024) with
-  the likelihoods defined as in 21CMMC (Greig and Mesinger 2015): one call of the emulator a batch, then
-  interpolation and error functions point by point.
-* A network of CosmoPower's shape (Spurio Mancini et al. 2022): four layers of 512, 2507 outputs, random
-  weights, by ``keras.Model.predict``, by CosmoPower's own NumPy formula, and by astroemu's layers.
+* The default joint model with astroemu's engines is compared with 21cmEMU (py21cmemu, Breitman et al. 2024). The
+  likelihoods of the latter are defined as in 21CMMC (Greig and Mesinger 2015). They use one call of the emulator per
+  batch, then interpolation and error functions point by point.
+* A network has the shape of CosmoPower's (Spurio Mancini et al. 2022): four layers of 512, 2507 outputs, random
+  weights. It is evaluated by ``keras.Model.predict``, by CosmoPower's own NumPy formula, and by astroemu's layers.
 
-What is not installed is left out, and said to be.
+Programs that are not installed are left out, with a message.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ from scipy.interpolate import RectBivariateSpline, interp1d
 from scipy.special import erf
 
 import astroemu
-from astroemu.benchmark import bench_model, table
-from astroemu.namespace import NUMPY
-from astroemu_plugins.emulators.layers import DenseLayers
+from astroemu.core.array_namespace import NUMPY
+from astroemu.model.benchmark import bench_model
+from astroemu.report.tables import benchmark_table
+from astroemu_plugins.networks.layers import DenseLayers
 
 BATCHES = (1, 1000)
 PEER = "21cmEMU, 21CMMC's way"
 
 
 def main() -> None:
-    """Measure, print, and write."""
+    """Measure and print the times; write them if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path)
     out = parser.parse_args().out
@@ -47,7 +48,7 @@ def main() -> None:
         parser.error(f"{out} exists; choose another name")
     model = astroemu.load_model("reionization")
     peak, rows = bench_model(model, BATCHES, ("numpy", "keras"))
-    print("\n".join(table(peak, rows)))
+    print("\n".join(benchmark_table(peak, rows)))
     ours = {(row.engine, row.batch): row.microseconds for row in rows}
     found: dict[str, dict[str, float]] = {}
     for batch in BATCHES:
@@ -71,7 +72,7 @@ def main() -> None:
 
 
 def timed(function: Callable[[], Any], seconds: float = 3.0) -> float:
-    """Median microseconds of a call."""
+    """Return the median time of a call in microseconds."""
     function()
     times: list[float] = []
     end = time.perf_counter() + seconds
@@ -83,7 +84,7 @@ def timed(function: Callable[[], Any], seconds: float = 3.0) -> float:
 
 
 def joint_peer(model: astroemu.Model, batch: int) -> Callable[[], Any]:
-    """The four likelihoods of the default model by 21cmEMU, point by point as 21CMMC does."""
+    """Return a function for the default model's four likelihoods with 21cmEMU, point by point as in 21CMMC."""
     from astroemu_plugins.simulators.emu21cm import Emu21cm
 
     simulator = Emu21cm(threads=os.cpu_count() or 1)
@@ -119,7 +120,7 @@ def joint_peer(model: astroemu.Model, batch: int) -> Callable[[], Any]:
 
 
 def cosmopower_shaped(batch: int) -> dict[str, Callable[[], Any]]:
-    """Six parameters to 2507 multipoles, three ways."""
+    """Return three ways to compute 2507 multipoles from six parameters, by name."""
     rng = np.random.default_rng(2)
     widths = (6, 512, 512, 512, 512, 2507)
     kernels = tuple(rng.normal(0, a**-0.5, (a, b)).astype("f4") for a, b in pairwise(widths))

@@ -1,8 +1,8 @@
-"""What MPI gains where a likelihood keeps a processor busy for some milliseconds a point.
+"""Measure the gain from MPI for a likelihood that takes some milliseconds per point.
 
 python benchmarks/ranks.py                                   # batches alone
 mpiexec -n 2 python benchmarks/ranks.py
-mpiexec -n 2 python benchmarks/ranks.py --sampler multinest --set live_points=100 batch=32   # a whole run
+mpiexec -n 2 python benchmarks/ranks.py --sampler multinest --set live_points=100 batch=32   # an entire run
 """
 
 from __future__ import annotations
@@ -13,32 +13,31 @@ import time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.options import build
-from astroemu.parallel import world
-from astroemu.pool import Pool
-from astroemu.registry import SAMPLERS
-from astroemu.sampler import Sampler, Target
-
-Array = NDArray[np.float64]
+from astroemu.core.typing import FloatArray
+from astroemu.runtime.mpi import processes
+from astroemu.runtime.options import build
+from astroemu.runtime.plugins import SAMPLERS
+from astroemu.sampling.mpi_target import MPITarget
+from astroemu.sampling.sampler import Sampler
+from astroemu.sampling.target import Target
 
 
 class Busy:
-    """A normal distribution in four dimensions that takes its time."""
+    """A four-dimensional normal distribution whose evaluation takes a given time per point."""
 
     names = ("a", "b", "c", "d")
 
     def __init__(self, milliseconds: float) -> None:
         self.seconds = milliseconds / 1e3
 
-    def prior_transform(self, u: Array) -> Array:
+    def prior_transform(self, u: FloatArray) -> FloatArray:
         return 10.0 * u - 5.0
 
-    def log_prior(self, theta: Array) -> Array:
+    def log_prior(self, theta: FloatArray) -> FloatArray:
         return np.where(np.all(np.abs(theta) < 5, axis=1), -4 * np.log(10.0), -np.inf)
 
-    def log_likelihood(self, theta: Array) -> Array:
+    def log_likelihood(self, theta: FloatArray) -> FloatArray:
         until = time.perf_counter() + self.seconds * len(theta)
         while time.perf_counter() < until:
             pass
@@ -46,7 +45,7 @@ class Busy:
 
 
 def batches(target: Target, points: int, n: int) -> str:
-    """Evaluate some batches."""
+    """Evaluate some batches; return the time per point as text."""
     rng = np.random.default_rng(1)
     started = time.perf_counter()
     for _ in range(n):
@@ -55,7 +54,7 @@ def batches(target: Target, points: int, n: int) -> str:
 
 
 def run(target: Target, name: str, options: dict[str, Any]) -> str:
-    """Sample to the end."""
+    """Run a sampler to its end; return time, number of points and a mean as text."""
     sampler = build(SAMPLERS.load(name), options, f"options of {name}")
     assert isinstance(sampler, Sampler)
     started = time.perf_counter()
@@ -72,14 +71,14 @@ def main() -> None:
     parser.add_argument("--sampler", help="run one to its end instead")
     parser.add_argument("--set", nargs="+", default=[], metavar="OPTION=VALUE", help="of the sampler")
     given = parser.parse_args()
-    pool = Pool(Busy(given.milliseconds), world())
-    if not world().first:
+    pool = MPITarget(Busy(given.milliseconds), processes())
+    if not processes().is_root:
         pool.serve()
         return
     options = {key: json.loads(value) for key, _, value in (text.partition("=") for text in given.set)}
     with pool.serving():
         said = run(pool, given.sampler, options) if given.sampler else batches(pool, given.points, given.batches)
-    print(f"{world().size} process(es), {said}")
+    print(f"{processes().size} process(es), {said}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What MPI gains in `simulate`: the time of a recipe's first points on one rank and on several.
+"""Measure the gain from MPI in `simulate`: the time of a recipe's first points on one rank and on several.
 
     python benchmarks/simulate.py docs/examples/train_cmb.toml --points 32
     python benchmarks/simulate.py docs/examples/train_21cmfast.toml --points 8
 
-The time is that of the whole command, its start included. One thread a rank.
+The time is that of the entire command, including its start. Each rank uses one thread.
 """
 
 from __future__ import annotations

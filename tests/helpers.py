@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from astroemu.distribution import Uniform
-from astroemu.observable import Axis, Observable
-from astroemu.parameter import Parameter
-from astroemu.prior import Prior
-from astroemu.probe import Probe
-from astroemu.provider import Prediction, Provider
-from astroemu.requirement import Requirement
+from astroemu.core.distributions import Uniform
+from astroemu.core.observable import Axis, Observable
+from astroemu.core.parameter import Parameter
+from astroemu.core.prior import Prior
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction, Provider
+from astroemu.core.requirement import Requirement
 
 #: Grids of 21cmFAST-based emulators, written out so that no emulator file is needed.
 Z = 6.90059 * 1.02 ** np.arange(84) - 1

@@ -15,9 +15,10 @@ import pytest
 from scipy.interpolate import InterpolatedUnivariateSpline, RectBivariateSpline
 
 import astroemu
-from astroemu.distribution import Uniform
-from astroemu.model import DoubleCountingWarning, Model
-from astroemu.provider import Prediction, Provider
+from astroemu.core.distributions import Uniform
+from astroemu.core.provider import Prediction, Provider
+from astroemu.errors import DoubleCountingWarning
+from astroemu.model.model import Model
 
 WITH_21CMMC = astroemu.load_configuration("like_21cmmc")
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 import astroemu
-from astroemu.catalog import load_catalog
-from astroemu.errors import DataError, ResolutionError
-from astroemu.model import DoubleCountingWarning
-from astroemu.namespace import NUMPY
-from astroemu.provider import Prediction
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.catalog import load_catalog
+from astroemu.core.provider import Prediction
+from astroemu.errors import DataError, DoubleCountingWarning, ResolutionError
 from astroemu_probes.act_dr6_lite import ActDr6Lite
 from astroemu_probes.cmb_bandpowers import SPECTRA, read_spectra
 from astroemu_probes.planck_low_ell import PlanckLowEll

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import astroemu
-from astroemu.simulations import load_simulations
-from astroemu.validation import errors
+from astroemu.emulation.reference import load_simulations
+from astroemu.validation.accuracy import errors
 
 SIMULATIONS = Path(__file__).parents[2] / "shared" / "validation" / "real_21cmfast_sims.h5"
 

@@ -24,6 +24,7 @@ from astroemu.cli import (
     compare,
     doctor,
     export,
+    fisher,
     fit,
     importing,
     inspect,
@@ -42,13 +43,12 @@ from astroemu.cli import (
     validate,
 )
 from astroemu.errors import AstroemuError, PluginError, ProbeError, Terminated
-from astroemu.parallel import World, launched, world
+from astroemu.runtime.mpi import Processes, launched, processes
 
 #: Commands that the processes of a job share, each in its way; any other one the first process does alone.
 _SHARED = ("fit", "rerun", "tension", "calibrate", "check-posterior", "simulate", "refine", "doctor")
 #: What is said of an exit code; the first one is typer's own.
 _SIGNALLED = {128 + signal.SIGINT: "interrupted", 128 + signal.SIGTERM: "terminated"}
-
 app = typer.Typer(
     name="astroemu",
     help="Joint inference of the first billion years, on neural emulators.",
@@ -65,40 +65,92 @@ def _common(
     version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
 ) -> None:
     if version:
-        from astroemu import __version__
+        from importlib.metadata import version as installed
 
-        typer.echo(f"astroemu {__version__}")
+        typer.echo(f"astroemu {installed('astroemu-inference')}")
         raise typer.Exit
-    if launched() > 1 and context.invoked_subcommand not in _SHARED and not _everyone().first:
+    if launched() > 1 and context.invoked_subcommand not in _SHARED and not _everyone().is_root:
         raise typer.Exit
 
 
 app.command("fit")(fit.fit)
+
+
 app.command("rerun")(rerun.rerun)
+
+
 app.command("report")(report.report)
+
+
 app.command("compare")(compare.compare)
+
+
 app.command("tension")(tension.tension)
+
+
 app.command("reweight")(reweight.reweight)
+
+
 app.command("export")(export.export)
+
+
 app.command("cite")(cite.cite)
+
+
 app.command("list")(listing.listing)
+
+
 app.add_typer(catalogs.app, name="catalogs")
+
+
 app.command("doctor")(doctor.doctor)
+
+
 app.command("new")(new.new)
+
+
 app.command("check")(check.check)
+
+
 app.command("mock")(mock.mock)
+
+
 app.command("check-posterior")(check_posterior.check_posterior)
+
+
 app.command("calibrate")(calibrate.calibrate)
+
+
 app.command("simulate")(simulate.simulate)
+
+
 app.command("merge")(merge.merge)
+
+
 app.command("import")(importing.importing)
+
+
 app.command("inspect")(inspect.inspect)
+
+
 app.command("clean")(clean.clean)
+
+
 app.command("train")(train.train)
+
+
 app.command("validate")(validate.validate)
+
+
 app.command("refine")(refine.refine)
+
+
 app.command("maximize")(maximize.maximize)
-app.command("fisher")(maximize.fisher)
+
+
+app.command("fisher")(fisher.fisher)
+
+
 app.command("bench")(bench.bench)
 
 
@@ -151,9 +203,9 @@ def _end(code: int) -> None:
     sys.exit(code)
 
 
-def _everyone() -> World:
+def _everyone() -> Processes:
     """The processes of the job; this one alone where MPI itself is what failed."""
     try:
-        return world()
+        return processes()
     except PluginError:
-        return World()
+        return Processes()

@@ -6,31 +6,33 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.fit import DEFAULT
+from astroemu.cli.options import CONFIGURATION
 
 _BATCHES = [1, 10, 100, 1000, 10000, 100000]
 
 
 def bench(
-    configuration: str = typer.Argument(DEFAULT, help="TOML file, or the name of an installed configuration."),
+    configuration: str = CONFIGURATION,
     batch: list[int] = typer.Option(_BATCHES, min=1, help="Batch size; repeat for several."),
     engine: list[str] = typer.Option(["numpy", "keras"], help="Engine: auto, numpy or keras; repeat for several."),
     out: Path | None = typer.Option(None, help="Write the figures as JSON, and a picture beside it as PNG."),
 ) -> None:
     """Time the joint log-likelihood of a model, by engine and batch size."""
-    from astroemu.benchmark import bench_model, table
-    from astroemu.configuration import load_configuration
-    from astroemu.engine import engine_name
-    from astroemu.files import new_file, strict_json, write_atomically
-    from astroemu.provenance import inputs, provenance
-    from astroemu.report.speed import draw_speed
+    from astroemu.inference.configuration import load_configuration
+    from astroemu.inference.inputs import inputs
+    from astroemu.io.files import new_file, write_json
+    from astroemu.model.benchmark import bench_model
+    from astroemu.model.engines import engine_name
+    from astroemu.report.benchmark import draw_speed
+    from astroemu.report.tables import benchmark_table
+    from astroemu.runtime.provenance import provenance
 
     path = None if out is None else new_file(out)
     picture = None if path is None else new_file(path.with_suffix(".png"))
     loaded = load_configuration(configuration)
     model = loaded.model()
     peak, rows = bench_model(model, batch, [engine_name(name) for name in engine])
-    typer.echo("\n".join(table(peak, rows)))
+    typer.echo("\n".join(benchmark_table(peak, rows)))
     if path is not None and picture is not None:
         content = {
             "sgemm": peak.single,
@@ -38,6 +40,6 @@ def bench(
             "timings": [row.to_json() for row in rows],
             "provenance": provenance(inputs=inputs(model, loaded)),
         }
-        write_atomically(path, lambda temporary: temporary.write_text(strict_json(content)))
+        write_json(path, content)
         draw_speed(rows, picture)
         typer.echo(f"Written: {path}\nWritten: {picture}")

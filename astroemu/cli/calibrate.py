@@ -6,17 +6,27 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.fit import DEFAULT
-from astroemu.cli.mock import FIX, SET, SIMULATIONS, SIMULATOR, SIMULATOR_OPTION, WITHOUT, chosen
+from astroemu.cli.options import (
+    CONFIGURATION,
+    FIX,
+    SAMPLER,
+    SET,
+    SIMULATIONS,
+    SIMULATOR,
+    SIMULATOR_OPTION,
+    WITHOUT,
+    chosen_truth,
+    load,
+)
 
 
 def calibrate(
-    configuration: str = typer.Argument(DEFAULT, help="TOML file, or the name of an installed configuration."),
+    configuration: str = CONFIGURATION,
     n: int = typer.Option(200, "--n", min=10, help="Mock data sets, and fits. More can be added later."),
     out: Path = typer.Option(..., help="Folder of the calibration. Started again with it, it goes on."),
     draws: int = typer.Option(199, min=19, help="Posterior draws among which a truth is ranked."),
     seed: int = typer.Option(1, min=0),
-    sampler: str | None = typer.Option(None, help="Sampler, instead of the configuration's."),
+    sampler: str | None = SAMPLER,
     workers: int = typer.Option(1, min=1, help="Processes."),
     simulator: str | None = SIMULATOR,
     option: list[str] = SIMULATOR_OPTION,
@@ -26,18 +36,18 @@ def calibrate(
     without: list[str] = WITHOUT,
 ) -> None:
     """Fit many mock data sets and examine the ranks of their truths. Exit code 3 if they are not uniform."""
-    from astroemu.calibration import Calibration, calibration_table, read_fit
     from astroemu.cli.progress import shown
-    from astroemu.configuration import load_configuration
-    from astroemu.parallel import world
-    from astroemu.report.calibration import draw_calibration
+    from astroemu.report.sbc import draw_calibration
+    from astroemu.report.tables import calibration_table
+    from astroemu.runtime.mpi import processes
+    from astroemu.validation.sbc import SimulationBasedCalibration, read_fit
 
-    loaded = load_configuration(configuration, set_).without(without)
-    truth = chosen(simulator, option, fix, simulations)
+    loaded = load(configuration, set_, without)
+    truth = chosen_truth(simulator, option, fix, simulations)
     with shown(f"calibrate {loaded.name}") as report:
-        task = Calibration(loaded, truth, sampler, seed, draws)
+        task = SimulationBasedCalibration(loaded, truth, sampler, seed, draws)
         found = task.run(out, n, workers=workers, report=report)
-    if world().first:
+    if processes().is_root:
         typer.echo(calibration_table(found))
         for path in draw_calibration([read_fit(out, i) for i in range(n)], draws, loaded.model().prior, out):
             typer.echo(f"Written: {path}")

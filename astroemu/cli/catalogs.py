@@ -13,9 +13,9 @@ app = typer.Typer(help="List the catalogs, or fetch one that may not be passed o
 @app.command("list")
 def listing() -> None:
     """List the installed catalogs with their reference, licence, and whether they are here."""
-    from astroemu.catalog import load_catalog
-    from astroemu.registry import CATALOGS
-    from astroemu.remote import RemoteCatalog
+    from astroemu.core.catalog import load_catalog
+    from astroemu.core.remote_catalog import RemoteCatalog
+    from astroemu.runtime.plugins import CATALOGS
 
     for name in CATALOGS.entries:
         catalog = load_catalog(name)
@@ -33,9 +33,9 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a catalog into the cache folder (ASTROEMU_CACHE, or the user's), and check it."""
-    from astroemu.catalog import load_catalog
+    from astroemu.core.catalog import load_catalog
+    from astroemu.core.remote_catalog import RemoteCatalog
     from astroemu.errors import ConfigurationError
-    from astroemu.remote import RemoteCatalog
 
     catalog = load_catalog(name.replace("-", "_"))
     if not isinstance(catalog, RemoteCatalog):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.fit import DEFAULT
+from astroemu.cli.options import DEFAULT
 
 
 def cite(
@@ -14,9 +14,9 @@ def cite(
     sampler: str | None = typer.Option(None, help="Sampler, instead of the configuration's."),
 ) -> None:
     """Print the BibTeX of everything that a fit used: data, likelihoods, models, sampler, software."""
-    from astroemu.citation import bibtex
-    from astroemu.configuration import load_configuration
-    from astroemu.run import RunFolder
+    from astroemu.inference.bibliography import bibtex
+    from astroemu.inference.configuration import load_configuration
+    from astroemu.inference.run_folder import RunFolder
 
     folder = Path(configuration)
     loaded = RunFolder.open(folder).configuration() if folder.is_dir() else load_configuration(configuration)

@@ -13,10 +13,10 @@ def clean(
     out: Path = typer.Option(..., help="Training set to write (HDF5), with a list of all that was dropped."),
 ) -> None:
     """Write the points that no rule refuses into a new training set, and a list of the others."""
-    from astroemu.files import new_file
-    from astroemu.workshop import Workshop
+    from astroemu.emulation.recipe import Recipe
+    from astroemu.io.files import new_file
 
-    workshop = Workshop(recipe)
+    workshop = Recipe(recipe)
     log = out.with_suffix(".dropped.csv")
     for path in (out, log):
         new_file(path)

@@ -15,9 +15,8 @@ def compare(
 
     Runs of different data have no Bayes factor; it is said what differs.
     """
-    from astroemu.evidence import bayes_table
-    from astroemu.report.table import comparison_table
-    from astroemu.run import RunFolder
+    from astroemu.inference.run_folder import RunFolder
+    from astroemu.report.tables import bayes_table, comparison_table
 
     runs = {str(folder): RunFolder.open(folder) for folder in folders}
     typer.echo(comparison_table({label: (run.samples(), run.summary()) for label, run in runs.items()}))

@@ -9,12 +9,12 @@ import typer
 
 def doctor() -> None:
     """Show Python, packages, devices, MPI, MultiNest, disk and plugins. Exit code 3 if anything fails."""
-    from astroemu.doctor import examine
     from astroemu.errors import PluginError
-    from astroemu.parallel import world
+    from astroemu.runtime.environment import examine
+    from astroemu.runtime.mpi import processes
 
     with suppress(PluginError):  # it is among the findings
-        if not world().first:
+        if not processes().is_root:
             return
     part, failed = "", 0
     for finding in examine():

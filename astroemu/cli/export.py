@@ -14,8 +14,8 @@ def export(
     derived: bool = typer.Option(False, "--derived", help="Add the derived numbers, such as tau_e, as columns."),
 ) -> None:
     """Write the samples of a run in the form of another package, with weights, symbols and units."""
-    from astroemu.export import export as write
-    from astroemu.run import RunFolder
+    from astroemu.analysis.export import export as write
+    from astroemu.inference.run_folder import RunFolder
 
     for path in write(RunFolder.open(folder), to, out, derived=derived):
         typer.echo(f"Written: {path}")

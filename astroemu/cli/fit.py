@@ -6,46 +6,41 @@ from pathlib import Path
 
 import typer
 
-#: What ``astroemu fit`` runs when no file is named.
-DEFAULT = "reionization"
+from astroemu.cli.options import CONFIGURATION, ENGINE, NO_REPORT, SAMPLER, SEED_INSTEAD, SET, WITHOUT, load
 
 
 def fit(
-    configuration: str = typer.Argument(DEFAULT, help="TOML file, or the name of an installed configuration."),
-    sampler: str | None = typer.Option(None, help="Sampler, instead of the configuration's."),
+    configuration: str = CONFIGURATION,
+    sampler: str | None = SAMPLER,
     out: Path | None = typer.Option(None, help="Run folder. Default: the first free runs/NAME, runs/NAME-2, ..."),
-    seed: int | None = typer.Option(None, min=0, help="Seed, instead of the configuration's."),
-    engine: str | None = typer.Option(None, help="auto, numpy or keras, instead of the configuration's."),
-    set_: list[str] = typer.Option(
-        [], "--set", metavar="KEY=VALUE", help="Override a key, such as samplers.emcee.walkers=32."
-    ),
-    without: list[str] = typer.Option([], metavar="PROBE", help="Leave a probe out; repeat for several."),
+    seed: int | None = SEED_INSTEAD,
+    engine: str | None = ENGINE,
+    set_: list[str] = SET,
+    without: list[str] = WITHOUT,
     resume: bool = typer.Option(
         False,
         "--resume",
         help="Go on with the run in --out (or the last runs/NAME) where it was cut short; start it if there is none.",
     ),
     profile: bool = typer.Option(False, "--profile", help="Time the sampler, the emulators and the probes."),
-    no_report: bool = typer.Option(False, "--no-report", help="Skip the pictures."),
+    no_report: bool = NO_REPORT,
 ) -> None:
     """Sample the joint posterior of a configuration; write samples, summary and pictures.
 
     A folder that holds a finished run is never overwritten. Under mpiexec the processes share the likelihood.
     """
     from astroemu.cli.progress import shown, warned
-    from astroemu.configuration import load_configuration
-    from astroemu.fitting import fit as run_fit
-    from astroemu.parallel import world
-    from astroemu.profile import profile_table
+    from astroemu.inference.fitting import fit as run_fit
     from astroemu.report import write_report
-    from astroemu.report.table import text_table
+    from astroemu.report.tables import profile_table, text_table
+    from astroemu.runtime.mpi import processes
 
-    loaded = load_configuration(configuration, [*set_, *with_engine(engine)]).without(without)
+    loaded = load(configuration, set_, without, engine)
     with warned(), shown(f"fit {loaded.name}") as report:
         folder, model = run_fit(
             loaded, out=out, sampler=sampler, seed=seed, resume=resume, profile=profile, report=report
         )
-    if not world().first:
+    if not processes().is_root:
         return
     if model.engine.name != "numpy":
         typer.echo("\n".join(model.compile_report()))
@@ -57,8 +52,3 @@ def fit(
         typer.echo("Written:")
         for path in write_report(folder, model):
             typer.echo(f"  {path}")
-
-
-def with_engine(engine: str | None) -> list[str]:
-    """Return the override that ``--engine`` is."""
-    return [] if engine is None else [f'engine="{engine}"']

@@ -13,10 +13,10 @@ def importing(
     out: Path = typer.Option(..., help="Training set to write (HDF5)."),
 ) -> None:
     """Turn plain arrays into a training set."""
-    from astroemu.files import new_file
-    from astroemu.workshop import Workshop
+    from astroemu.emulation.recipe import Recipe
+    from astroemu.io.files import new_file
 
     new_file(out)
-    imported = Workshop(recipe).imported(data)
+    imported = Recipe(recipe).imported(data)
     imported.save(out)
     typer.echo(f"Written: {out} ({len(imported)} points)")

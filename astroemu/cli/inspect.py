@@ -13,11 +13,11 @@ def inspect(
     outlier: float = typer.Option(20.0, min=1.0, help="Residual over the median one beyond which a point is odd."),
 ) -> None:
     """Print ranges, coverage, and what is missing, doubled, constant or odd in a training set."""
-    from astroemu.files import new_file, sha256, strict_json, write_atomically
-    from astroemu.inspection import inspect as look
-    from astroemu.inspection import inspection_table
-    from astroemu.provenance import provenance
-    from astroemu.training_set import TrainingSet
+    from astroemu.emulation.inspection import inspect as look
+    from astroemu.emulation.training_set import TrainingSet
+    from astroemu.io.files import new_file, sha256, write_json
+    from astroemu.report.tables import inspection_table
+    from astroemu.runtime.provenance import provenance
 
     folder = None if out is None else new_file(out)
     loaded = TrainingSet.load(data)
@@ -28,7 +28,7 @@ def inspect(
 
         folder.mkdir()
         content = {**found, "provenance": provenance(inputs={data.name: sha256(data)})}
-        write_atomically(folder / "inspection.json", lambda path: path.write_text(strict_json(content)))
+        write_json(folder / "inspection.json", content)
         for name in loaded.observables:
             draw_observable(loaded, name, folder / f"{name}.png")
         typer.echo(f"Written: {folder}")

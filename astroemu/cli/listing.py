@@ -7,7 +7,7 @@ import typer
 
 def listing() -> None:
     """List the installed plugins by kind. Imports none of them."""
-    from astroemu.registry import GROUPS
+    from astroemu.runtime.plugins import GROUPS
 
     for group in GROUPS:
         typer.echo(group.plural)

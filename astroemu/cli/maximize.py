@@ -1,4 +1,4 @@
-"""``astroemu maximize`` and ``astroemu fisher``: the best fit, and the forecast around it."""
+"""``astroemu maximize``: the best fit."""
 
 from __future__ import annotations
 
@@ -7,85 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from astroemu.cli.fit import DEFAULT, with_engine
+from astroemu.cli.options import CONFIGURATION, ENGINE, SET, STARTS, STARTS_SEED, WITHOUT, load
 
 if TYPE_CHECKING:
-    from astroemu.configuration import Configuration
-    from astroemu.maximum import Maximum
-    from astroemu.model import Model
-
-_CONFIGURATION = typer.Argument(DEFAULT, help="TOML file, or the name of an installed configuration.")
-_SET = typer.Option([], "--set", metavar="KEY=VALUE", help="Override a key.")
-_WITHOUT = typer.Option([], metavar="PROBE", help="Leave a probe out; repeat for several.")
-_ENGINE = typer.Option(None, help="auto, numpy or keras, instead of the configuration's.")
-_STARTS = typer.Option(8, min=1, help="Starts: the best of 1000 prior draws.")
-_SEED = typer.Option(1, min=0, help="Seed of those draws.")
+    from astroemu.inference.best_fit import BestFit
+    from astroemu.model.model import Model
 
 
 def maximize(
-    configuration: str = _CONFIGURATION,
-    starts: int = _STARTS,
+    configuration: str = CONFIGURATION,
+    starts: int = STARTS,
     likelihood: bool = typer.Option(False, "--likelihood", help="Maximise the likelihood, not the posterior."),
-    seed: int = _SEED,
-    engine: str | None = _ENGINE,
-    set_: list[str] = _SET,
-    without: list[str] = _WITHOUT,
+    seed: int = STARTS_SEED,
+    engine: str | None = ENGINE,
+    set_: list[str] = SET,
+    without: list[str] = WITHOUT,
     out: Path | None = typer.Option(None, help="Write the best fit as JSON."),
 ) -> None:
     """Find the best fit, from several starts, with gradients."""
-    from astroemu.files import new_file
-    from astroemu.provenance import provenance_of
+    from astroemu.inference.inputs import provenance_of
+    from astroemu.io.files import new_file
 
     path = None if out is None else new_file(out)
-    loaded = _loaded(configuration, set_, without, engine)
+    loaded = load(configuration, set_, without, engine)
     model = loaded.model()
-    best = _best(model, starts, seed, prior=not likelihood)
-    _write(path, {**_maximum_json(best), "provenance": provenance_of(model, loaded)})
+    best = find_and_print(model, starts, seed, prior=not likelihood)
+    write_result(path, {**best_fit_json(best), "provenance": provenance_of(model, loaded)})
 
 
-def fisher(
-    configuration: str = _CONFIGURATION,
-    starts: int = _STARTS,
-    seed: int = _SEED,
-    no_prior: bool = typer.Option(False, "--no-prior", help="Leave the prior's information out."),
-    engine: str | None = _ENGINE,
-    set_: list[str] = _SET,
-    without: list[str] = _WITHOUT,
-    out: Path | None = typer.Option(None, help="Write the matrices as JSON, and the ellipses beside it as PNG."),
-) -> None:
-    """Forecast: the Fisher matrix at the best fit, standard deviations, ellipses."""
-    from astroemu.files import new_file
-    from astroemu.fisher import fisher as compute
-    from astroemu.provenance import provenance_of
-    from astroemu.report.ellipses import draw_ellipses
+def find_and_print(model: Model, starts: int, seed: int, *, prior: bool) -> BestFit:
+    """Find the best fit, print it and what evaluated the model, and return it."""
+    from astroemu.inference.best_fit import find_best_fit
 
-    path = None if out is None else new_file(out)
-    picture = None if path is None else new_file(path.with_suffix(".png"))
-    loaded = _loaded(configuration, set_, without, engine)
-    model = loaded.model()
-    best = _best(model, starts, seed, prior=not no_prior)
-    forecast = compute(model, best.theta, prior=not no_prior)
-    typer.echo(f"\n{'parameter':20s} {'at':>12s} {'marginal std':>13s} {'others known':>13s}")
-    for name, *numbers in zip(forecast.names, forecast.theta, forecast.std, forecast.conditional, strict=True):
-        typer.echo(f"{name:20s} " + " ".join(f"{x:{w}.5g}" for x, w in zip(numbers, (12, 13, 13), strict=True)))
-    matrices = {key: getattr(forecast, key).tolist() for key in ("data", "prior", "covariance")}
-    block = provenance_of(model, loaded)
-    _write(path, {"maximum": _maximum_json(best), **matrices, "std": forecast.std.tolist(), "provenance": block})
-    if picture is not None:
-        draw_ellipses(forecast, model.prior, picture)
-        typer.echo(f"Written: {picture}")
-
-
-def _loaded(configuration: str, overrides: list[str], without: list[str], engine: str | None) -> Configuration:
-    from astroemu.configuration import load_configuration
-
-    return load_configuration(configuration, [*overrides, *with_engine(engine)]).without(without)
-
-
-def _best(model: Model, starts: int, seed: int, *, prior: bool) -> Maximum:
-    from astroemu.maximum import maximise
-
-    best = maximise(model, starts=starts, prior=prior, seed=seed)
+    best = find_best_fit(model, starts=starts, prior=prior, seed=seed)
     for line in model.compile_report():
         typer.echo(line)
     what = "log-posterior" if prior else "log-likelihood"
@@ -98,7 +52,8 @@ def _best(model: Model, starts: int, seed: int, *, prior: bool) -> Maximum:
     return best
 
 
-def _maximum_json(best: Maximum) -> dict[str, Any]:
+def best_fit_json(best: BestFit) -> dict[str, Any]:
+    """Return a best fit as it is written to a file."""
     return {
         "parameters": dict(zip(best.names, best.theta.tolist(), strict=True)),
         "value": best.value,
@@ -109,9 +64,10 @@ def _maximum_json(best: Maximum) -> dict[str, Any]:
     }
 
 
-def _write(path: Path | None, content: dict[str, Any]) -> None:
-    from astroemu.files import strict_json, write_atomically
+def write_result(path: Path | None, content: dict[str, Any]) -> None:
+    """Write a result as JSON, if a file was named."""
+    from astroemu.io.files import write_json
 
     if path is not None:
-        write_atomically(path, lambda temporary: temporary.write_text(strict_json(content)))
+        write_json(path, content)
         typer.echo(f"Written: {path}")

@@ -12,8 +12,8 @@ def merge(
     out: Path = typer.Option(..., help="Training set to write (HDF5)."),
 ) -> None:
     """Join the parts of a design into one training set. Nothing may be missing, nothing there twice."""
-    from astroemu.files import new_file
-    from astroemu.part import merge as merged
+    from astroemu.emulation.shards import merge as merged
+    from astroemu.io.files import new_file
 
     new_file(out)
     data = merged(parts)

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-from astroemu.cli.fit import DEFAULT
-from astroemu.cli.values import numbers, pairs
-
-if TYPE_CHECKING:
-    from astroemu.truth import Truth
-
-SIMULATOR = typer.Option(None, help="Simulator whose predictions are the truth, instead of the emulator's.")
-SIMULATOR_OPTION = typer.Option([], "--option", metavar="KEY=VALUE", help="Option of the simulator.")
-FIX = typer.Option(
-    [], "--fix", metavar="NAME=VALUE", help="Parameter that the simulator takes and the configuration has not."
+from astroemu.cli.options import (
+    CONFIGURATION,
+    FIX,
+    SET,
+    SIMULATIONS,
+    SIMULATOR,
+    SIMULATOR_OPTION,
+    WITHOUT,
+    chosen_truth,
+    load,
+    numbers,
 )
-SIMULATIONS = typer.Option(
-    None, help="Finished simulations (training set, or plain HDF5 arrays) that are the truth, instead of the emulator."
-)
-SET = typer.Option([], "--set", metavar="KEY=VALUE", help="Override a key of the configuration.")
-WITHOUT = typer.Option([], metavar="PROBE", help="Leave a probe out; repeat for several.")
 
 
 def mock(
-    configuration: str = typer.Argument(DEFAULT, help="TOML file, or the name of an installed configuration."),
+    configuration: str = CONFIGURATION,
     out: Path = typer.Option(..., help="New folder for the catalogs and the configuration that fits them."),
     at: list[str] = typer.Option([], metavar="NAME=VALUE", help="Parameter of the truth; repeat for all."),
     draw: bool = typer.Option(False, "--draw", help="Draw from the prior what --at leaves out."),
@@ -43,14 +38,20 @@ def mock(
     """Write a mock catalog of every probe, drawn from its likelihood, and a configuration that fits them."""
     import numpy as np
 
-    from astroemu.configuration import load_configuration
     from astroemu.errors import ConfigurationError
-    from astroemu.mock import Truths, mock_probes, point, unlikely, usual_normalisations, write_mock
-    from astroemu.run import RunFolder
+    from astroemu.inference.run_folder import RunFolder
+    from astroemu.validation.mock import (
+        TruthSampler,
+        mock_probes,
+        point,
+        unlikely,
+        usual_normalisations,
+        write_mock,
+    )
 
-    loaded = load_configuration(configuration, set_).without(without)
+    loaded = load(configuration, set_, without)
     model = loaded.model()
-    truth, rows = chosen(simulator, option, fix, simulations).of(model)
+    truth, rows = chosen_truth(simulator, option, fix, simulations).of(model)
     values = numbers("--at", at)
     if rows is not None:
         if values or row >= len(rows):
@@ -59,7 +60,7 @@ def mock(
             )
         values = {name: float(v) for name, v in zip(model.names, rows[row], strict=True) if np.isfinite(v)}
     rng = np.random.default_rng([seed, 1])
-    rest = Truths(model, seed).draw(rng) if draw else None
+    rest = TruthSampler(model, seed).draw(rng) if draw else None
     theta = point(model, values, rest)
     probes = mock_probes(truth, theta, None if no_noise else rng)
     parameters = dict(zip(model.names, theta.tolist(), strict=True))
@@ -80,22 +81,3 @@ def mock(
     for name, value in parameters.items():
         typer.echo(f"{name:20s} {value:12.6g}")
     typer.echo(f"Written: {path}\nFit it with: astroemu fit {path}")
-
-
-def chosen(simulator: str | None, options: list[str], fixed: list[str], simulations: Path | None) -> Truth:
-    """Return the truth that the options of a command choose.
-
-    Raises
-    ------
-    ConfigurationError
-        If two kinds of truth are asked for, or options are without a simulator.
-    """
-    from astroemu.errors import ConfigurationError
-    from astroemu.truth import Truth
-
-    if simulator is not None and simulations is not None:
-        raise ConfigurationError("--simulator and --simulations are two truths; choose one")
-    if simulator is None and (options or fixed):
-        raise ConfigurationError("--option and --fix belong to a --simulator")
-    file = None if simulations is None else str(simulations.resolve())
-    return Truth(simulator, pairs("--option", options), numbers("--fix", fixed), file)

@@ -13,7 +13,7 @@ def new(
     out: Path | None = typer.Option(None, help="Folder to write. Default: astroemu-NAME."),
 ) -> None:
     """Write a working plugin as a distribution of its own: code, entry point, tests, an example."""
-    from astroemu.scaffold import write_plugin
+    from astroemu.cli.scaffold import write_plugin
 
     written = write_plugin(kind, name, out)
     typer.echo("Written:")

@@ -8,18 +8,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from astroemu.sampler import Progress, Report, silent
+from astroemu.core.progress import Progress, ProgressCallback, silent
 
 #: Seconds between lines where the output is no terminal.
 _EVERY = 10.0
 
 
 @contextmanager
-def shown(what: str) -> Iterator[Report]:
+def shown(what: str) -> Iterator[ProgressCallback]:
     """Give a callable that shows where a run stands."""
-    from astroemu.parallel import world
+    from astroemu.runtime.mpi import processes
 
-    if not world().first:
+    if not processes().is_root:
         yield silent
     elif sys.stderr.isatty():
         with _bar(what) as report:
@@ -31,13 +31,12 @@ def shown(what: str) -> Iterator[Report]:
 @contextmanager
 def warned() -> Iterator[None]:
     """Print the warnings of a run as one line each, on the first process."""
-    from astroemu.model import DoubleCountingWarning
-    from astroemu.parallel import world
-    from astroemu.record import DivergenceWarning
+    from astroemu.errors import DivergenceWarning, DoubleCountingWarning
+    from astroemu.runtime.mpi import processes
 
     with warnings.catch_warnings():
         warnings.showwarning = _plain
-        warnings.simplefilter("always" if world().first else "ignore", DoubleCountingWarning)
+        warnings.simplefilter("always" if processes().is_root else "ignore", DoubleCountingWarning)
         warnings.simplefilter("always", DivergenceWarning)
         yield
 
@@ -47,7 +46,7 @@ def _plain(message: Warning | str, *_: object, **__: object) -> None:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Report]:
+def _bar(what: str) -> Iterator[ProgressCallback]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -68,7 +67,7 @@ def _bar(what: str) -> Iterator[Report]:
         yield report
 
 
-def _lines(what: str) -> Report:
+def _lines(what: str) -> ProgressCallback:
     last = [time.monotonic()]
 
     def report(p: Progress) -> None:

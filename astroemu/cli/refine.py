@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from astroemu.cli.options import SIMULATION_WORKERS
+
 
 def refine(
     recipe: str = typer.Argument(..., help="Recipe of the emulator: its simulator and its training."),
@@ -17,16 +19,17 @@ def refine(
     check: int = typer.Option(200, min=0, help="Posterior samples compared with the true simulator."),
     temperature: float = typer.Option(2.0, min=1.0, help="The likelihood is raised to the power 1/temperature."),
     seed: int = typer.Option(1, min=0),
-    workers: int = typer.Option(1, min=1, help="Processes of the simulations."),
+    workers: int = SIMULATION_WORKERS,
 ) -> None:
     """Simulate where the posterior is, train again, and say what moved and how well it stands for the truth."""
-    from astroemu.configuration import load_configuration
-    from astroemu.refinement import Refinement, refinement_table
-    from astroemu.trained import load_emulator
-    from astroemu.workshop import Workshop
+    from astroemu.emulation.loading import load_emulator
+    from astroemu.emulation.recipe import Recipe
+    from astroemu.inference.configuration import load_configuration
+    from astroemu.report.tables import refinement_table
+    from astroemu.validation.refinement import Refinement
 
     task = Refinement(
-        Workshop(recipe),
+        Recipe(recipe),
         data,
         load_emulator(emulator),
         load_configuration(model),

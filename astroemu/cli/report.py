@@ -15,8 +15,8 @@ def report(
     out: Path | None = typer.Option(None, help="That file. Default: report.html in the first folder."),
 ) -> None:
     """Write the table and the pictures of a run, or one self-contained HTML page of one or several."""
+    from astroemu.inference.run_folder import RunFolder
     from astroemu.report import is_validation, write_page, write_report, write_validation_page
-    from astroemu.run import RunFolder
 
     if len(folders) == 1 and is_validation(folders[0]):
         typer.echo(f"Written: {write_validation_page(folders[0], out or folders[0] / 'report.html')}")

@@ -17,17 +17,17 @@ def simulate(
 ) -> None:
     """Simulate the design of a recipe into a training set. Started again, it goes on."""
     from astroemu.cli.progress import shown
-    from astroemu.parallel import world
-    from astroemu.part import Part
-    from astroemu.training_set import read_metadata
-    from astroemu.workshop import Workshop
+    from astroemu.emulation.recipe import Recipe
+    from astroemu.emulation.shards import Shard
+    from astroemu.emulation.training_set import read_metadata
+    from astroemu.runtime.mpi import processes
 
-    workshop = Workshop(recipe)
+    workshop = Recipe(recipe)
     task = workshop.simulation()
-    piece = Part.parse(part) if part else None
+    piece = Shard.parse(part) if part else None
     with shown(f"simulate {task.simulator}") as report:
         path = workshop.simulate(out, workers=workers, part=piece, report=report)
-    if world().first:
+    if processes().is_root:
         failed = read_metadata(path)["failed"]
         n = task.n if piece is None else len(piece.rows(task.n))
         typer.echo(f"Written: {path} ({n - len(failed)} points, {len(failed)} failed)")

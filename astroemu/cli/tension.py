@@ -6,36 +6,33 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.fit import DEFAULT, with_engine
+from astroemu.cli.options import CONFIGURATION, ENGINE, SEED_INSTEAD, SET, WITHOUT, load
 
 
 def tension(
-    configuration: str = typer.Argument(DEFAULT, help="TOML file, or the name of an installed configuration."),
+    configuration: str = CONFIGURATION,
     between: str = typer.Option(..., metavar="PROBE+...", help="A set of probes, joined by +."),
     and_: list[str] = typer.Option(
         [], "--and", metavar="PROBE+...", help="Another set; repeat for more. Default: all other probes."
     ),
     sampler: str | None = typer.Option(None, help="A nested one. Default: the configuration's, or one of its tables."),
     out: Path | None = typer.Option(None, help="Folder of the runs. Default: runs/NAME_tension."),
-    seed: int | None = typer.Option(None, min=0, help="Seed, instead of the configuration's."),
-    engine: str | None = typer.Option(None, help="auto, numpy or keras, instead of the configuration's."),
-    set_: list[str] = typer.Option(
-        [], "--set", metavar="KEY=VALUE", help="Override a key, such as samplers.ultranest.live_points=800."
-    ),
-    without: list[str] = typer.Option([], metavar="PROBE", help="Leave a probe out; repeat for several."),
+    seed: int | None = SEED_INSTEAD,
+    engine: str | None = ENGINE,
+    set_: list[str] = SET,
+    without: list[str] = WITHOUT,
 ) -> None:
     """Fit sets of probes alone and together, and say how well they agree: R, suspiciousness, dimensionality, p.
 
     The same command goes on where it was cut short; finished runs of the same identity are used again.
     """
+    from astroemu.analysis.tension import TensionStudy
+    from astroemu.analysis.tension import tension as run_tension
     from astroemu.cli.progress import shown, warned
-    from astroemu.configuration import load_configuration
-    from astroemu.report.tension import tension_table
-    from astroemu.tension import Plan
-    from astroemu.tension import tension as run_tension
+    from astroemu.report.tables import tension_table
 
-    loaded = load_configuration(configuration, [*set_, *with_engine(engine)]).without(without)
-    plan = Plan.of(loaded, [between, *and_], sampler)
+    loaded = load(configuration, set_, without, engine)
+    plan = TensionStudy.of(loaded, [between, *and_], sampler)
     with warned():
         result = run_tension(plan, out or Path("runs") / f"{loaded.name}_tension", seed=seed, report=shown)
     if result is not None:

@@ -20,14 +20,14 @@ def train(
     import json
     import shutil
 
-    from astroemu.files import new_file
-    from astroemu.trained import load_emulator
-    from astroemu.training_set import TrainingSet
-    from astroemu.workshop import Workshop
+    from astroemu.emulation.loading import load_emulator
+    from astroemu.emulation.recipe import Recipe
+    from astroemu.emulation.training_set import TrainingSet
+    from astroemu.io.files import new_file
 
     new_file(out)
     unfinished = out.with_name(out.name + ".training")
-    emulator = Workshop(recipe).train(
+    emulator = Recipe(recipe).train(
         TrainingSet.load(data),
         log=lambda line: typer.echo(line),
         reuse=load_emulator(reuse) if reuse else None,

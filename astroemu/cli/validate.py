@@ -17,29 +17,29 @@ def validate(
     out: Path | None = typer.Option(None, help="New folder for validation.json and pictures."),
 ) -> None:
     """Print the error of an emulator, by observable and by probe, against simulations."""
-    from astroemu.configuration import load_model
-    from astroemu.files import new_file, sha256, strict_json, write_atomically
-    from astroemu.gate import failures
-    from astroemu.provenance import provenance
-    from astroemu.simulations import load_simulations
-    from astroemu.trained import load_emulator
-    from astroemu.validation import validate as compare
-    from astroemu.validation import validation_table
-    from astroemu.workshop import Workshop
+    from astroemu.emulation.loading import load_emulator
+    from astroemu.emulation.recipe import Recipe
+    from astroemu.emulation.reference import load_simulations
+    from astroemu.inference.configuration import load_model
+    from astroemu.io.files import new_file, sha256, write_json
+    from astroemu.report.tables import validation_table
+    from astroemu.runtime.provenance import provenance
+    from astroemu.validation.accuracy import failures
+    from astroemu.validation.accuracy import validate as compare
 
     folder = None if out is None else new_file(out)
-    limits = None if gate is None else Workshop(gate).gate()
+    limits = None if gate is None else Recipe(gate).gate()
     loaded = load_emulator(emulator)
     simulations = load_simulations(loaded, data)
     found = compare(loaded, simulations, None if model is None else load_model(model))
     typer.echo(validation_table(found))
     if folder is not None:
-        from astroemu.report.validation import draw_validation
+        from astroemu.report.emulator_accuracy import draw_validation
 
         folder.mkdir()
         went_in = {**loaded.sources, data.name: sha256(data)}
         content = {**found, "provenance": provenance(inputs=went_in)}
-        write_atomically(folder / "validation.json", lambda path: path.write_text(strict_json(content)))
+        write_json(folder / "validation.json", content)
         draw_validation(loaded, simulations, folder)
         typer.echo(f"Written: {folder}")
     if limits is not None:

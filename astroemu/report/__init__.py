@@ -1,7 +1,9 @@
 """Reports of a run: table, pictures, and one page with all of it."""
 
-from astroemu.report.page import write_page
-from astroemu.report.report import write_report
+from __future__ import annotations
+
+from astroemu.report.html_page import write_page
+from astroemu.report.run_report import write_report
 from astroemu.report.validation_page import is_validation, write_validation_page
 
 __all__ = ["is_validation", "write_page", "write_report", "write_validation_page"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from astroemu.prior import Prior
+from astroemu.core.prior import Prior
 from astroemu.report.style import COLOUR, corner_package, plain_where_unsettable, style
-from astroemu.samples import Samples
+from astroemu.sampling.samples import Samples
 
 
 def draw_corner(samples: Samples, prior: Prior, path: Path) -> None:

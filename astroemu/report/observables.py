@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.model import Model
-from astroemu.observable import Observable
+from astroemu.core.observable import Observable
+from astroemu.core.typing import FloatArray
+from astroemu.model.model import Model
 from astroemu.report.style import COLOUR, style
 
-Array = NDArray[np.float64]
 _BANDS = ((0.95, 0.25), (0.68, 0.55))
 _CURVES = 4
 _LARGEST = 20_000
 
 
-def draw_observables(model: Model, theta: Array, path: Path) -> bool:
+def draw_observables(model: Model, theta: FloatArray, path: Path) -> bool:
     """Draw the observables of a model at equally weighted samples ``(n, d)``; return whether there are any."""
     shown = {name: o for name, o in model.observables.items() if len(o.axes) <= 2 and o.size <= _LARGEST}
     if not shown:
@@ -42,7 +41,7 @@ def draw_observables(model: Model, theta: Array, path: Path) -> bool:
     return True
 
 
-def _draw(axis: Any, observable: Observable, values: Array) -> None:
+def _draw(axis: Any, observable: Observable, values: FloatArray) -> None:
     label = f"${observable.latex}$" if observable.latex else observable.name
     unit = f" [{observable.unit}]" if observable.unit else ""
     if not observable.axes:
@@ -67,7 +66,7 @@ def _draw(axis: Any, observable: Observable, values: Array) -> None:
         _within(axis, values)
 
 
-def _within(axis: Any, values: Array) -> None:
+def _within(axis: Any, values: FloatArray) -> None:
     """Keep the axis of a logarithm to where most of the medians are: it may fall without end."""
     median = np.nanmedian(values, axis=0)
     low, high = np.nanquantile(median, 0.1), np.nanquantile(values, 0.99)

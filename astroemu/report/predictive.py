@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.model import Model
-from astroemu.panel import Panel
+from astroemu.core.panel import Panel
+from astroemu.core.typing import FloatArray
+from astroemu.model.model import Model
 from astroemu.report.style import ACCENT, COLOUR, DATA, style
 
-Array = NDArray[np.float64]
 _BANDS = ((0.95, 0.25), (0.68, 0.55))
 
 
-def draw_predictive(model: Model, probe: str, theta: Array, path: Path) -> bool:
+def draw_predictive(model: Model, probe: str, theta: FloatArray, path: Path) -> bool:
     """Draw the panels of one probe; return whether it has any.
 
     Parameters
@@ -52,7 +52,7 @@ def draw_predictive(model: Model, probe: str, theta: Array, path: Path) -> bool:
     return True
 
 
-def _curve(axis: Any, panel: Panel, x: Array, values: Array) -> None:
+def _curve(axis: Any, panel: Panel, x: FloatArray, values: FloatArray) -> None:
     for mass, alpha in _BANDS:
         low, high = np.quantile(values, [(1 - mass) / 2, (1 + mass) / 2], axis=0)
         axis.fill_between(x, low, high, color=COLOUR, alpha=alpha, lw=0, label=f"{mass:.0%} of the posterior")
@@ -85,13 +85,13 @@ def _scale(axis: Any, panel: Panel) -> None:
         axis.xaxis.set_major_locator(ticker.MaxNLocator(6))
 
 
-def _visible(panel: Panel, rows: NDArray[np.bool_]) -> Array:
+def _visible(panel: Panel, rows: NDArray[np.bool_]) -> FloatArray:
     """Lower error bars; on a logarithmic axis they end above zero."""
     low, y = panel.error_low[rows], panel.y[rows]
     return np.minimum(low, 0.999 * y) if panel.y_log else low
 
 
-def _floor(axis: Any, panel: Panel, values: Array) -> None:
+def _floor(axis: Any, panel: Panel, values: FloatArray) -> None:
     """Keep a logarithmic axis to the decades that hold the median and the data."""
     positive = panel.y[panel.y > 0]
     low = min(np.median(values, axis=0).min(), positive.min() if positive.size else np.inf)
@@ -99,7 +99,7 @@ def _floor(axis: Any, panel: Panel, values: Array) -> None:
     axis.set_ylim(low / 5, high * 3)
 
 
-def _histogram(axis: Any, panel: Panel, values: Array) -> None:
+def _histogram(axis: Any, panel: Panel, values: FloatArray) -> None:
     axis.hist(values, bins=40, density=True, color=COLOUR, alpha=0.6, label="posterior")
     y, low, high = panel.y[0], panel.error_low[0], panel.error_high[0]
     axis.axvspan(y - low, y + high, color=ACCENT, alpha=0.2, lw=0, label="data, 68%")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from astroemu.parameter import Parameter
+from astroemu.core.parameter import Parameter
 
 COLOUR = "#1f5a8a"
 DATA = "#111111"

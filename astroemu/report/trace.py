@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.prior import Prior
+from astroemu.core.prior import Prior
+from astroemu.core.typing import FloatArray
 from astroemu.report.style import ACCENT, COLOUR, plain_where_unsettable, style
-from astroemu.samples import Samples
+from astroemu.sampling.samples import Samples
 
-Array = NDArray[np.float64]
 _PARTS = 10
 _POINTS = 6000
 #: Points of a nested run whose weight is below this (natural logarithm) of the largest one hide the scale of the rest.
@@ -47,7 +46,7 @@ def draw_trace(samples: Samples, prior: Prior, path: Path) -> None:
         pyplot.close(figure)
 
 
-def _tenths(axis: Any, samples: Samples, values: Array) -> None:
+def _tenths(axis: Any, samples: Samples, values: FloatArray) -> None:
     parts = np.array_split(values, _PARTS)
     means = [part.mean() for part in parts]
     error = values.std() / np.sqrt(max(samples.ess / _PARTS, 1.0))
@@ -56,7 +55,7 @@ def _tenths(axis: Any, samples: Samples, values: Array) -> None:
     axis.axhline(values.mean(), color=COLOUR, lw=0.8)
 
 
-def _weights(axis: Any, samples: Samples, values: Array) -> None:
+def _weights(axis: Any, samples: Samples, values: FloatArray) -> None:
     part = np.array_split(np.arange(len(values)), 60)
     axis.fill_between(
         [rows.mean() for rows in part], [samples.weight[rows].sum() for rows in part], color=ACCENT, alpha=0.6, lw=0

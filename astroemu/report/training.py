@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.inspection import stated_box
-from astroemu.observable import Observable
+from astroemu.core.observable import Observable
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.inspection import stated_box
+from astroemu.emulation.training_set import TrainingSet
 from astroemu.report.style import style
-from astroemu.training_set import TrainingSet
 
-Array = NDArray[np.float64]
 _CURVES = 150
 
 
@@ -49,7 +48,9 @@ def draw_observable(data: TrainingSet, name: str, path: Path) -> None:
         pyplot.close(figure)
 
 
-def _panel(axis: Any, observable: Observable, values: Array, parameter: Array, box: tuple[float, float]) -> None:
+def _panel(
+    axis: Any, observable: Observable, values: FloatArray, parameter: FloatArray, box: tuple[float, float]
+) -> None:
     import matplotlib as mpl
 
     if not observable.axes:
@@ -64,7 +65,7 @@ def _panel(axis: Any, observable: Observable, values: Array, parameter: Array, b
     axis.figure.colorbar(scale, ax=axis, pad=0.02)
 
 
-def _middle(observable: Observable, values: Array) -> tuple[Array, str]:
+def _middle(observable: Observable, values: FloatArray) -> tuple[FloatArray, str]:
     """Values ``(n, first axis)`` at the middle of the other axes, and these in words."""
     words = ""
     for axis in reversed(observable.axes[1:]):

@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 
 from astroemu.errors import DataError
-from astroemu.files import new_file, strict_json, write_atomically
-from astroemu.provenance import published
-from astroemu.report.page import embedded, html_page
-from astroemu.validation import validation_table
+from astroemu.io.files import new_file, strict_json, write_text
+from astroemu.report.html_page import embedded, html_page
+from astroemu.report.tables import validation_table
+from astroemu.runtime.provenance import without_host
 
 
 def is_validation(folder: Path) -> bool:
@@ -36,8 +36,8 @@ def write_validation_page(folder: Path, path: str | Path) -> Path:
     sections = [("Errors", f"<pre>{escape(table)}</pre>")]
     sections += [(path.stem, embedded(path, path.stem)) for path in pictures]
     if "provenance" in found:
-        sections.append(("Provenance", f"<pre>{escape(strict_json(published(found['provenance'])))}</pre>"))
+        sections.append(("Provenance", f"<pre>{escape(strict_json(without_host(found['provenance'])))}</pre>"))
     title = f"Validation against {found['points']} simulations"
     text = html_page(title, str(folder), sections)
-    write_atomically(target, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(target, text)
     return target

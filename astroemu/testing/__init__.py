@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from astroemu.testing.catalog import check_catalog
 from astroemu.testing.emulator import check_emulator, check_kind_of_emulator
+from astroemu.testing.findings import Finding, NonConformance, Report, Skipped, ensure
 from astroemu.testing.installed import check_installed
 from astroemu.testing.probe import check_probe
-from astroemu.testing.report import Finding, NonConformance, Report, Skipped, ensure
 from astroemu.testing.sampler import check_sampler
 from astroemu.testing.simulator import check_simulator
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from astroemu.catalog import Catalog
-from astroemu.testing.report import Report, Skipped, ensure
+from astroemu.core.catalog import Catalog
+from astroemu.testing.findings import Report, Skipped, ensure
 
 
 def check_catalog(catalog: Catalog, name: str = "") -> Report:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.emulator import Emulator
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.typing import FloatArray
+from astroemu.core.units import parse_unit
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.loading import load_emulator
 from astroemu.errors import DataError
-from astroemu.files import strict_json
-from astroemu.namespace import NUMPY
+from astroemu.io.files import strict_json
+from astroemu.testing.findings import Report, Skipped, ensure
 from astroemu.testing.problems import training_set
-from astroemu.testing.report import Report, Skipped, ensure
-from astroemu.trained import load_emulator
-from astroemu.units import parse_unit
 
-Array = NDArray[np.float64]
 _MANY = 5
 #: Networks are evaluated in float32: answers in batches of other shapes round differently.
 _CLOSE = {"rtol": 2e-4, "atol": 1e-5}
@@ -79,7 +78,7 @@ def check_kind_of_emulator(kind: type[Emulator], settings: Mapping[str, Any] | N
     return report
 
 
-def _points(emulator: Emulator) -> Array:
+def _points(emulator: Emulator) -> FloatArray:
     rng = np.random.default_rng(1)
     columns = []
     for name in emulator.parameters:
@@ -91,7 +90,7 @@ def _points(emulator: Emulator) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _predicted(emulator: Emulator, theta: Array) -> dict[str, Array]:
+def _predicted(emulator: Emulator, theta: FloatArray) -> dict[str, FloatArray]:
     return emulator.predict(theta)
 
 
@@ -108,7 +107,7 @@ def _declarations(emulator: Emulator) -> str:
     return f"{len(emulator.parameters)} parameters; {', '.join(emulator.provides)}"
 
 
-def _shapes(emulator: Emulator, theta: Array) -> str:
+def _shapes(emulator: Emulator, theta: FloatArray) -> str:
     for n in (0, 1, _MANY):
         for name, values in _predicted(emulator, theta[:n]).items():
             wanted = (n, *emulator.provides[name].shape)
@@ -116,7 +115,7 @@ def _shapes(emulator: Emulator, theta: Array) -> str:
     return f"n = 0, 1, {_MANY}"
 
 
-def _batch(emulator: Emulator, theta: Array) -> str:
+def _batch(emulator: Emulator, theta: FloatArray) -> str:
     whole = _predicted(emulator, theta)
     for name, values in whole.items():
         single = np.concatenate([_predicted(emulator, point[None])[name] for point in theta])
@@ -125,7 +124,7 @@ def _batch(emulator: Emulator, theta: Array) -> str:
     return ""
 
 
-def _rows(emulator: Emulator, theta: Array) -> str:
+def _rows(emulator: Emulator, theta: FloatArray) -> str:
     whole = _predicted(emulator, theta)
     for name, observable in emulator.provides.items():
         wanted = np.unique([0, observable.size // 2, observable.size - 1]).astype(np.intp)
@@ -135,7 +134,7 @@ def _rows(emulator: Emulator, theta: Array) -> str:
     return ""
 
 
-def _errors(emulator: Emulator, theta: Array) -> str:
+def _errors(emulator: Emulator, theta: FloatArray) -> str:
     rows = {name: np.arange(o.size) for name, o in emulator.provides.items()}
     stated = []
     for name, prediction in emulator.evaluator(rows)(theta, {}, NUMPY).items():
@@ -148,7 +147,7 @@ def _errors(emulator: Emulator, theta: Array) -> str:
     return ", ".join(stated)
 
 
-def _state(emulator: Emulator, theta: Array) -> str:
+def _state(emulator: Emulator, theta: FloatArray) -> str:
     given = theta.copy()
     first = _predicted(emulator, theta)
     _predicted(emulator, theta[2:4])
@@ -158,7 +157,7 @@ def _state(emulator: Emulator, theta: Array) -> str:
     return ""
 
 
-def _outside(emulator: Emulator, theta: Array) -> str:
+def _outside(emulator: Emulator, theta: FloatArray) -> str:
     for j, name in enumerate(emulator.parameters):
         low, high = emulator.bounds[name]
         if np.isfinite(high):
@@ -172,7 +171,7 @@ def _outside(emulator: Emulator, theta: Array) -> str:
     raise Skipped("its box has no upper edge")
 
 
-def _file(emulator: Emulator, theta: Array, saved: bool) -> str:
+def _file(emulator: Emulator, theta: FloatArray, saved: bool) -> str:
     if not saved:
         raise Skipped("its kind is not installed under its own name")
     with tempfile.TemporaryDirectory() as folder:

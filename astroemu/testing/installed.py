@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from astroemu.configuration import Configuration, load_configuration
-from astroemu.direct import Direct
+from astroemu.core.provider import Provider
+from astroemu.emulation.loading import load_emulator
+from astroemu.emulation.recipe import Recipe
+from astroemu.emulation.simulator import SimulatorProvider
 from astroemu.errors import AstroemuError, PluginError, closest, listing
-from astroemu.options import build
-from astroemu.provider import Provider
-from astroemu.registry import (
+from astroemu.inference.configuration import Configuration, load_configuration
+from astroemu.runtime.options import build
+from astroemu.runtime.plugins import (
     CATALOGS,
     CONFIGURATIONS,
     EMULATORS,
@@ -21,15 +23,14 @@ from astroemu.registry import (
     SAMPLERS,
     SIMULATORS,
     TRAINED,
-    Group,
+    PluginGroup,
 )
 from astroemu.testing.catalog import check_catalog
 from astroemu.testing.emulator import check_emulator, check_kind_of_emulator
+from astroemu.testing.findings import Report, Skipped, ensure
 from astroemu.testing.probe import check_probe
-from astroemu.testing.report import Report, Skipped, ensure
 from astroemu.testing.sampler import check_sampler
 from astroemu.testing.simulator import check_simulator
-from astroemu.trained import load_emulator
 
 Options = Mapping[str, Any]
 
@@ -82,7 +83,7 @@ def _named(name: str, configuration: Configuration | None) -> tuple[str, Options
 
 
 def _examined(
-    group: Group, name: str, options: Options, configuration: Configuration | None, in_processes: bool
+    group: PluginGroup, name: str, options: Options, configuration: Configuration | None, in_processes: bool
 ) -> Report:
     loaded: list[Any] = []
     first = Report(f"{group.noun} {name!r}")
@@ -138,7 +139,7 @@ def _providers(configuration: Configuration | None) -> dict[str, Provider]:
             continue
     for name in SIMULATORS.names:
         try:
-            direct = Direct(build(SIMULATORS.load(name), {}, name))
+            direct = SimulatorProvider(build(SIMULATORS.load(name), {}, name))
             _ = direct.provides
         except AstroemuError:
             continue
@@ -154,9 +155,7 @@ def _configuration(path: Path) -> Report:
 
     def valid() -> str:
         if "simulation" in tomllib.loads(path.read_text(encoding="utf-8")):
-            from astroemu.workshop import Workshop
-
-            return f"recipe of {Workshop(path).simulation().n} points"
+            return f"recipe of {Recipe(path).simulation().n} points"
         model = load_configuration(path).model()
         return f"{len(model.names)} parameters, probes {', '.join(model.probes)}"
 

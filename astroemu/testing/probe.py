@@ -7,24 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.distribution import Uniform
+from astroemu.core.distributions import Uniform
+from astroemu.core.parameter import Parameter
+from astroemu.core.prior import Prior
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction, Provider
+from astroemu.core.requirement import Requirement
+from astroemu.core.typing import FloatArray
+from astroemu.core.units import parse_unit
 from astroemu.errors import AstroemuError, ConfigurationError, closest
-from astroemu.model import Model
-from astroemu.parameter import Parameter
-from astroemu.prior import Prior
-from astroemu.probe import Probe
-from astroemu.provider import Prediction, Provider
-from astroemu.requirement import Requirement
+from astroemu.model.model import Model
 from astroemu.testing.catalog import check_catalog
-from astroemu.testing.engine import TRACED, TracedArray, traced, untraced
+from astroemu.testing.findings import Report, Skipped, ensure
 from astroemu.testing.recovery import recovers
-from astroemu.testing.report import Report, Skipped, ensure
 from astroemu.testing.synthetic import Grid, fiducial, likelihood, middle, nuisance_at, spread
-from astroemu.units import parse_unit
+from astroemu.testing.traced_array import TRACED, TracedArray, traced, untraced
 
-Array = NDArray[np.float64]
 _MANY = 7
 
 
@@ -114,7 +113,7 @@ class _Examination:
         ):
             self.report.run(check, examine)
 
-    def _rows(self, rows: Any) -> tuple[dict[str, Array], dict[str, Array]]:
+    def _rows(self, rows: Any) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
         return {k: v[rows] for k, v in self.values.items()}, {k: v[rows] for k, v in self.nuisance.items()}
 
     def batch_is_single(self) -> str:
@@ -207,11 +206,11 @@ class _Examination:
         return ""
 
 
-def _same(a: Array, b: Array) -> bool:
+def _same(a: FloatArray, b: FloatArray) -> bool:
     return bool(np.allclose(a, b, rtol=1e-9, atol=1e-8, equal_nan=True))
 
 
-def _difference(a: Array, b: Array) -> float:
+def _difference(a: FloatArray, b: FloatArray) -> float:
     both = np.isfinite(a) & np.isfinite(b)
     return float(np.max(np.abs(a[both] - b[both]), initial=0.0))
 

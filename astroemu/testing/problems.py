@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.distribution import Uniform
+from astroemu.core.array_namespace import NUMPY, Namespace
+from astroemu.core.distributions import Uniform
+from astroemu.core.observable import Axis, Observable
+from astroemu.core.parameter import Parameter
+from astroemu.core.prior import Prior
+from astroemu.core.probe import Probe
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ProbeError
-from astroemu.model import Model
-from astroemu.namespace import NUMPY, Namespace
-from astroemu.observable import Axis, Observable
-from astroemu.parameter import Parameter
-from astroemu.prior import Prior
-from astroemu.probe import Probe
-from astroemu.sampler import Layer, Target, rows
-from astroemu.training_set import TrainingSet
+from astroemu.model.model import Model
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.target import Target, TargetWrapper, evaluate
+from astroemu.testing.findings import ensure
 
-Array = NDArray[np.float64]
 MEAN = np.array([0.3, -0.2])
 WIDTH = np.array([0.1, 0.25])
 #: ln Z of a normalised Gaussian, far from the walls, in a flat box of area 100.
@@ -38,19 +39,19 @@ class Gaussian:
         """Half of the mass lies behind the wall."""
         return LOG_EVIDENCE - (np.log(2.0) if self.wall else 0.0)
 
-    def prior_transform(self, u: Array) -> Array:
+    def prior_transform(self, u: FloatArray) -> FloatArray:
         return 10.0 * u - 5.0
 
-    def prior_slope(self, u: Array) -> Array:
+    def prior_slope(self, u: FloatArray) -> FloatArray:
         return np.full(u.shape, 10.0)
 
-    def log_prior(self, theta: Array) -> Array:
+    def log_prior(self, theta: FloatArray) -> FloatArray:
         return np.where(np.all(np.abs(theta) <= 5.0, axis=1), -np.log(100.0), -np.inf)
 
-    def log_likelihood(self, theta: Array) -> Array:
+    def log_likelihood(self, theta: FloatArray) -> FloatArray:
         return np.where(self.wall & (theta[:, 0] < MEAN[0]), -np.inf, _log_density(theta, NUMPY))
 
-    def value_and_grad(self, theta: Array) -> tuple[Array, Array]:
+    def value_and_grad(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         value = self.log_likelihood(theta)
         return value, np.where(np.isfinite(value)[:, None], (MEAN - theta) / WIDTH**2, np.nan)
 
@@ -69,23 +70,23 @@ class _NaNProbe(Probe):
     def requires(self) -> dict[str, object]:  # type: ignore[override]
         return {}
 
-    def log_likelihood(self, predictions: object, parameters: dict[str, Array], xp: Namespace) -> Array:  # type: ignore[override]
+    def log_likelihood(self, predictions: object, parameters: dict[str, FloatArray], xp: Namespace) -> FloatArray:  # type: ignore[override]
         theta = xp.stack([parameters[name] for name in Gaussian.names], axis=1)
         return xp.where(theta[:, 0] < MEAN[0], np.nan, _log_density(theta, xp))
 
 
-class _Failing(Layer):
+class _Failing(TargetWrapper):
     """A target that raises, as a model does whose probe divides by zero, after some calls."""
 
     def __init__(self, target: Target, calls: int) -> None:
         super().__init__(target)
         self.left = calls
 
-    def rows(self, theta: Array, *, gradient: bool) -> Array:
+    def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:
         self.left -= 1
         if self.left < 0:
             raise ProbeError("probe 'gaussian' failed: ZeroDivisionError: the kit's own")
-        return rows(self.target, theta, gradient=gradient)
+        return evaluate(self.target, theta, gradient=gradient)
 
 
 def with_nan() -> Model:
@@ -106,3 +107,38 @@ def training_set(n: int = 600) -> TrainingSet:
     values = {"line": theta[:, :1] + theta[:, 1:] * x, "number": theta[:, 0] * theta[:, 1] + 2.0}
     box = {"parameters": {name: {"low": -1.0, "high": 1.0} for name in "ab"}}
     return TrainingSet(("a", "b"), theta, observables, values, box)
+
+
+_ERRORS = 5.0
+
+
+def agrees(samples: Samples, problem: Gaussian) -> str:
+    """Compare samples with what is known of a Gaussian; returns the numbers."""
+    ensure(samples.names == problem.names, f"the columns are {samples.names}, not {problem.names}")
+    ensure(samples.converged, f"not converged: {samples.reason}")
+    ensure(abs(float(samples.weight.sum()) - 1.0) < 1e-9, "the weights do not sum to one")
+    ensure(samples.n_likelihood > 0, "it counted no likelihood evaluation")
+    expected = problem.log_likelihood(samples.theta)
+    ensure(np.allclose(samples.log_likelihood, expected, atol=1e-6), "log_likelihood is not that of theta")
+    ensure(bool(np.all(np.isfinite(samples.log_likelihood))), "a sample has no finite likelihood")
+    mean, width = (MEAN.copy(), WIDTH.copy())
+    if problem.wall:  # a half-normal
+        mean[0] += WIDTH[0] * np.sqrt(2 / np.pi)
+        width[0] *= np.sqrt(1 - 2 / np.pi)
+    error = width / np.sqrt(samples.ess)
+    pull = np.abs(samples.mean() - mean) / error
+    ensure(bool(np.all(pull < _ERRORS)), f"means {samples.mean()} instead of {mean} (+- {error})")
+    spread = np.abs(samples.std() - width) / error
+    ensure(bool(np.all(spread < _ERRORS)), f"widths {samples.std()} instead of {width} (+- {error})")
+    if samples.log_birth is not None:
+        born = bool(np.all(samples.log_birth < samples.log_likelihood))
+        ensure(born, "a point lies below the likelihood above which it was drawn (log_birth)")
+    detail = f"means within {pull.max():.1f} errors, {samples.ess:.0f} effective samples"
+    if samples.log_evidence is None:
+        return f"{detail}; no evidence"
+    ensure(bool(samples.log_evidence_err) and float(samples.log_evidence_err or 0.0) > 0, "ln Z has no error")
+    off = abs(samples.log_evidence - problem.log_evidence) / float(samples.log_evidence_err or 1.0)
+    ensure(
+        off < _ERRORS, f"ln Z = {samples.log_evidence:.3f} +- {samples.log_evidence_err}, not {problem.log_evidence}"
+    )
+    return f"{detail}; ln Z within {off:.1f} errors"

@@ -17,32 +17,29 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from astroemu.parallel import world
-from astroemu.pool import Pool
-from astroemu.record import Record
-from astroemu.registry import SAMPLERS
-from astroemu.sampler import Layer, Target, rows
-from astroemu.samples import Samples
+from astroemu.core.typing import FloatArray
+from astroemu.runtime.mpi import processes
+from astroemu.runtime.plugins import SAMPLERS
+from astroemu.sampling.mpi_target import MPITarget
+from astroemu.sampling.replay import LikelihoodReplay
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.target import Target, TargetWrapper, evaluate
+from astroemu.testing.findings import NonConformance, Skipped, ensure
 from astroemu.testing.problems import Gaussian
-from astroemu.testing.report import NonConformance, Skipped, ensure
 
-Array = NDArray[np.float64]
 _LIMIT_S = 120
 
 
-class _Slow(Layer):
+class _Slow(TargetWrapper):
     """A target with a pause in every call, so that a run can be killed half-way."""
 
     def __init__(self, target: Target, pause: float) -> None:
         super().__init__(target)
         self.pause = pause
 
-    def rows(self, theta: Array, *, gradient: bool) -> Array:
+    def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:
         time.sleep(self.pause)
-        return rows(self.target, theta, gradient=gradient)
+        return evaluate(self.target, theta, gradient=gradient)
 
 
 def killed(name: str) -> str:
@@ -94,7 +91,7 @@ def _finished(command: list[str]) -> None:
 
 
 def _compared(folder: str) -> str:
-    from astroemu.testing.sampler import agrees
+    from astroemu.testing.problems import agrees
 
     return agrees(Samples.load(Path(folder) / "samples.h5"), Gaussian())
 
@@ -102,13 +99,13 @@ def _compared(folder: str) -> str:
 def _main(name: str, folder: str, pause: str) -> None:
     own = Path(folder) / "sampler"
     own.mkdir(exist_ok=True)
-    pool = Pool(_Slow(Gaussian(), float(pause)), world())
-    if not world().first:
+    pool = MPITarget(_Slow(Gaussian(), float(pause)), processes())
+    if not processes().is_root:
         pool.serve()
         return
     with (
         pool.serving(),
-        Record(pool, Path(folder) / "likelihoods.record") as record,
+        LikelihoodReplay(pool, Path(folder) / "likelihoods.record") as record,
     ):
         samples = SAMPLERS.load(name)().run(record, seed=1, folder=own)
         samples.save(Path(folder) / "samples.h5")

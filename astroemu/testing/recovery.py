@@ -9,14 +9,13 @@ truth is uniform (Talts et al. 2018, arXiv:1804.06788).
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.probe import Probe
-from astroemu.provider import Prediction
-from astroemu.testing.report import Skipped, ensure
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction
+from astroemu.core.typing import FloatArray
+from astroemu.testing.findings import Skipped, ensure
 from astroemu.testing.synthetic import fiducial, likelihood, nuisance_at, spread
 
-Array = NDArray[np.float64]
 _TRUTHS = 200
 _NODES = 201
 _BATCH = 4_000_000
@@ -42,7 +41,7 @@ def recovers(probe: Probe) -> str:
 
 
 def _truth(
-    probe: Probe, centre: dict[str, Array], nuisance: dict[str, Array], reach: float, rng: np.random.Generator
+    probe: Probe, centre: dict[str, FloatArray], nuisance: dict[str, FloatArray], reach: float, rng: np.random.Generator
 ) -> float:
     """Draw a truth from the flat range times the likelihood's integral over the data that can be drawn."""
     levels = np.linspace(-reach, reach, _NODES)
@@ -54,7 +53,7 @@ def _truth(
     return float(np.interp(rng.random() * cumulative[-1], cumulative, levels))
 
 
-def _share_below(probe: Probe, centre: dict[str, Array], reach: float, rng: np.random.Generator) -> float:
+def _share_below(probe: Probe, centre: dict[str, FloatArray], reach: float, rng: np.random.Generator) -> float:
     nuisance = nuisance_at(probe, rng.random((1, len(probe.parameters))))
     truth = _truth(probe, centre, nuisance, reach, rng)
     at_truth = {key: Prediction(value[None] + truth) for key, value in centre.items()}

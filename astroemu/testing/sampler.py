@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from astroemu.errors import ProbeError
-from astroemu.sampler import Sampler, Target, Traits
-from astroemu.samples import Samples
+from astroemu.sampling.sampler import Sampler, SamplerTraits
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.target import Target
 from astroemu.testing import processes
-from astroemu.testing.problems import MEAN, WIDTH, Gaussian, that_fails, with_nan
-from astroemu.testing.report import Report, Skipped, ensure
+from astroemu.testing.findings import Report, Skipped, ensure
+from astroemu.testing.problems import MEAN, Gaussian, agrees, that_fails, with_nan
 
 Make = Callable[[], Sampler]
-_ERRORS = 5.0
 
 
 def check_sampler(make: Make, name: str = "", *, in_processes: bool = False) -> Report:
@@ -64,7 +64,7 @@ def _declarations(make: Make, name: str) -> str:
         free = option.kind in (option.VAR_KEYWORD, option.VAR_POSITIONAL)
         ensure(free or option.annotation is not option.empty, f"the option {option.name!r} has no annotation")
         ensure(free or option.default is not option.empty, f"the option {option.name!r} has no default")
-    ensure(isinstance(sampler.traits, Traits), "its traits are no astroemu.sampler.Traits")
+    ensure(isinstance(sampler.traits, SamplerTraits), "its traits are no astroemu.sampling.sampler.SamplerTraits")
     return str(sampler.traits)
 
 
@@ -80,38 +80,6 @@ def _known(make: Make, wall: bool, runs: dict[bool, Samples]) -> str:
     complete = samples.log_evidence is not None and samples.log_birth is not None
     ensure(complete or not sampler.traits.nested, "its traits say nested, but it gives no evidence or no log_birth")
     return agrees(samples, problem)
-
-
-def agrees(samples: Samples, problem: Gaussian) -> str:
-    """Compare samples with what is known of a Gaussian; returns the numbers."""
-    ensure(samples.names == problem.names, f"the columns are {samples.names}, not {problem.names}")
-    ensure(samples.converged, f"not converged: {samples.reason}")
-    ensure(abs(float(samples.weight.sum()) - 1.0) < 1e-9, "the weights do not sum to one")
-    ensure(samples.n_likelihood > 0, "it counted no likelihood evaluation")
-    expected = problem.log_likelihood(samples.theta)
-    ensure(np.allclose(samples.log_likelihood, expected, atol=1e-6), "log_likelihood is not that of theta")
-    ensure(bool(np.all(np.isfinite(samples.log_likelihood))), "a sample has no finite likelihood")
-    mean, width = (MEAN.copy(), WIDTH.copy())
-    if problem.wall:  # a half-normal
-        mean[0] += WIDTH[0] * np.sqrt(2 / np.pi)
-        width[0] *= np.sqrt(1 - 2 / np.pi)
-    error = width / np.sqrt(samples.ess)
-    pull = np.abs(samples.mean() - mean) / error
-    ensure(bool(np.all(pull < _ERRORS)), f"means {samples.mean()} instead of {mean} (+- {error})")
-    spread = np.abs(samples.std() - width) / error
-    ensure(bool(np.all(spread < _ERRORS)), f"widths {samples.std()} instead of {width} (+- {error})")
-    if samples.log_birth is not None:
-        born = bool(np.all(samples.log_birth < samples.log_likelihood))
-        ensure(born, "a point lies below the likelihood above which it was drawn (log_birth)")
-    detail = f"means within {pull.max():.1f} errors, {samples.ess:.0f} effective samples"
-    if samples.log_evidence is None:
-        return f"{detail}; no evidence"
-    ensure(bool(samples.log_evidence_err) and float(samples.log_evidence_err or 0.0) > 0, "ln Z has no error")
-    off = abs(samples.log_evidence - problem.log_evidence) / float(samples.log_evidence_err or 1.0)
-    ensure(
-        off < _ERRORS, f"ln Z = {samples.log_evidence:.3f} +- {samples.log_evidence_err}, not {problem.log_evidence}"
-    )
-    return f"{detail}; ln Z within {off:.1f} errors"
 
 
 def _repeatable(make: Make, runs: dict[bool, Samples]) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.files import strict_json
-from astroemu.simulator import Simulator
-from astroemu.testing.report import Report, Skipped, ensure
-from astroemu.units import parse_unit
-
-Array = NDArray[np.float64]
+from astroemu.core.typing import FloatArray
+from astroemu.core.units import parse_unit
+from astroemu.emulation.simulator import Simulator
+from astroemu.io.files import strict_json
+from astroemu.testing.findings import Report, Skipped, ensure
 
 
 def check_simulator(simulator: Simulator, name: str = "", points: int = 3) -> Report:
@@ -18,7 +16,7 @@ def check_simulator(simulator: Simulator, name: str = "", points: int = 3) -> Re
     report = Report(f"simulator {name or type(simulator).__name__!r}")
     if report.run("declarations", lambda: _declarations(simulator)):
         theta = _points(simulator, points)
-        found: dict[str, Array] = {}
+        found: dict[str, FloatArray] = {}
 
         def run() -> str:
             found.update(_simulated(simulator, theta))
@@ -49,12 +47,12 @@ def _declarations(simulator: Simulator) -> str:
     return f"version {simulator.version}, {len(names)} parameters"
 
 
-def _points(simulator: Simulator, n: int) -> Array:
+def _points(simulator: Simulator, n: int) -> FloatArray:
     u = np.random.default_rng(1).uniform(0.2, 0.8, (n, len(simulator.parameters)))
     return np.stack([p.prior.transform(u[:, j]) for j, p in enumerate(simulator.parameters)], axis=1)
 
 
-def _simulated(simulator: Simulator, theta: Array) -> dict[str, Array]:
+def _simulated(simulator: Simulator, theta: FloatArray) -> dict[str, FloatArray]:
     found = {name: np.asarray(values) for name, values in simulator.simulate(theta).items()}
     missing = set(simulator.provides) - set(found)
     ensure(not missing, f"it gave no {', '.join(sorted(missing))}")
@@ -65,7 +63,7 @@ def _simulated(simulator: Simulator, theta: Array) -> dict[str, Array]:
     return found
 
 
-def _again(simulator: Simulator, theta: Array, found: dict[str, Array]) -> str:
+def _again(simulator: Simulator, theta: FloatArray, found: dict[str, FloatArray]) -> str:
     given = theta.copy()
     again = _simulated(simulator, theta)
     ensure(np.array_equal(given, theta), "it changed what it was given")
@@ -75,7 +73,7 @@ def _again(simulator: Simulator, theta: Array, found: dict[str, Array]) -> str:
     return ""
 
 
-def _batch(simulator: Simulator, theta: Array, found: dict[str, Array]) -> str:
+def _batch(simulator: Simulator, theta: FloatArray, found: dict[str, FloatArray]) -> str:
     single = _simulated(simulator, theta[1:2])
     for name, values in found.items():
         close = np.allclose(single[name][0], values[1], rtol=2e-4, atol=1e-5, equal_nan=True)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.namespace import NUMPY, Namespace
-from astroemu.observable import Axis, Observable
-from astroemu.probe import Probe
-from astroemu.provider import Evaluate, Prediction, Provider
-from astroemu.requirement import Requirement
-from astroemu.testing.report import Skipped
+from astroemu.core.array_namespace import NUMPY, Namespace
+from astroemu.core.observable import Axis, Observable
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Evaluate, Prediction, Provider
+from astroemu.core.requirement import Requirement
+from astroemu.core.typing import FloatArray
+from astroemu.testing.findings import Skipped
 
-Array = NDArray[np.float64]
 #: Constants among which the fiducial values are looked for.
 _MAGNITUDES = 10.0 ** np.arange(-10, 10.1, 0.125)
 _CONSTANTS = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])
@@ -29,25 +29,28 @@ _MOST = 2_000_000
 
 
 def likelihood(
-    probe: Probe, values: Mapping[str, Array], nuisance: Mapping[str, Array], errors: Mapping[str, Array] | None = None
-) -> Array:
+    probe: Probe,
+    values: Mapping[str, FloatArray],
+    nuisance: Mapping[str, FloatArray],
+    errors: Mapping[str, FloatArray] | None = None,
+) -> FloatArray:
     """Log-likelihood ``(n,)`` of values ``(n, size)`` by requirement, called as the engine calls it."""
     predictions = {key: Prediction(value, (errors or {}).get(key)) for key, value in values.items()}
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         return np.asarray(probe.log_likelihood(predictions, nuisance, NUMPY), dtype=float)
 
 
-def nuisance_at(probe: Probe, u: Array) -> dict[str, Array]:
+def nuisance_at(probe: Probe, u: FloatArray) -> dict[str, FloatArray]:
     """The probe's nuisance parameters at points of the unit cube ``(n, parameters)``."""
     return {p.name: np.asarray(p.prior.transform(u[:, j])) for j, p in enumerate(probe.parameters)}
 
 
-def middle(probe: Probe, n: int) -> dict[str, Array]:
+def middle(probe: Probe, n: int) -> dict[str, FloatArray]:
     """The nuisance parameters ``n`` times at the medians of their priors."""
     return nuisance_at(probe, np.full((n, len(probe.parameters)), 0.5))
 
 
-def fiducial(probe: Probe) -> dict[str, Array]:
+def fiducial(probe: Probe) -> dict[str, FloatArray]:
     """The constants of highest likelihood: values ``(size,)`` by requirement."""
     found = {key: np.zeros(requirement.size) for key, requirement in probe.requires.items()}
     if found and not np.isfinite(_at_constants(probe, found)):
@@ -63,15 +66,15 @@ def fiducial(probe: Probe) -> dict[str, Array]:
     return found
 
 
-def _at_constant(probe: Probe, found: Mapping[str, Array], key: str, constant: float) -> float:
+def _at_constant(probe: Probe, found: Mapping[str, FloatArray], key: str, constant: float) -> float:
     return _at_constants(probe, {k: np.full_like(v, constant) if k == key else v for k, v in found.items()})
 
 
-def _at_constants(probe: Probe, values: Mapping[str, Array]) -> float:
+def _at_constants(probe: Probe, values: Mapping[str, FloatArray]) -> float:
     return float(likelihood(probe, {k: v[None] for k, v in values.items()}, middle(probe, 1))[0])
 
 
-def spread(probe: Probe, centre: Mapping[str, Array]) -> float:
+def spread(probe: Probe, centre: Mapping[str, FloatArray]) -> float:
     """The step, added to all values of every requirement, by which ln L falls by two or so."""
     here = likelihood(probe, {k: v[None] for k, v in centre.items()}, middle(probe, 1))[0]
     for step in _MAGNITUDES:
@@ -90,7 +93,7 @@ class Grid(Provider):
 
     parameters = ("level",)
 
-    def __init__(self, probe: Probe, centre: Mapping[str, Array]) -> None:
+    def __init__(self, probe: Probe, centre: Mapping[str, FloatArray]) -> None:
         self.values: dict[str, float] = {}
         self._provides: dict[str, Observable] = {}
         for key, requirement in probe.requires.items():
@@ -105,7 +108,7 @@ class Grid(Provider):
     def provides(self) -> Mapping[str, Observable]:
         return self._provides
 
-    def grid(self, name: str, level: Array) -> Array:
+    def grid(self, name: str, level: FloatArray) -> FloatArray:
         """Values ``(n, grid)`` of one observable."""
         return np.repeat(self.values[name] + level[:, None], self._provides[name].size, axis=1)
 

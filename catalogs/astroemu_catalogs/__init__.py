@@ -1,22 +1,22 @@
-"""The observational data sets that ship with astroemu.
+"""The observational data sets of astroemu.
 
-Each is one file under ``data/`` with units and descriptions inside, and one :class:`Catalog` here
-with its checksum, citation and licence. A package licence covers the package; the numbers remain
-those of the collaborations: cite the papers.
+Each data set is one file under ``data/``, with units and descriptions inside. A :class:`Catalog` in this module has its
+checksum, citation and licence. A package licence covers the package, but the numbers remain those of the
+collaborations. Cite the papers.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from astroemu.catalog import Catalog
-from astroemu.remote import RemoteCatalog, cache_folder
+from astroemu.core.catalog import Catalog
+from astroemu.core.remote_catalog import RemoteCatalog, cache_folder
 from astroemu_catalogs import plik_lite
 
 _DATA = Path(__file__).parent / "data"
 _PUBLISHED = "plain numbers of published papers; cite the papers"
 
-#: The papers of these data as BibTeX.
+#: BibTeX file with the papers of these data.
 REFERENCES = _DATA / "references.bib"
 
 HERA_H1C_IDR3 = Catalog(

@@ -1,4 +1,4 @@
-"""The Planck 2018 plik-lite files, from the form in which they are published to one HDF5 file."""
+"""Conversion of the published Planck 2018 plik-lite files to one HDF5 file."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _FIRST = 30  # multipole of the first weight
 
 
 def convert(folder: Path, path: Path) -> None:
-    """Write ``path`` from the files in ``folder``.
+    """Convert the files in ``folder`` to the HDF5 file ``path``.
 
     Raises
     ------
     DataError
-        If they are not of the form expected.
+        If the files do not have the expected sizes.
     """
     n = sum(_COUNTS.values())
     centre, band, sigma = np.loadtxt(folder / "cl_cmb_plik_v22.dat", unpack=True)
     with FortranFile(folder / "c_matrix_plik_v22.dat") as file:
         covariance = file.read_reals(dtype=float)
     first, last = (np.loadtxt(folder / name)[: _COUNTS["TT"]].astype(int) for name in ("blmin.dat", "blmax.dat"))
-    weight = np.loadtxt(folder / "bweight.dat")[: last[-1] + 1]  # the same again for TE and EE
+    weight = np.loadtxt(folder / "bweight.dat")[: last[-1] + 1]  # the weights of TE and EE are the same
     if band.shape != (n,) or covariance.shape != (n * n,) or len(weight) != last[-1] + 1:
-        raise DataError(f"{folder}: the plik-lite files are not of the expected sizes")
+        raise DataError(f"{folder}: the plik-lite files do not have the expected sizes; download them again")
     spectrum = np.repeat(list(_COUNTS), list(_COUNTS.values())).astype("S2")
     written: dict[str, tuple[NDArray[np.generic], str, str]] = {
         "bandpower": (band, "uK2", "(613,) binned C_ell in the order TT, TE, EE"),
         "sigma": (sigma, "uK2", "(613,) quoted errors"),
         "ell_eff": (centre, "", "(613,) effective multipole of each bin"),
         "spectrum": (spectrum, "", "(613,) spectrum of each bandpower"),
-        # One triangle of the matrix is filled in the file: the other one, by columns.
+        # The file has only the upper triangle, in column order. In row order this is the lower triangle.
         "covariance_lower": (
             covariance.reshape(n, n)[np.tril_indices(n)],
             "uK4",

@@ -1,14 +1,17 @@
-"""The emulator of the CMB against CAMB itself, where the fits need it.
+"""Compare the emulator of the CMB with CAMB at samples of the posterior.
 
     pip install -e '.[camb]'
     astroemu fit cmb --out runs/cmb
     astroemu fit cmb_planck --out runs/cmb_planck
     python docs/scripts/cmb_accuracy.py runs/cmb runs/cmb_planck
 
-Draws 200 posterior samples from the runs, runs CAMB at each (kept in ``cmb_accuracy.npz``: run again, it goes
-on where it stopped), and prints the change of each log-likelihood and of the spectra in units of the error of
-the Simons Observatory: f_sky 0.4, white noise of 6 uK arcmin in temperature, a beam of 1.4 arcmin. With
-``--data SET``, also the error against the number of simulations that the polynomial is fitted to.
+The script draws 200 posterior samples from the runs and runs CAMB at each of them. The results are kept in
+``cmb_accuracy.npz``, so that an interrupted script continues where it stopped.
+
+It prints the change of each log-likelihood. It also prints the change of the spectra in units of the error of the
+Simons Observatory. The assumed survey has f_sky 0.4, white noise of 6 uK arcmin in temperature and a beam of
+1.4 arcmin. With ``--data SET`` the script also prints the error against the number of simulations to which the
+polynomial is fitted.
 """
 
 from __future__ import annotations
@@ -21,12 +24,12 @@ from pathlib import Path
 import numpy as np
 
 import astroemu
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.provider import Prediction
+from astroemu.emulation.recipe import Recipe
+from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import DataError
-from astroemu.namespace import NUMPY
-from astroemu.provider import Prediction
-from astroemu.samples import Samples
-from astroemu.training_set import TrainingSet
-from astroemu.workshop import Workshop
+from astroemu.sampling.samples import Samples
 from astroemu_plugins.simulators.camb import Camb
 from astroemu_probes.act_dr6_lite import ActDr6Lite
 from astroemu_probes.cmb_forecast import CmbForecast
@@ -41,13 +44,13 @@ N_TEST = 64
 
 
 def simulated(point):
-    """CAMB at one point: the spectra at the nodes."""
+    """Return the spectra of CAMB at one point, at the nodes."""
     found = Camb().simulate(point[None])
     return np.stack([found[name][0] for name in SPECTRA])
 
 
 def direct(theta):
-    """CAMB at every point, kept in a file after each handful."""
+    """Return the spectra of CAMB at every point. A file keeps them after every ten points."""
     done = np.load(CACHE)["values"] if CACHE.is_file() and np.array_equal(np.load(CACHE)["theta"], theta) else None
     values = [] if done is None else list(done)
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
@@ -68,7 +71,7 @@ def probes():
 
 
 def log_likelihoods(probe, spectra, observables):
-    """``(n,)`` with unit calibration, of spectra at the nodes ``(n, 3, nodes)``."""
+    """Return log-likelihoods ``(n,)`` with unit calibration, from spectra at the nodes ``(n, 3, nodes)``."""
     given = {}
     for key, requirement in probe.requires.items():
         index = SPECTRA.index(requirement.observable)
@@ -77,7 +80,7 @@ def log_likelihoods(probe, spectra, observables):
 
 
 def survey_errors(ell):
-    """1-sigma error of D_ell of TT, TE, EE of each multipole ``(3, l)``, and the requirement's matrix."""
+    """Return the 1-sigma error of D_ell of TT, TE and EE at each multipole ``(3, l)``."""
     survey = CmbForecast(f_sky=0.4, noise=6.0, beam=1.4, l_min=int(ell[0]), l_max=int(ell[-1]))
     tt, te, ee = (survey.data[name] for name in ("TT", "TE", "EE"))
     modes = 0.4 * (2 * ell + 1)
@@ -109,14 +112,14 @@ def against_camb(folders):
     matrix = CmbForecast(l_min=30, l_max=1999).requires["TT"].matrix(emulator.provides["d_ell_tt"])
     for row, name in enumerate(("TT", "TE", "EE")):
         error = (emulated - true)[:, row] @ matrix.T / survey_errors(ell)[row]
-        # The line of a quantile over the points, at the multipole where it is highest.
+        # Quantiles over the points, at the multipole where each is highest.
         lines = [np.quantile(np.abs(error), q, axis=0).max() for q in (0.68, 0.95, 0.99)]
         print(f"| {name} | {' | '.join(f'{line:.3f}' for line in lines)} | {error.mean():+.4f} |")
 
 
 def learning_curve(path):
-    """Error on the last points of the set, in standard deviations of each data set, against the number fitted to."""
-    workshop, data = Workshop("train_cmb"), TrainingSet.load(path)
+    """Print the error on the last points, in standard deviations of each data set, against the number of points."""
+    workshop, data = Recipe("train_cmb"), TrainingSet.load(path)
     test = data.subset(np.arange(len(data) - N_TEST, len(data)))
     rest = data.subset(np.arange(len(data) - N_TEST), data.metadata)
     true = np.stack([test.values[name] for name in SPECTRA], axis=1).astype(float)

@@ -1,9 +1,9 @@
-"""Damage a copy of a training set in known places, and look at what `inspect` and `clean` say of it.
+"""Damage a copy of a training set in known places, then run `inspect` and `clean` on it.
 
     astroemu simulate train_park19 --out training/park19_set.h5
     python docs/scripts/damaged_copy.py training/park19_set.h5 train_park19
 
-The rows that are damaged, and how, are printed last.
+The script prints the damaged rows and the type of damage last.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from astroemu.cli import app
-from astroemu.training_set import TrainingSet
-from astroemu.workshop import Workshop
+from astroemu.emulation.recipe import Recipe
+from astroemu.emulation.training_set import TrainingSet
 
 CLEANING = """
 [cleaning]
@@ -28,7 +28,7 @@ outliers = { tau_e = 12.0, log10_uv_lf = 30.0 }
 
 
 def damaged(data: TrainingSet) -> tuple[TrainingSet, dict[int, str]]:
-    """Return a copy with nine rows that are wrong, and what was done to each."""
+    """Return a copy with nine damaged rows, and a description of the damage by row."""
     theta, values = data.theta.copy(), {name: value.copy() for name, value in data.values.items()}
     theta[5, 2] = np.nan
     theta[7] = theta[8] = theta[3]
@@ -61,7 +61,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         set_, recipe, clean = (Path(folder) / name for name in ("damaged.h5", "recipe.toml", "clean.h5"))
         copy.save(set_)
-        recipe.write_text(Workshop(arguments.recipe).path.read_text().split("[cleaning]")[0] + CLEANING)
+        recipe.write_text(Recipe(arguments.recipe).path.read_text().split("[cleaning]")[0] + CLEANING)
         app(["inspect", str(set_)], standalone_mode=False)
         app(["clean", str(recipe), "--data", str(set_), "--out", str(clean)], standalone_mode=False)
         print((clean.with_name("clean.dropped.csv")).read_text())

@@ -1,9 +1,9 @@
-"""Try faults on a real, short fit and print what each cost.
+"""Provoke faults during a short fit and print the consequences of each.
 
     python docs/scripts/faults.py
 
-Prints the table of docs/robustness.md and exits with 1 if anything was not as it should be. Needs Linux. Where it
-runs as root, the fit that lacks a permission runs without root's right to write anywhere.
+The script prints the table of docs/robustness.md. Its exit code is 1 if a result is not as expected. It needs Linux.
+If it runs as root, the fit that tests permissions runs without root's right to write anywhere.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ Row = tuple[str, str, str, bool]
 
 
 def start(*arguments: str, **how: object) -> subprocess.Popen[str]:
-    """Start the command line."""
+    """Start the command line with these arguments."""
     return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
         [*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **how
     )
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait; return the exit code and the last line of the errors."""
+    """Wait for the end; return the exit code and the last line of the error output."""
     _, errors = process.communicate(timeout=300)
     lines = [line for line in errors.strip().splitlines() if line.startswith("astroemu:")]
     return process.returncode, ("TRACEBACK " if "Traceback" in errors else "") + (lines[-1] if lines else "")
 
 
 def state(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in a folder."""
+    """Return the SHA-256 of every file in a folder."""
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
@@ -62,7 +62,7 @@ _INPUTS = ("configuration.toml", "resolved.json", "identity.json")
 
 
 def interrupted(number: signal.Signals, code: int) -> Callable[[Path], Row]:
-    """A signal during sampling: the exit code, and what a resumed run recalls."""
+    """Return a fault that sends a signal during sampling and checks the exit code and the recorded likelihoods."""
 
     def fault(folder: Path) -> Row:
         process = sampling(folder / "run")
@@ -80,7 +80,7 @@ def interrupted(number: signal.Signals, code: int) -> Callable[[Path], Row]:
 
 
 def two_runs(folder: Path) -> Row:
-    """A second run is started into the folder of one that is running."""
+    """Start a second run in the folder of a run in progress."""
     first = sampling(folder / "run")
     try:
         second = ended(start(*SHORT, "--out", str(folder / "run")))
@@ -99,7 +99,7 @@ def two_runs(folder: Path) -> Row:
 
 
 def disk_full(folder: Path) -> Row:
-    """No file may grow beyond a limit while the likelihoods are written."""
+    """Limit the size of files while the likelihoods are written."""
 
     def limited() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -119,13 +119,13 @@ def disk_full(folder: Path) -> Row:
 
 
 def _without_override() -> None:
-    """Take from root what lets it write anywhere (CAP_DAC_OVERRIDE, by PR_CAPBSET_DROP)."""
+    """Remove root's right to write anywhere (CAP_DAC_OVERRIDE, by PR_CAPBSET_DROP)."""
     if os.getuid() == 0:
         ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
 
 def not_permitted(folder: Path) -> Row:
-    """The run folder lies where the user may not write."""
+    """Start a run in a folder where the user may not write."""
     closed = folder / "closed"
     closed.mkdir()
     closed.chmod(0o555)
@@ -139,7 +139,7 @@ def not_permitted(folder: Path) -> Row:
 
 
 def finished(folder: Path) -> Row:
-    """A run into the folder of a finished one."""
+    """Start a run in the folder of a finished run."""
     first = ended(start(*SHORT, "--out", str(folder / "run")))
     before = state(folder / "run")
     code, message = ended(start(*SHORT, "--out", str(folder / "run")))

@@ -1,10 +1,11 @@
-"""How much more than its optical depth the spectra of the CMB know of a reionization history.
+"""Measure the information on a reionization history in the CMB spectra beyond its optical depth.
 
     pip install classy
     python docs/scripts/history_in_spectra.py
 
-CAMB takes hyperbolic tangents; here CLASS (reio_inter) takes histories of park19 as they are. Against a
-tangent of the same tau_e: the chi-square of EE at l <= 30 for cosmic variance alone, over the full sky.
+CAMB describes the history by a hyperbolic tangent. Here, CLASS (reio_inter) uses the histories of park19 directly. They
+are compared with a tangent of the same tau_e. The script prints the chi-square of EE at l <= 30 for cosmic variance
+alone, over the full sky.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ def ee(tau, **reionization):
 
 
 def inter(z, x_hi):
-    """CLASS's table: -2 is helium ionised twice, -1 once, both with hydrogen; recombination leaves 2e-4."""
+    """Return the table of CLASS for a history.
+
+    In this table, -1 means that helium is ionised once, and -2 that it is ionised twice, both with ionised hydrogen.
+    After recombination, an ionised fraction of 2e-4 remains.
+    """
     rows = [(0.0, -2.0), (3.0, -1.0)]
     for at, neutral in zip(z[::3], x_hi[::3], strict=True):
         rows.append((at, -1.0 if neutral < 1e-6 else 2e-4 + 1.08 * (1 - neutral)))

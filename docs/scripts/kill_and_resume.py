@@ -1,12 +1,12 @@
-"""Kill a real fit again and again, resume it, and compare it with one that nobody disturbed.
+"""Kill a fit repeatedly, resume it, and compare it with an undisturbed fit.
 
     python docs/scripts/kill_and_resume.py                                  # emcee, 30 times
     python docs/scripts/kill_and_resume.py --sampler ultranest
     python docs/scripts/kill_and_resume.py --ranks 2 --kills 10
-    python docs/scripts/kill_and_resume.py --sampler nuts --kills 5 --longest 45    # what compiles starts slowly
+    python docs/scripts/kill_and_resume.py --sampler nuts --kills 5 --longest 45    # compilation takes time
 
-Prints a row of the table in docs/samplers.md. The fit is the default one, shortened so that all of it takes some
-minutes; the moments are drawn from --seed.
+The script prints a row of the table in docs/samplers.md. It runs the default fit, shortened to some minutes in total.
+The times of the kills are drawn from --seed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astroemu.samples import Samples
+from astroemu.sampling.samples import Samples
 
 SHORT = {
     "emcee": ["samplers.emcee.max_steps=8000", "samplers.emcee.autocorrelation_times=1e6"],

@@ -1,8 +1,8 @@
-"""Kill `simulate` under MPI half-way, start it again, and see that no point is lost or doubled.
+"""Kill `simulate` under MPI half-way, start it again, and check that no point is lost or repeated.
 
     python docs/scripts/killed_simulation.py docs/examples/train_21cmfast.toml --out training/lightcones.h5
 
-Kill -9 reaches every process once half of the blocks are there. (That takes the processes of one machine.)
+The script sends SIGKILL to every process when half of the blocks exist. All processes must run on one machine.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astroemu.training_set import TrainingSet
-from astroemu.workshop import Workshop
+from astroemu.emulation.recipe import Recipe
+from astroemu.emulation.training_set import TrainingSet
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--ranks", type=int, default=2)
     given = parser.parse_args()
-    task = Workshop(given.recipe).simulation()
+    task = Recipe(given.recipe).simulation()
     blocks = math.ceil(task.n / task.build().batch)
     parts = given.out.with_name(given.out.name + ".parts")
     command = _command(given)

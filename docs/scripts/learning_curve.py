@@ -1,9 +1,10 @@
-"""Train a recipe on more and more of its points, and draw docs/images/learning_curve.png.
+"""Train a recipe on an increasing number of its points, and draw docs/images/learning_curve.png.
 
     astroemu simulate train_park19 --out training/park19_set.h5
     python docs/scripts/learning_curve.py train_park19 training/park19_set.h5
 
-The test points are the same for every training. Steeper than the dashed line of 1/sqrt(n): more simulations pay.
+The test points are the same for every training. More simulations are useful if a curve is steeper than the dashed
+line, which is 1/sqrt(n).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from astroemu.emulation.recipe import Recipe
+from astroemu.emulation.training_set import TrainingSet
 from astroemu.report.style import style
-from astroemu.training_set import TrainingSet
-from astroemu.workshop import Workshop
 
 IMAGE = Path(__file__).parents[1] / "images" / "learning_curve.png"
 STEPS = 4
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("recipe")
     parser.add_argument("data", type=Path)
     given = parser.parse_args()
-    data, workshop = TrainingSet.load(given.data), Workshop(given.recipe)
+    data, workshop = TrainingSet.load(given.data), Recipe(given.recipe)
     training = dict(workshop.recipe.training or {})
     most = len(data) - training["validation_points"] - training["test_points"]
     errors: dict[str, list[float]] = {}

@@ -1,14 +1,16 @@
-"""Write docs/accuracy.md from the JSON that commands wrote into docs/measured: python docs/scripts/measured.py
+"""Write docs/accuracy.md from the JSON files in docs/measured: python docs/scripts/measured.py
+
+These commands produced the files, on a quiet machine:
 
     astroemu validate acg --data SIMULATIONS --model reionization --out OUT    OUT/validation.json
-    astroemu bench --out docs/measured/bench.json                              on a quiet machine, as the rest
+    astroemu bench --out docs/measured/bench.json
     KERAS_BACKEND=jax astroemu bench --engine keras --out docs/measured/bench_jax.json
     astroemu bench cmb_act_planck --batch 1 --batch 1000 --batch 10000 --out docs/measured/bench_cmb.json
     python benchmarks/peers.py --out docs/measured/peers.json
     astroemu calibrate ... --out OUT                     OUT/calibration.json, as calibration.json
     astroemu calibrate ... --simulations SIMULATIONS     OUT/calibration.json, as calibration_21cmfast.json
 
-A file that is not there has no section. A test compares the page with what this writes.
+A missing file has no section. A test compares the page with the output of this script.
 """
 
 from __future__ import annotations
@@ -21,11 +23,11 @@ from typing import Any
 
 DOCS = Path(__file__).parents[1]
 _QUANTILES = ("median", "q68", "q95", "max")
-_HEAD = """# Accuracy, calibration, speed
+_HEAD = """# Accuracy, calibration and speed: measured values
 
-The numbers of this page are written by `docs/scripts/measured.py` from JSON that commands wrote
-(`docs/measured/`); nothing in it is typed. What they mean, and how blind the comparison was, is in
-[emulators.md](emulators.md#how-accurate-it-is).
+The script `docs/scripts/measured.py` writes this page from the JSON output of commands (`docs/measured/`).
+No number is typed by hand. The meaning of the values is explained in
+[emulators.md](emulators.md#how-accurate-it-is). That page also states to what extent the comparison was blind.
 """
 
 
@@ -50,14 +52,18 @@ def _calibration(title: str, found: Mapping[str, Any]) -> str:
     }
     rows["mean of the parameters"] = ["", "", *(f"{found['coverage'][k]:.1%}" for k in levels)]
     rows["densest region of the posterior"] = ["", "", *(f"{found['joint'][k]['found']:.1%}" for k in levels)]
-    verdict = "passed" if found["passed"] else "not passed"
+    verdict, reason = "passed" if found["passed"] else "not passed", ""
     if found.get("truths_from_prior", 1.0) <= 0.01:
         share = found["weighted_joint"]["0.95"]
-        verdict += f", by the {share['found']:.1%} of the truths, weighted, in the densest 95 % of the posteriors"
+        reason = (
+            "The verdict is based on the densest 95 % of the posteriors. "
+            f"This region contains {share['found']:.1%} of the truths, weighted.\n"
+        )
     return f"""## {title}
 
 {found["fits"]} fits, {found["unconverged"]} of them unconverged; verdict: {verdict} ([calibration.md](calibration.md)).
-Share of the fits whose truth lies in the central interval of a level:
+{reason}
+The table gives the share of the fits whose truth lies in the central interval of each level:
 
 {_table(("", "p", "corrected", *(f"{float(k):.0%}" for k in levels)), rows)}
 """
@@ -73,28 +79,30 @@ def _validation(found: Mapping[str, Any]) -> str:
     heads = ("median", "68 %", "95 %", "largest")
     return f"""## The emulator `acg` against {found["points"]} simulations of 21cmFAST
 
-Absolute errors are in the observable's own unit, see [emulators.md](emulators.md). Fractional ones are
-without meaning where an observable goes through zero.
+Absolute errors are in the unit of the observable ([emulators.md](emulators.md)). Fractional errors have no
+meaning where an observable passes through zero.
 
 {_table(("error", *heads), rows)}
 
 ![Quantiles of the error along the first axis](images/acg_errors.png)
 
-### Calibration: the share of values within the stated error
+### Calibration of the stated error
 
-A normal distribution has 68.3 %, 95.4 % and 99.7 %.
+The table gives the share of values within 1, 2 and 3 stated errors. A normal distribution has 68.3 %, 95.4 %
+and 99.7 %.
 
 {_table(("", "within 1", "within 2", "within 3"), shares)}
 
 ![Share of errors within a multiple of the stated one](images/acg_calibration.png)
 
-### What it means for the likelihood
+### Effect on the likelihood
 
-|delta ln L| between the emulator's prediction and the simulation, by probe of the default fit:
+The table gives |delta ln L| between the emulator's prediction and the simulation, for each probe of the default fit:
 
 {_table(("probe", *heads), lost)}
 
-The difference of the two in units of the data's errors (for limits: of the limit):
+The next table gives the difference of the two predictions in units of the data's errors. For limits, the unit is
+the limit:
 
 {_table(("probe", *heads), sigma)}
 """
@@ -110,9 +118,12 @@ def _bench(title: str, found: Mapping[str, Any]) -> str:
         ]
         for row in found["timings"]
     }
-    head = ("engine, points at once", "microseconds a point", "points a second", "of sgemm", "of both peaks")
-    peaks = f"sgemm {found['sgemm'] / 1e9:.0f} GFLOP/s, dgemm {found['dgemm'] / 1e9:.0f}"
-    where = f"Two cores, no GPU; in the same run, {peaks} ([speed.md](speed.md#measure-it))."
+    head = ("engine, batch size", "microseconds per point", "points per second", "of sgemm peak", "of both peaks")
+    peaks = f"{found['sgemm'] / 1e9:.0f} GFLOP/s (sgemm) and {found['dgemm'] / 1e9:.0f} GFLOP/s (dgemm)"
+    where = (
+        "Measured on two cores without a GPU. In the same run, matrix products reached\n"
+        f"{peaks}. The columns are explained in [speed.md](speed.md#measuring-the-speed)."
+    )
     return f"## {title}\n\n{where}\n\n{_table(head, rows)}\n"
 
 
@@ -122,8 +133,9 @@ def _peers(found: Mapping[str, Any]) -> str:
         for work, times in found["peers"].items()
         for name, time in times.items()
     }
-    head = ("work, points at once: by", "microseconds a point", "over the first")
-    return f"## Beside what one would run instead\n\n{_table(head, rows)}\n"
+    head = ("calculation, batch size: program", "microseconds per point", "relative to first row")
+    text = "The last column is the time relative to the first program of the same calculation and batch size."
+    return f"## Comparison with 21cmEMU, 21CMMC and CosmoPower\n\n{text}\n\n{_table(head, rows)}\n"
 
 
 def _table(head: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
@@ -131,14 +143,14 @@ def _table(head: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
     return "\n".join([*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())])
 
 
-#: Files of the folder, and what makes their sections.
+#: Files of the folder, and the functions that write their sections.
 _SECTIONS: dict[str, Callable[[Any], str]] = {
     "acg_against_21cmfast": _validation,
-    "calibration": partial(_calibration, "Calibration of the default fit, on mock data drawn with the emulator"),
-    "calibration_21cmfast": partial(_calibration, "The default fit, on mock data drawn with simulations of 21cmFAST"),
-    "bench": partial(_bench, "The default joint likelihood"),
-    "bench_jax": partial(_bench, "The same, compiled by JAX"),
-    "bench_cmb": partial(_bench, "plik-lite, ACT DR6 and the low multipoles"),
+    "calibration": partial(_calibration, "Calibration of the default fit on mock data from the emulator"),
+    "calibration_21cmfast": partial(_calibration, "Calibration of the default fit on mock data from 21cmFAST"),
+    "bench": partial(_bench, "Speed of the default joint likelihood"),
+    "bench_jax": partial(_bench, "Speed of the default joint likelihood, compiled by JAX"),
+    "bench_cmb": partial(_bench, "Speed of plik-lite, ACT DR6 and the low multipoles"),
     "peers": _peers,
 }
 

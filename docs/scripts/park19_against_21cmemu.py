@@ -3,8 +3,8 @@
     pip install -e '.[21cmemu]'
     python docs/scripts/park19_against_21cmemu.py
 
-Points: a Sobol design over the box in which luminosity functions are near those observed. The first
-table is over all of it, the second over the points that end reionization by z = 5.9.
+The points are a Sobol design over a box in which luminosity functions are similar to those observed. The first table
+uses all points. The second uses the points at which reionization ends by z = 5.9.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from astroemu.design import design
-from astroemu.distribution import Uniform
-from astroemu.parameter import Parameter
-from astroemu.prior import Prior
+from astroemu.core.distributions import Uniform
+from astroemu.core.parameter import Parameter
+from astroemu.core.prior import Prior
+from astroemu.emulation.design import design
 from astroemu.report.style import ACCENT, COLOUR, style
 from astroemu_plugins.simulators.emu21cm import Emu21cm
 from astroemu_plugins.simulators.park19 import Park19
@@ -47,7 +47,7 @@ def timed(simulator, theta):
 
 
 def on_grid(observable, values, other):
-    """Values (n, ...) of one observable at the grid of another, linear in each axis."""
+    """Return values (n, ...) of one observable on the grid of another, by linear interpolation along each axis."""
     for number, (axis, wanted) in enumerate(zip(observable.axes, other.axes, strict=True), start=1):
         values = np.apply_along_axis(lambda y, a=axis, w=wanted: np.interp(w.values, a.values, y), number, values)
     return values
@@ -70,7 +70,7 @@ def main() -> None:
     x = on_grid(ours.provides["x_hi"], a["x_hi"], teacher.provides["x_hi"])
     lf = on_grid(ours.provides["log10_uv_lf"], a["log10_uv_lf"], teacher.provides["log10_uv_lf"])
     seen = b["log10_uv_lf"] > -5
-    for p in ours.parameters:  # at a cosmology that does not vary, as here, its halos are computed once
+    for p in ours.parameters:  # with a fixed cosmology, as above, park19 computes its halos only once
         columns[p.name] = np.linspace(*p.prior.support, N) if p.name in ("sigma_8", "h") else columns[p.name]
     _, varied = timed(ours, np.stack([columns[p.name] for p in ours.parameters], axis=1))
     print(f"CPU time a point: park19 at varied cosmology {1e6 * varied:.0f} us")

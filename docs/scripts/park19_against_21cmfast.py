@@ -1,9 +1,9 @@
-"""Luminosity functions of park19 against those of 21cmFAST itself, at several cosmologies.
+"""Compare the luminosity functions of park19 with those of 21cmFAST itself, for several cosmologies.
 
     pip install -e '.[21cmfast]'
     python -W ignore docs/scripts/park19_against_21cmfast.py
 
-21cmFAST computes them without a box (``compute_luminosity_function``). Both use the transfer function of
+21cmFAST computes them without a simulation box (``compute_luminosity_function``). Both use the transfer function of
 Eisenstein & Hu.
 """
 
@@ -18,7 +18,7 @@ GALAXIES = {
     "log10_f_star10": -1.25, "alpha_star": 0.5, "log10_f_esc10": -1.0, "alpha_esc": -0.3, "log10_m_turn": 8.7,
     "t_star": 0.5, "clumping": 3.8,
 }  # fmt: skip
-#: h, Omega_m, Omega_b, sigma_8, n_s.
+#: Values of h, Omega_m, Omega_b, sigma_8 and n_s by cosmology.
 COSMOLOGIES = {
     "Planck 2018": (0.6766, 0.3111, 0.0490, 0.8102, 0.9665),
     "WMAP 9": (0.6932, 0.2865, 0.0463, 0.8200, 0.9608),

@@ -1,4 +1,4 @@
-"""Samplers on three problems of known evidence and moments, over ten seeds.
+"""Test samplers on three problems of known evidence and moments, with ten seeds each.
 
     python docs/scripts/samplers.py emcee ultranest
     python docs/scripts/samplers.py nautilus --seeds 3
@@ -6,11 +6,12 @@
     python docs/scripts/samplers.py nuts --problems gaussian shell
 
 * ``gaussian``: nine dimensions, correlations of 0.5, widths from 0.1 to 0.5, in a flat box of side 10.
-* ``eggbox``: ln L = (2 + cos(x / 2) cos(y / 2))^5 in a square of side 10 pi: 18 modes.
+* ``eggbox``: ln L = (2 + cos(x / 2) cos(y / 2))^5 in a square of side 10 pi, with 18 modes.
 * ``shell``: two thin rings (radius 2, width 0.1) in a square of side 12.
 
-Truths are analytic, or sums over a fine grid. Prints a line of a Markdown table a sampler and problem: the largest
-deviation over the seeds, of ln Z in stated errors, of means and widths in sigma / sqrt(effective samples).
+The true values are analytic, or sums over a fine grid. The script prints one line of a Markdown table per sampler and
+problem. It gives the largest deviations over the seeds: of ln Z in stated errors, and of means and widths in
+sigma / sqrt(effective samples).
 """
 
 from __future__ import annotations
@@ -21,13 +22,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.options import build
-from astroemu.registry import SAMPLERS
-from astroemu.sampler import Sampler
+from astroemu.core.typing import FloatArray
+from astroemu.runtime.options import build
+from astroemu.runtime.plugins import SAMPLERS
+from astroemu.sampling.sampler import Sampler
 
-Array = NDArray[np.float64]
 HEAD = """\
 | sampler | problem | seeds converged | ln Z: true | mean found - true | rms, largest in its errors | mean | width |
 |---|---|---|---|---|---|---|---|"""
@@ -35,40 +35,40 @@ HEAD = """\
 
 @dataclass
 class Problem:
-    """A log-likelihood in a flat box, with what is known of it."""
+    """A log-likelihood in a flat box, with its true evidence, mean and width."""
 
     dimensions: int
     low: float
     high: float
-    log_l: Callable[[Array], Array]
-    slope: Callable[[Array], Array]
+    log_l: Callable[[FloatArray], FloatArray]
+    slope: Callable[[FloatArray], FloatArray]
     log_z: float = field(init=False)
-    mean: Array = field(init=False)
-    width: Array = field(init=False)
+    mean: FloatArray = field(init=False)
+    width: FloatArray = field(init=False)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(f"x{i}" for i in range(self.dimensions))
 
-    def prior_transform(self, u: Array) -> Array:
+    def prior_transform(self, u: FloatArray) -> FloatArray:
         return self.low + (self.high - self.low) * u
 
-    def prior_slope(self, u: Array) -> Array:
+    def prior_slope(self, u: FloatArray) -> FloatArray:
         return np.full(u.shape, self.high - self.low)
 
-    def log_prior(self, theta: Array) -> Array:
+    def log_prior(self, theta: FloatArray) -> FloatArray:
         inside = np.all((theta >= self.low) & (theta <= self.high), axis=1)
         return np.where(inside, -self.dimensions * np.log(self.high - self.low), -np.inf)
 
-    def log_likelihood(self, theta: Array) -> Array:
+    def log_likelihood(self, theta: FloatArray) -> FloatArray:
         return self.log_l(theta)
 
-    def value_and_grad(self, theta: Array) -> tuple[Array, Array]:
+    def value_and_grad(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         return self.log_l(theta), self.slope(theta)
 
 
 def gaussian(dimensions: int = 9) -> Problem:
-    """A normalised Gaussian, far from the walls."""
+    """Return a normalised Gaussian, far from the edges of the box."""
     width = np.linspace(0.1, 0.5, dimensions)
     covariance = np.outer(width, width) * (0.5 + 0.5 * np.eye(dimensions))
     inverse, norm = np.linalg.inv(covariance), 0.5 * np.linalg.slogdet(2 * np.pi * covariance)[1]
@@ -81,7 +81,7 @@ def gaussian(dimensions: int = 9) -> Problem:
 
 
 def on_a_grid(problem: Problem, n: int = 4000) -> Problem:
-    """Sum a problem of two dimensions over the mid-points of a grid."""
+    """Set the true values of a two-dimensional problem from sums over the mid-points of a grid."""
     x = problem.low + (problem.high - problem.low) * (np.arange(n) + 0.5) / n
     log_l = np.array([problem.log_l(np.stack([np.full(n, row), x], axis=1)) for row in x])
     weight = np.exp(log_l - log_l.max())
@@ -93,9 +93,9 @@ def on_a_grid(problem: Problem, n: int = 4000) -> Problem:
 
 
 def eggbox() -> Problem:
-    """Feroz, Hobson & Bridges 2009, arXiv:0809.3437, section 6.1."""
+    """Return the eggbox of Feroz, Hobson & Bridges 2009, arXiv:0809.3437, section 6.1."""
 
-    def slope(x: Array) -> Array:
+    def slope(x: FloatArray) -> FloatArray:
         cosine, sine = np.cos(x / 2), np.sin(x / 2)
         return -2.5 * (2 + cosine.prod(axis=1, keepdims=True)) ** 4 * sine * cosine[:, ::-1]
 
@@ -103,19 +103,19 @@ def eggbox() -> Problem:
 
 
 def shell() -> Problem:
-    """Feroz, Hobson & Bridges 2009, arXiv:0809.3437, section 6.2."""
+    """Return the two shells of Feroz, Hobson & Bridges 2009, arXiv:0809.3437, section 6.2."""
 
     centres = np.array([[-3.5, 0.0], [3.5, 0.0]])
 
-    def rings(x: Array) -> tuple[Array, Array, Array]:
+    def rings(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         away = x[:, None] - centres
         distance = np.linalg.norm(away, axis=2)
         return away, distance, -0.5 * ((distance - 2.0) / 0.1) ** 2 - 0.5 * np.log(2 * np.pi * 0.1**2)
 
-    def log_l(x: Array) -> Array:
+    def log_l(x: FloatArray) -> FloatArray:
         return np.asarray(np.logaddexp.reduce(rings(x)[2], axis=1))
 
-    def slope(x: Array) -> Array:
+    def slope(x: FloatArray) -> FloatArray:
         away, distance, parts = rings(x)
         share = np.exp(parts - np.logaddexp.reduce(parts, axis=1)[:, None])
         return np.einsum("nc,ncd->nd", share * (2.0 - distance) / (0.1**2 * distance), away)
@@ -127,7 +127,7 @@ PROBLEMS = {"gaussian": gaussian, "eggbox": eggbox, "shell": shell}
 
 
 def line(name: str, options: dict[str, Any], which: str, seeds: int) -> str:
-    """Run one sampler on one problem with every seed."""
+    """Run one sampler on one problem with every seed; return its line of the table."""
     problem = PROBLEMS[which]()
     converged, pulls, offsets, means, widths = 0, [], [], [], []
     for seed in range(1, seeds + 1):

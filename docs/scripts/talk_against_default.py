@@ -3,8 +3,8 @@
     pip install -e '.[21cmemu]'
     python docs/scripts/talk_against_default.py
 
-The data: 32,768 points of 21cmEMU around the galaxies that are observed. The preset `talk` runs as long as
-it likes; `default` gets as many epochs as fit into that time.
+The data are 32,768 points of 21cmEMU around the observed galaxies. The preset `talk` trains until it stops by itself.
+The preset `default` gets as many epochs as fit into that time.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from astroemu.emulation.recipe import Recipe
+from astroemu.emulation.training_set import TrainingSet
 from astroemu.report.style import ACCENT, COLOUR, style
-from astroemu.training_set import TrainingSet
-from astroemu.workshop import Workshop
 from astroemu_plugins.emulators.neural import NeuralEmulator
 
 RECIPE = """
@@ -65,13 +65,13 @@ def main() -> None:
         path.parent.mkdir(exist_ok=True)
         recipe = path.with_suffix(".toml")
         recipe.write_text(RECIPE)
-        Workshop(recipe).simulate(path, workers=2)
+        Recipe(recipe).simulate(path, workers=2)
     data = TrainingSet.load(path)
     print(f"{'':<14}{'preset':<10}{'epochs':>8}{'minutes':>9}{'median':>11}{'68 %':>11}{'95 %':>11}   absolute error")
     curves = {}
     for name in TRANSFORMS:
         talk, seconds = trained(data, name, preset="talk")
-        # An epoch's cost, from a short run less its compilation.
+        # The time of an epoch, from a short run without its compilation.
         probe, _ = trained(data, name, epochs=4)
         stamps = np.array(probe.provenance["history"]["it"]["seconds"])
         epochs = max(int(seconds / np.median(np.diff(stamps))), 1)

@@ -16,9 +16,8 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from astroemu.core.typing import FloatArray
 
 #: Radii of the top-hat filter [Mpc]: 10^5.7 to 10^17.4 solar masses at Omega_m h^2 = 0.14.
 LN_RADIUS = np.linspace(np.log(0.0145), np.log(115.0), 256)
@@ -65,31 +64,31 @@ class Cosmology:
         CMB temperature [K].
     """
 
-    h: Array
-    omega_m: Array
-    omega_b: Array
-    sigma_8: Array
-    n_s: Array
+    h: FloatArray
+    omega_m: FloatArray
+    omega_b: FloatArray
+    sigma_8: FloatArray
+    n_s: FloatArray
     y_he: float = 0.245
     t_cmb: float = 2.7255
 
     @cached_property
-    def omega_r(self) -> Array:
+    def omega_r(self) -> FloatArray:
         """Photons and three massless neutrinos over the critical density ``(n,)``."""
         return np.asarray(radiation_density(self.h, self.t_cmb))
 
     @cached_property
-    def omega_l(self) -> Array:
+    def omega_l(self) -> FloatArray:
         """Cosmological constant ``(n,)``."""
         return 1.0 - self.omega_m - self.omega_r
 
-    def hubble(self, z: Array) -> Array:
+    def hubble(self, z: FloatArray) -> FloatArray:
         """Expansion rate [1/s] at redshifts ``(m,)``: ``(n, m)``."""
         a = 1.0 + np.asarray(z)
         e2 = self.omega_m[:, None] * a**3 + self.omega_r[:, None] * a**4 + self.omega_l[:, None]
         return self.h[:, None] * H100 * np.sqrt(e2)
 
-    def growth(self, z: Array) -> Array:
+    def growth(self, z: FloatArray) -> FloatArray:
         """Linear growth factor, one today: ``(n, m)``."""
         a = 1.0 + np.asarray(z)
         matter = self.omega_m[:, None] * a**3
@@ -97,12 +96,12 @@ class Cosmology:
         return _carroll(at_z) / (_carroll(self.omega_m[:, None]) * a)
 
     @cached_property
-    def matter_density(self) -> Array:
+    def matter_density(self) -> FloatArray:
         """Comoving matter density [Msun/Mpc^3]: ``(n,)``."""
         return np.asarray(self.omega_m * _critical(self.h) * MPC_CM**3 / M_SUN_G)
 
     @cached_property
-    def hydrogen_density(self) -> Array:
+    def hydrogen_density(self) -> FloatArray:
         """Comoving number density of hydrogen nuclei [1/cm^3]: ``(n,)``."""
         return np.asarray(hydrogen_density(self.h, self.omega_b, self.y_he))
 
@@ -112,12 +111,12 @@ class Cosmology:
         return self.y_he / (4.0 * (1.0 - self.y_he))
 
     @cached_property
-    def ln_mass(self) -> Array:
+    def ln_mass(self) -> FloatArray:
         """Natural logarithm of the mass [Msun] in each filter of :data:`LN_RADIUS`: ``(n, R)``."""
         return np.log(4.0 / 3.0 * np.pi * self.matter_density)[:, None] + 3.0 * LN_RADIUS
 
     @cached_property
-    def sigma(self) -> tuple[Array, Array]:
+    def sigma(self) -> tuple[FloatArray, FloatArray]:
         """Rms of the linear matter field today in each filter, and |d ln sigma / d ln M|: ``(n, R)``."""
         power = _K ** (3.0 + self.n_s[:, None]) * self._transfer() ** 2  # times dk/k
         at_8 = np.sum(power * _top_hat(_K * (8.0 / self.h[:, None])) ** 2, axis=1)
@@ -126,7 +125,7 @@ class Cosmology:
         variance = power @ square
         return np.sqrt(variance), -(power @ slope) / (6.0 * variance)
 
-    def _transfer(self) -> Array:
+    def _transfer(self) -> FloatArray:
         """Matter transfer function without wiggles ``(n, k)``; no massive neutrinos."""
         om, ob = (self.omega_m * self.h**2)[:, None], (self.omega_b * self.h**2)[:, None]
         theta, f_b = self.t_cmb / 2.7, ob / om
@@ -148,18 +147,18 @@ class Cosmology:
         return np.asarray(log / (log + q**2 * (14.4 + 325.0 / (1.0 + 60.5 * q**1.11))))
 
 
-def _carroll(omega: Array) -> Array:
+def _carroll(omega: FloatArray) -> FloatArray:
     return np.asarray(2.5 * omega / (1.0 / 70.0 + omega * (209.0 - omega) / 140.0 + omega ** (4.0 / 7.0)))
 
 
-def _top_hat(x: Array) -> Array:
+def _top_hat(x: FloatArray) -> FloatArray:
     small = x < 1e-2
     safe = np.where(small, 1.0, x)
     return np.where(small, 1.0 - x * x / 10.0, 3.0 * (np.sin(safe) - safe * np.cos(safe)) / safe**3)
 
 
 @lru_cache(maxsize=1)
-def _filters() -> tuple[Array, Array]:
+def _filters() -> tuple[FloatArray, FloatArray]:
     """W^2 and d W^2 / d ln R, times the step of ln k: ``(k, R)`` each."""
     x = _K[:, None] * np.exp(LN_RADIUS)
     w = _top_hat(x)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.namespace import Namespace
+from astroemu.core.array_namespace import Namespace
 from astroemu_plugins.cosmology import C_CM, H100, SIGMA_T, hydrogen_density, radiation_density
 
 _HELIUM_TWICE = 3.0  # redshift below which helium has lost both electrons

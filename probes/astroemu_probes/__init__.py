@@ -1,1 +1,1 @@
-"""The probes that ship with astroemu, one file each."""
+"""The built-in probes of astroemu, one module per probe."""

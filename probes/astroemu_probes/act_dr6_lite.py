@@ -1,8 +1,10 @@
 """ACT DR6: TT, TE and EE with foregrounds marginalised (Louis et al. 2025, arXiv:2503.14452).
 
-The model is divided by ``a_act^2``, TE further by ``p_act`` and EE by ``p_act^2``. With Planck, use
-:class:`astroemu_probes.planck_plik_lite.PlanckPlikLite` with ``l_max = {TT = 1000, TE = 600, EE = 600}``, as
-in that paper (section 6: "P-ACT"): the same modes would count twice otherwise.
+The model is divided by ``a_act^2``. TE is also divided by ``p_act``, and EE by ``p_act^2``.
+
+For a fit with Planck, use :class:`astroemu_probes.planck_plik_lite.PlanckPlikLite` with
+``l_max = {TT = 1000, TE = 600, EE = 600}``, as in that paper (section 6: "P-ACT"). Otherwise the same modes
+count twice.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from astroemu.catalog import load_catalog
-from astroemu.distribution import Normal, Uniform
-from astroemu.files import FileName
-from astroemu.parameter import Parameter
+from astroemu.core.catalog import load_catalog
+from astroemu.core.distributions import Normal, Uniform
+from astroemu.core.parameter import Parameter
+from astroemu.io.paths import FileName
 from astroemu_probes.cmb_bandpowers import SPECTRA, Bandpowers, read_windows
 
 
@@ -23,11 +25,11 @@ class ActDr6Lite(Bandpowers):
     Parameters
     ----------
     catalog : str
-        Name of an installed catalog, or an HDF5 file of its form.
+        Name of an installed catalog, or an HDF5 file with the same layout.
     spectra : tuple of str
-        Any of TT, TE, EE.
+        Spectra to use, from TT, TE and EE.
     l_min, l_max : mapping of str to number
-        By spectrum, the range of effective multipoles to use; all by default.
+        Range of effective multipoles to use, by spectrum; by default all.
     """
 
     parameters = (

@@ -1,11 +1,11 @@
-"""Bandpowers of CMB temperature and polarisation: what the likelihoods of several experiments share.
+"""Bandpowers of CMB temperature and polarisation: the common part of several likelihoods.
 
     ln L = -r^T C^-1 r / 2,      r = f_s W_s D_s - d
 
-with the bandpowers ``d`` and their covariance ``C``, foregrounds marginalised ("lite" likelihoods:
-Dunkley et al. 2013, arXiv:1301.0776), the spectra ``D_l = l (l + 1) C_l / 2 pi`` of TT, TE and EE, the
-windows ``W`` and a calibration factor ``f`` of each spectrum. An experiment is a subclass that reads its
-files and says what its calibration is.
+The data are the bandpowers ``d`` with covariance ``C``, with foregrounds marginalised ("lite" likelihoods: Dunkley et
+al. 2013, arXiv:1301.0776). ``D_l = l (l + 1) C_l / 2 pi`` are the spectra of TT, TE and EE, ``W`` the windows, and
+``f`` a calibration factor per spectrum. Each experiment is a subclass that reads its files and defines its
+calibration.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.catalog import Catalog, load_catalog, write_datasets
+from astroemu.core.array_namespace import NUMPY, Namespace
+from astroemu.core.catalog import Catalog, load_catalog, write_datasets
+from astroemu.core.panel import MEASUREMENT, Panel
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction
+from astroemu.core.requirement import Requirement
+from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, DataError, listing
-from astroemu.namespace import NUMPY, Namespace
-from astroemu.panel import MEASUREMENT, Panel
-from astroemu.probe import Probe
-from astroemu.provider import Prediction
-from astroemu.requirement import Requirement
 
-Array = NDArray[np.float64]
 SPECTRA = ("TT", "TE", "EE")
 UNIT = "uK^2"
-#: Share of its weight that a cut window may lose beyond the multipoles that the others need.
+#: Largest fraction of its weight that a window may lose at high multipoles, if bandpowers are cut.
 _LEAKAGE = 1e-5
 
 
@@ -48,21 +48,21 @@ class Band:
         ``data`` is ``window @ D_ell``.
     """
 
-    data: Array
-    ell_eff: Array
-    ell: Array
-    window: Array
+    data: FloatArray
+    ell_eff: FloatArray
+    ell: FloatArray
+    window: FloatArray
 
     @property
-    def scale(self) -> Array:
-        """Bandpower of a spectrum with D_ell = 1: one, or what turns it into C_ell."""
+    def scale(self) -> FloatArray:
+        """Bandpower of a spectrum with D_ell = 1. It is one, or the factor from D_ell to C_ell."""
         return np.asarray(self.window.sum(axis=1))
 
     def keep(self, rows: NDArray[np.bool_]) -> Band:
-        """Keep some bandpowers, and of the multipoles those that they need."""
+        """Return some bandpowers, with the multipoles that they need."""
         window = np.abs(self.window[rows])
         beyond = np.cumsum((window / window.sum(axis=1, keepdims=True))[:, ::-1], axis=1)[:, ::-1].max(axis=0)
-        # Tails are dropped with the bandpowers that are cut; of a whole spectrum, zeros only.
+        # If bandpowers are cut, the tails of windows are dropped. Otherwise only zeros are dropped.
         reach = 1 + np.flatnonzero(beyond > (0.0 if rows.all() else _LEAKAGE))[-1]
         return Band(self.data[rows], self.ell_eff[rows], self.ell[:reach], self.window[rows, :reach])
 
@@ -73,28 +73,29 @@ class Bandpowers(Probe):
     Parameters
     ----------
     source : Catalog
+        Catalog of the data.
     bands : mapping of str to Band
-        By spectrum, in the order of the covariance.
+        Bandpowers by spectrum, in the order of the covariance.
     covariance : (m, m) array
-        [uK^4]
+        Covariance [uK^4].
     spectra : tuple of str
-        Which to use.
+        Spectra to use.
     l_min, l_max : mapping of str to number
-        By spectrum, the range of effective multipoles to use.
+        Range of effective multipoles to use, by spectrum.
 
     Raises
     ------
     ConfigurationError
-        If nothing is left, or a spectrum is not known.
+        If no bandpower is left, or if a spectrum is unknown.
     DataError
-        If the data cannot be D_ell in uK^2.
+        If the data cannot be D_ell in uK^2, or if the covariance is not positive definite.
     """
 
     def __init__(
         self,
         source: Catalog,
         bands: Mapping[str, Band],
-        covariance: Array,
+        covariance: FloatArray,
         spectra: tuple[str, ...],
         l_min: Mapping[str, float],
         l_max: Mapping[str, float],
@@ -113,23 +114,26 @@ class Bandpowers(Probe):
         self.bands = {name: bands[name].keep(used[name]) for name in bands if used[name].any()}
         if not self.bands:
             raise ConfigurationError(
-                f"spectra = {list(spectra)}, l_min = {dict(l_min)}, l_max = {dict(l_max)} leave no bandpower"
+                f"spectra = {list(spectra)}, l_min = {dict(l_min)}, l_max = {dict(l_max)} leave no bandpower; "
+                "change these options"
             )
         self.data = np.concatenate([band.data for band in self.bands.values()])
         self.covariance = covariance[np.ix_(rows, rows)]
         try:
             factor = np.linalg.cholesky(self.covariance)
         except np.linalg.LinAlgError:
-            raise DataError(f"catalog {source.name!r}: the covariance is not positive definite") from None
+            raise DataError(
+                f"catalog {source.name!r}: the covariance is not positive definite; correct the file"
+            ) from None
         self._whitening = np.linalg.inv(factor).T
         self._requires = {name: self._requirement(name, band) for name, band in self.bands.items()}
 
     @abstractmethod
     def calibration(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what each spectrum of the model is multiplied with: by spectrum, ``(n,)``."""
+        """Return the factor ``(n,)`` of each spectrum of the model, by spectrum."""
 
     def log_prior(self, parameters: Mapping[str, Any], xp: Namespace) -> Any:
-        """Return what is known of the calibration beyond the priors of its parameters: ``(n,)`` or zero."""
+        """Return the log prior ``(n,)`` of the calibration beyond the priors of its parameters, or zero."""
         del parameters, xp
         return 0.0
 
@@ -141,7 +145,7 @@ class Bandpowers(Probe):
             unit=UNIT,
             rule={"ell": "spline"},
             weights=band.window,
-            remedy="Set l_max to cut the data, or use an emulator that goes further",
+            remedy="Set l_max to cut the data, or use an emulator with higher multipoles",
         )
 
     @property
@@ -163,7 +167,10 @@ class Bandpowers(Probe):
         return prior + self._with_errors(residual, predictions, xp)
 
     def _with_errors(self, residual: Any, predictions: Mapping[str, Prediction], xp: Namespace) -> Any:
-        """Add the provider's variance, bandpower by bandpower; normalised relative to the data's own covariance."""
+        """Return the log-likelihood with the provider's variance added to each bandpower.
+
+        It is normalised relative to the covariance of the data.
+        """
         given = {name: predictions[name] for name in self.bands}
         errors = [0.0 * each.value if each.error is None else each.error for each in given.values()]
         variance = xp.concatenate(errors, axis=1) ** 2
@@ -174,7 +181,7 @@ class Bandpowers(Probe):
     def simulate(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """The same bandpowers of another sky."""
+        """Return the probe with the same bandpowers for another sky."""
         factors = self.calibration(parameters)
         data = np.concatenate([(predictions[name].value * factors[name][:, None])[0] for name in self.bands])
         if rng is not None:
@@ -191,16 +198,16 @@ class Bandpowers(Probe):
         return mock
 
     def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
-        """What the likelihood holds of a prior; the rest is normalised."""
+        """Return the log prior that is part of the likelihood. The other parts are normalised."""
         return super().log_normalisation(predictions, parameters) + self.log_prior(parameters, NUMPY)
 
     def save(self, folder: Path, name: str) -> dict[str, Any]:
-        """The bandpowers that are used, with their windows."""
+        """Write the bandpowers in use, with their windows."""
         write_datasets(folder / f"{name}.h5", *self._content())
         return {"catalog": f"{name}.h5", "spectra": list(self.bands), "l_min": {}, "l_max": {}}
 
     def _content(self) -> tuple[dict[str, tuple[Any, str]], dict[str, Any]]:
-        """Datasets and attributes, as :func:`read_windows` reads them."""
+        """Return datasets and attributes in the layout of :func:`read_windows`."""
         datasets: dict[str, tuple[Any, str]] = {
             "bandpower": (self.data, "uK2"),
             "covariance": (self.covariance, "uK4"),
@@ -215,13 +222,13 @@ class Bandpowers(Probe):
         return datasets, attributes
 
     def panels(self) -> tuple[Panel, ...]:
-        """One a spectrum, in D_ell, before calibration."""
+        """Return one panel per spectrum, in D_ell, before calibration."""
         sigma = np.split(np.sqrt(np.diag(self.covariance)), np.cumsum([len(b.data) for b in self.bands.values()])[:-1])
         return tuple(
             self._panel(name, band, error) for (name, band), error in zip(self.bands.items(), sigma, strict=True)
         )
 
-    def _panel(self, name: str, band: Band, sigma: Array) -> Panel:
+    def _panel(self, name: str, band: Band, sigma: FloatArray) -> Panel:
         error = sigma / band.scale
         ell = np.unique(np.linspace(max(band.ell[0], 2.0), band.ell_eff[-1], 400).round())
         return Panel(
@@ -238,13 +245,15 @@ class Bandpowers(Probe):
         )
 
 
-def read_windows(source: Catalog) -> tuple[dict[str, Band], Array]:
-    """Read bandpowers with windows: datasets ``bandpower``, ``covariance``, ``ell_eff`` and ``window/TT/{ell, W}``.
+def read_windows(source: Catalog) -> tuple[dict[str, Band], FloatArray]:
+    """Return bands by spectrum and their covariance, from a catalog with windows.
+
+    The datasets are ``bandpower``, ``covariance``, ``ell_eff`` and ``window/TT/{ell, W}``.
 
     Raises
     ------
     DataError
-        If the file is not of this form, or of another unit.
+        If the file does not have this layout, or if a unit cannot be converted.
     """
     with source.hdf5() as file:
         data, covariance = (in_unit(source, file, name, unit) for name, unit in _UNITS.items())
@@ -261,13 +270,13 @@ def read_windows(source: Catalog) -> tuple[dict[str, Band], Array]:
 _UNITS = {"bandpower": "uK2", "covariance": "uK4"}
 
 
-def in_unit(source: Catalog, file: Any, name: str, unit: str) -> Array:
-    """Read a dataset, converted from the unit that it states.
+def in_unit(source: Catalog, file: Any, name: str, unit: str) -> FloatArray:
+    """Return a dataset, converted from the unit that it states.
 
     Raises
     ------
     DataError
-        If it states none, or one that cannot be converted.
+        If it states no unit, or a unit that cannot be converted.
     """
     from astropy import units
 
@@ -277,25 +286,28 @@ def in_unit(source: Catalog, file: Any, name: str, unit: str) -> Array:
     except (ValueError, TypeError) as error:
         raise DataError(
             f"catalog {source.name!r}: the dataset {name!r} of {source.path} is needed in {unit} but states "
-            f"units = {stated!r} ({error})"
+            f"units = {stated!r} ({error}). Correct this attribute"
         ) from None
     return np.asarray(file[name][()] * factor, dtype=float)
 
 
-def read_spectra(source: Catalog) -> tuple[Array, dict[str, Array]]:
-    """Read multipoles, and D_ell [uK^2] by spectrum, of a catalog with ``ell`` and ``D_ell`` (TT, TE, EE)."""
+def read_spectra(source: Catalog) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Return multipoles and D_ell [uK^2] by spectrum, from a catalog with ``ell`` and ``D_ell`` (TT, TE, EE)."""
     with source.hdf5() as file:
         table = in_unit(source, file, "D_ell", "uK2")
         return file["ell"][()].astype(float), dict(zip(SPECTRA, table, strict=True))
 
 
 @cache
-def _reference() -> tuple[Array, dict[str, Array]]:
+def _reference() -> tuple[FloatArray, dict[str, FloatArray]]:
     return read_spectra(load_catalog("planck2018_best_fit"))
 
 
 def _check_plausible(source: Catalog, bands: Mapping[str, Band]) -> None:
-    """Refuse data that differ from every Universe like ours by a large factor: C_ell as D_ell, K^2 as uK^2."""
+    """Raise an error if the data differ from the Planck best fit by a factor of five or more.
+
+    This finds C_ell that are given as D_ell, and K^2 that are given as uK^2.
+    """
     ell, spectra = _reference()
     for name in {"TT", "EE"} & set(bands):
         band = bands[name]
@@ -304,6 +316,6 @@ def _check_plausible(source: Catalog, bands: Mapping[str, Band]) -> None:
         if not 0.2 < ratio < 5:
             raise DataError(
                 f"catalog {source.name!r}: the {name} bandpowers of {source.path} are {ratio:.3g} times those of the "
-                "Planck 2018 best fit through their windows. D_ell = ell (ell + 1) C_ell / 2 pi in uK^2 is needed, "
-                "not C_ell, nor K^2; or let the windows carry the factor"
+                "Planck 2018 best fit through the same windows. Give D_ell = ell (ell + 1) C_ell / 2 pi in uK^2, "
+                "not C_ell, nor K^2. Alternatively, include the factor in the windows"
             )

@@ -1,13 +1,14 @@
-"""A survey of the CMB that is yet to be: cosmic variance and noise around a fiducial Universe.
+"""Future survey of the CMB: cosmic variance and noise around fiducial spectra.
 
     -2 ln L = f_sky sum_l (2 l + 1) [ tr(C^ C^-1) - ln det(C^ C^-1) - n ],      C_l = C_l^theory + N_l
 
-the likelihood of Gaussian fields on the full sky (Hamimeche & Lewis 2008, arXiv:0801.0554, eq. 4), with a
-fraction ``f_sky`` of its modes and the noise of a beam (Knox 1995, astro-ph/9504054)
+This is the likelihood of Gaussian fields on the full sky (Hamimeche & Lewis 2008, arXiv:0801.0554, eq. 4), with a
+fraction ``f_sky`` of its modes. The noise is that of a beam (Knox 1995, astro-ph/9504054):
 
     N_l = w^2 exp[ l (l + 1) theta^2 / (8 ln 2) ]
 
-taken for the data ``C^`` as well: the expectation over surveys, zero at the fiducial spectra.
+The data ``C^`` include the same noise. The likelihood is therefore the expectation over surveys, and ln L is zero at
+the fiducial spectra.
 """
 
 from __future__ import annotations
@@ -18,19 +19,18 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.catalog import load_catalog, write_datasets
+from astroemu.core.array_namespace import Namespace
+from astroemu.core.catalog import load_catalog, write_datasets
+from astroemu.core.panel import MEASUREMENT, Panel
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction
+from astroemu.core.requirement import Requirement
+from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, DataError
-from astroemu.files import FileName
-from astroemu.namespace import Namespace
-from astroemu.panel import MEASUREMENT, Panel
-from astroemu.probe import Probe
-from astroemu.provider import Prediction
-from astroemu.requirement import Requirement
+from astroemu.io.paths import FileName
 from astroemu_probes.cmb_bandpowers import SPECTRA, UNIT, read_spectra
 
-Array = NDArray[np.float64]
 _ARCMIN = np.pi / 10800
 
 
@@ -43,19 +43,22 @@ class CmbForecast(Probe):
         Fiducial spectra: name of an installed catalog, or an HDF5 file with ``ell`` and ``D_ell``
         (TT, TE, EE).
     spectra : {"TTTEEE", "TT", "EE"}
+        Spectra to use.
     f_sky : float
+        Observed fraction of the sky.
     l_min, l_max : int
+        Range of multipoles, both included.
     noise : float
-        White noise of temperature [uK arcmin]; that of polarisation is sqrt(2) larger.
+        White noise of temperature [uK arcmin]. The noise of polarisation is sqrt(2) larger.
     beam : float
-        Full width at half maximum [arcmin].
+        Full width at half maximum of the beam [arcmin].
 
     Raises
     ------
     ConfigurationError
-        For an option without meaning.
+        If an option has an invalid value.
     DataError
-        If the fiducial spectra do not reach ``l_max``.
+        If the fiducial spectra do not cover ``l_min`` to ``l_max``.
     """
 
     def __init__(
@@ -70,8 +73,8 @@ class CmbForecast(Probe):
     ) -> None:
         if not 0 < f_sky <= 1 or not 2 <= l_min < l_max or noise < 0 or beam < 0:
             raise ConfigurationError(
-                f"f_sky = {f_sky} must be in (0, 1], l_min = {l_min} at least 2 and below l_max = {l_max}, "
-                f"noise = {noise} and beam = {beam} not negative"
+                f"f_sky = {f_sky} must be in (0, 1]; l_min = {l_min} must be at least 2 and below l_max = {l_max}; "
+                f"noise = {noise} and beam = {beam} must not be negative"
             )
         source = load_catalog(catalog)
         self.catalogs = (source,)
@@ -80,8 +83,8 @@ class CmbForecast(Probe):
         ell, table = read_spectra(source)
         if ell[0] > l_min or ell[-1] < l_max:
             raise DataError(
-                f"catalog {source.name!r}: the spectra reach from {ell[0]:g} to {ell[-1]:g}, "
-                f"not from {l_min} to {l_max}"
+                f"catalog {source.name!r}: the spectra cover multipoles from {ell[0]:g} to {ell[-1]:g}, "
+                f"not from {l_min} to {l_max}. Move l_min and l_max into this range"
             )
         #: Noise by spectrum, as D_ell [uK^2].
         self.noise = self._noise(noise, beam)
@@ -94,12 +97,12 @@ class CmbForecast(Probe):
                 at={"ell": self.ell},
                 unit=UNIT,
                 rule={"ell": "spline"},
-                remedy="Set l_max lower, or use an emulator that goes further",
+                remedy="Set l_max lower, or use an emulator with higher multipoles",
             )
             for name in self._names
         }
 
-    def _noise(self, noise: float, beam: float) -> dict[str, Array]:
+    def _noise(self, noise: float, beam: float) -> dict[str, FloatArray]:
         square = self.ell * (self.ell + 1)
         curve = (noise * _ARCMIN) ** 2 * np.exp(square * (beam * _ARCMIN) ** 2 / (8 * np.log(2)))
         level = curve * square / (2 * np.pi)
@@ -126,10 +129,10 @@ class CmbForecast(Probe):
         if prediction.error is not None:
             raise ConfigurationError(
                 f"the provider of d_ell_{name.lower()} states an error, which this likelihood of field "
-                "amplitudes cannot take; set emulator_error = false"
+                "amplitudes cannot include. Set emulator_error = false"
             )
 
-    # Each gives where there are fields of such spectra at all (C positive definite), and the terms of the sum.
+    # Each method returns where C is positive definite, so that such fields exist, and the terms of the sum.
 
     def _one(self, theory: Mapping[str, Any], xp: Namespace) -> tuple[Any, Any]:
         name = self._names[0]
@@ -148,7 +151,10 @@ class CmbForecast(Probe):
     def simulate(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """Spectra measured by the survey: those of ``f_sky (2 l + 1)`` modes of Gaussian fields (Wishart)."""
+        """Return the probe with spectra as the survey would measure them.
+
+        They are those of ``f_sky (2 l + 1)`` modes of Gaussian fields, with a Wishart distribution.
+        """
         for name in self._names:
             self._refuse_error(name, predictions[name])
         theory = {name: predictions[name].value[0] + self.noise[name] for name in self._names}
@@ -156,16 +162,16 @@ class CmbForecast(Probe):
         mock.data = theory if rng is None else self._drawn(theory, rng)
         return mock
 
-    def _drawn(self, theory: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    def _drawn(self, theory: Mapping[str, FloatArray], rng: np.random.Generator) -> dict[str, FloatArray]:
         if len(self._names) == 1:
             (name,) = self._names
             return {name: theory[name] * rng.chisquare(self._modes) / self._modes}
         if self._modes[0] <= 1:
             raise NotImplementedError(
                 f"f_sky (2 l_min + 1) = {self._modes[0]:.2g} modes are too few to draw TT, TE and EE; more than one is "
-                "needed. Raise l_min or f_sky"
+                "needed. Increase l_min or f_sky"
             )
-        # Bartlett's decomposition of a Wishart matrix.
+        # This is Bartlett's decomposition of a Wishart matrix.
         a, b = np.sqrt(rng.chisquare(self._modes)), np.sqrt(rng.chisquare(self._modes - 1))
         c = rng.standard_normal(len(self.ell))
         tt, te, ee = (theory[name] for name in SPECTRA)
@@ -176,13 +182,13 @@ class CmbForecast(Probe):
         return {name: value / self._modes for name, value in zip(SPECTRA, drawn, strict=True)}
 
     def save(self, folder: Path, name: str) -> dict[str, Any]:
-        """The measured spectra less the noise; one that is not used is zero."""
+        """Write the measured spectra without the noise. A spectrum that is not used is zero."""
         table = [self.data[key] - self.noise[key] if key in self.data else np.zeros_like(self.ell) for key in SPECTRA]
         write_datasets(folder / f"{name}.h5", {"ell": (self.ell, ""), "D_ell": (np.array(table), "uK2")}, {})
         return {"catalog": f"{name}.h5"}
 
     def panels(self) -> tuple[Panel, ...]:
-        """One a spectrum, in bins of 50 multipoles."""
+        """Return one panel per spectrum, in bins of 50 multipoles."""
         return tuple(self._panel(name) for name in self._names)
 
     def _panel(self, name: str) -> Panel:

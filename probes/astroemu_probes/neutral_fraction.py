@@ -1,13 +1,13 @@
 """Volume-averaged neutral hydrogen fraction x_HI(z).
 
-Measurements are two half-Gaussians. An upper limit with a tail is flat below the limit and
-Gaussian above it,
+Measurements are two half-Gaussians. An upper limit with a tail is flat below the limit and Gaussian above it:
 
     ln L = -1/2 [max(x_HI(z) - x, 0) / s]^2,        s^2 = sigma^2 + e^2
 
-(McGreer+15, arXiv:1411.5375: x_HI(5.9) < 0.06 + 0.05), a lower limit is its mirror image, and a
-bare limit at confidence c is read as the half-normal, peaked at 0 (or 1), that holds c of its
-mass inside the limit. ``e`` is the emulator's error. x_HI(z) is linear between redshift nodes.
+An example is x_HI(5.9) < 0.06 + 0.05 (McGreer+15, arXiv:1411.5375). A lower limit is the mirror image of an upper
+limit. A bare limit at confidence c becomes a half-normal with a fraction c of its mass inside the limit. It peaks at
+0 for an upper limit and at 1 for a lower limit. ``e`` is the emulator's error. x_HI(z) is linear between redshift
+nodes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from astroemu.catalog import load_catalog, write_table
-from astroemu.errors import ConfigurationError, closest, listing
-from astroemu.files import FileName
-from astroemu.likelihood import (
+from astroemu.core.array_namespace import NUMPY, Namespace
+from astroemu.core.catalog import load_catalog, write_table
+from astroemu.core.likelihoods import (
     cell_middles,
     draw_cell,
     draw_split_gaussian,
@@ -32,36 +30,37 @@ from astroemu.likelihood import (
     one_sided,
     split_gaussian,
 )
-from astroemu.namespace import NUMPY, Namespace
-from astroemu.panel import Panel
-from astroemu.probe import Probe
-from astroemu.provider import Prediction
-from astroemu.requirement import Requirement
+from astroemu.core.panel import Panel
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction
+from astroemu.core.requirement import Requirement
+from astroemu.core.typing import FloatArray
+from astroemu.errors import ConfigurationError, closest, listing
+from astroemu.io.paths import FileName
 
-Array = NDArray[np.float64]
 _COLUMNS = ("z", "x_HI", "err_up", "err_lo", "kind", "cl", "method", "reference")
-#: Cells between 0 and 1 from which mock limits are drawn.
+#: Number of cells between 0 and 1, from which mock limits are drawn.
 _CELLS = 400
-#: Methods by which some data sets are already part of others.
+#: Topics for the methods that other data sets already include.
 _TOPICS = {"dark pixels": "quasar dark fraction", "dark pixels (negative-pixel method)": "quasar dark fraction"}
 
 
 class NeutralFraction(Probe):
-    """Neutral fraction at stated redshifts.
+    """Measurements of the neutral fraction at given redshifts.
 
     Parameters
     ----------
     catalog : str
-        Name of an installed catalog, or an ECSV file with its columns.
+        Name of an installed catalog, or an ECSV file with the same columns.
     references : tuple of str
-        Which papers to use.
+        Papers to use.
     z_min, z_max : float
         Range of redshifts, both included.
 
     Raises
     ------
     ConfigurationError
-        If a reference is not in the catalog or nothing is left.
+        If a reference is not in the catalog, or if the redshift range leaves no data of a reference.
     """
 
     def __init__(
@@ -86,11 +85,11 @@ class NeutralFraction(Probe):
         for reference in references or ("references",):
             if not np.any(keep & np.asarray(table["reference"] == reference)):
                 raise ConfigurationError(
-                    f"z_min = {z_min} and z_max = {z_max} leave nothing of {reference!r}; remove it"
+                    f"z_min = {z_min} and z_max = {z_max} leave nothing of {reference!r}; remove it or change the range"
                 )
         table = table[keep]
         table.sort("z")
-        if "arxiv" in table.colnames:  # a user's own file need not name any
+        if "arxiv" in table.colnames:  # a user's own file may lack this column
             self.papers = tuple(dict.fromkeys(str(number) for number in table["arxiv"]))
         self.kind = tuple(str(kind) for kind in table["kind"])
         self.contains = frozenset(_TOPICS[method] for method in table["method"] if method in _TOPICS)
@@ -100,14 +99,14 @@ class NeutralFraction(Probe):
             "x_hi": Requirement(
                 "x_hi",
                 at={"z": self.z},
-                # The lowest node of 21cmFAST-based grids is often 5.9006, just above z = 5.9.
+                # The lowest node of grids based on 21cmFAST is often 5.9006, just above z = 5.9.
                 outside={"z": "half_step"},
-                remedy="Move z_min and z_max so that these data are left out",
+                remedy="Move z_min and z_max to leave these data out",
             )
         }
 
     def _split_by_kind(self, table: Any) -> None:
-        """One form for every row: flat between ``floor`` and ``ceiling``, Gaussian tails outside."""
+        """Store every row in one form: flat between ``floor`` and ``ceiling``, with Gaussian tails outside."""
         self._table = table
         self._up, self._low, level = (np.asarray(table[name], dtype=float) for name in ("err_up", "err_lo", "cl"))
         self._level_width = np.array([half_normal_width(1.0, c) for c in level])
@@ -115,13 +114,13 @@ class NeutralFraction(Probe):
         self._bars = (np.where(self._two_sided, self._low, 0.0), np.where(self._two_sided, self._up, 0.0))
         self._set(self.x_hi)
 
-    def _set(self, x_hi: Array) -> None:
-        """Take these values ``(rows,)`` as the data."""
+    def _set(self, x_hi: FloatArray) -> None:
+        """Set the data to the values ``(rows,)``."""
         self.x_hi = x_hi
         self._floor, self._ceiling, self._sigma_low, self._sigma_up = self._form(x_hi)
 
-    def _form(self, x: Array) -> tuple[Array, Array, Array, Array]:
-        """Floor, ceiling and the widths of the tails below and above, for data ``(..., rows)``."""
+    def _form(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Return floor, ceiling and the widths of the tails below and above, for data ``(..., rows)``."""
         kind = np.array(self.kind)
         bare_up, bare_low = (kind == "upper") & np.isnan(self._up), (kind == "lower") & np.isnan(self._low)
         ceiling = np.where(kind == "lower", 1.0, np.where(bare_up, 0.0, x))
@@ -159,9 +158,10 @@ class NeutralFraction(Probe):
     def simulate(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """The same rows of another sky. A limit is drawn between 0 and 1, where it can lie.
+        """Return the probe with the same rows for another sky.
 
-        Without noise a limit with a tail is the truth; a bare limit stays as it is.
+        A limit is drawn between 0 and 1. Without noise, a limit with a tail is the truth. A bare limit is then
+        unchanged.
         """
         x, error = predictions["x_hi"].value[0], predictions["x_hi"].error
         extra = np.zeros_like(x) if error is None else error[0]
@@ -179,7 +179,7 @@ class NeutralFraction(Probe):
         return mock
 
     def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
-        """Zero for measurements; for limits the integral over limits between 0 and 1."""
+        """Return zero for measurements, or the log integral over limits between 0 and 1."""
         x, error = predictions["x_hi"].value, predictions["x_hi"].error
         parts = [
             logsumexp(self._log_density_of_limits(x[i : i + 1000], None if error is None else error[i : i + 1000]), -1)
@@ -187,21 +187,21 @@ class NeutralFraction(Probe):
         ]
         return np.sum(np.where(self._two_sided, 0.0, np.concatenate(parts)), axis=-1) if parts else np.zeros(0)
 
-    def _log_density_of_limits(self, x: Array, error: Array | None) -> Array:
-        """Log-likelihood of every limit between 0 and 1 at true values ``(n, rows)``: ``(n, rows, cells)``."""
+    def _log_density_of_limits(self, x: FloatArray, error: FloatArray | None) -> FloatArray:
+        """Return log-likelihoods ``(n, rows, cells)`` of limits between 0 and 1, at true values ``(n, rows)``."""
         limit = np.repeat(cell_middles(_CELLS)[:, None], len(self.kind), axis=1)
         extra = None if error is None else error[:, None, :]
         return np.moveaxis(self._limits(x[:, None, :], self._form(limit), extra, NUMPY), 1, 2)
 
     def save(self, folder: Path, name: str) -> dict[str, Any]:
-        """The rows that are used."""
+        """Write the rows in use."""
         table = self._table.copy()
         table["x_HI"] = self.x_hi
         write_table(folder / f"{name}.ecsv", table)
         return {"catalog": f"{name}.ecsv"}
 
     def panels(self) -> tuple[Panel, ...]:
-        """x_HI(z) with all data."""
+        """Return the panel of x_HI(z) with all data."""
         z = np.linspace(min(6.0, self.z.min() + 0.01), max(12.0, self.z.max()), 100)
         z = z[z >= self.z.min()]
         return (

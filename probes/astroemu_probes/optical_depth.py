@@ -2,8 +2,8 @@
 
     ln L = -x^2 / (2 s^2),      x = tau_e - tau
 
-with two half-Gaussians for asymmetric errors by default, or the variance that is linear in the
-residual (Barlow 2004) as in 21CMMC. The emulator's error is added in quadrature.
+By default, asymmetric errors are two half-Gaussians. The alternative is a variance that is linear in the residual
+(Barlow 2004), as in 21CMMC. The emulator's error is added in quadrature.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from astroemu.catalog import load_catalog, write_table
-from astroemu.errors import ConfigurationError, closest, listing
-from astroemu.files import FileName
-from astroemu.likelihood import (
+from astroemu.core.array_namespace import Namespace
+from astroemu.core.catalog import load_catalog, write_table
+from astroemu.core.likelihoods import (
     barlow_gaussian,
     draw_barlow_gaussian,
     draw_split_gaussian,
     log_norm_barlow,
     split_gaussian,
 )
-from astroemu.namespace import Namespace
-from astroemu.panel import Panel
-from astroemu.probe import Probe
-from astroemu.provider import Prediction
-from astroemu.requirement import Requirement
+from astroemu.core.panel import Panel
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction
+from astroemu.core.requirement import Requirement
+from astroemu.errors import ConfigurationError, closest, listing
+from astroemu.io.paths import FileName
 
 _PLANCK = frozenset({"Planck low-l polarisation"})
-#: What a value of tau was inferred from, beyond the CMB.
+#: Data beyond the CMB from which a value of tau was inferred, by reference.
 _CONTAINS = {"Qin+2020": frozenset({"galaxy UV luminosity functions", "quasar dark fraction"})}
 _COLUMNS = ("tau", "err_up", "err_lo", "data", "reference")
 
@@ -43,18 +43,18 @@ class OpticalDepth(Probe):
     Parameters
     ----------
     catalog : str
-        Name of an installed catalog, or an ECSV file with its columns.
+        Name of an installed catalog, or an ECSV file with the same columns.
     reference : str
-        Which paper.
+        Paper to use.
     data : str, optional
-        Which data combination of that paper; by default the first that the catalog lists.
+        Data combination of that paper; by default the first in the catalog.
     errors : {"split", "barlow"}
         Treatment of asymmetric errors.
 
     Raises
     ------
     ConfigurationError
-        If not exactly one row of the catalog is meant.
+        If the options do not select exactly one row of the catalog.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class OpticalDepth(Probe):
         self._row = rows[start : start + 1]
         self.tau, self.error_high, self.error_low = (float(self._row[name][0]) for name in ("tau", "err_up", "err_lo"))
         self.reference = reference
-        if "arxiv" in table.colnames:  # a user's own file need not name any
+        if "arxiv" in table.colnames:  # a user's own file may lack this column
             self.papers = (str(self._row["arxiv"][0]),)
         self.contains = _PLANCK | _CONTAINS.get(reference, frozenset())
         self._errors = errors
@@ -106,7 +106,7 @@ class OpticalDepth(Probe):
     def simulate(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """The same measurement of another sky."""
+        """Return the probe with the same measurement for another sky."""
         truth = predictions["tau_e"]
         low, high = (side[0, 0] for side in self._widths(truth))
         draw = draw_split_gaussian if self._errors == "split" else draw_barlow_gaussian
@@ -115,25 +115,25 @@ class OpticalDepth(Probe):
         return mock
 
     def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
-        """Zero for split errors, which are normalised."""
+        """Return zero for ``split`` errors, which are normalised, or the log integral for ``barlow``."""
         if self._errors == "split":
             return super().log_normalisation(predictions, parameters)
         return np.sum(log_norm_barlow(*self._widths(predictions["tau_e"])), axis=-1)
 
     def _widths(self, model: Prediction) -> tuple[Any, Any]:
-        """Lower and upper error with the emulator's, ``(n, 1)``."""
+        """Return the lower and upper error including the emulator's error, ``(n, 1)`` each."""
         extra = 0.0 * model.value if model.error is None else model.error
         return np.hypot(self.error_low, extra), np.hypot(self.error_high, extra)
 
     def save(self, folder: Path, name: str) -> dict[str, Any]:
-        """One row."""
+        """Write the row in use."""
         table = self._row.copy()
         table["tau"] = self.tau
         write_table(folder / f"{name}.ecsv", table)
         return {"catalog": f"{name}.ecsv"}
 
     def panels(self) -> tuple[Panel, ...]:
-        """The posterior of tau_e beside the measurement."""
+        """Return the panel with the posterior of tau_e and the measurement."""
         return (
             Panel(
                 title=f"Optical depth ({self.reference})",

@@ -2,8 +2,9 @@
 
     ln L = sum_b -ln(x_b s_b sqrt(2 pi)) - (ln x_b - m_b)^2 / (2 s_b^2),      x_b = <D_l>_b - c_b
 
-with the mean of ``D_l`` over the multipoles of each bin: fits to the Commander (TT) and SimAll (EE)
-likelihoods, which move the parameters of LambdaCDM by less than 0.1 sigma. Zero where ``x_b <= 0``.
+Here ``<D_l>_b`` is the mean of ``D_l`` over the multipoles of bin b. The likelihood is zero where ``x_b <= 0``. The
+bins are fits to the Commander (TT) and SimAll (EE) likelihoods. They change the parameters of LambdaCDM by less
+than 0.1 sigma.
 """
 
 from __future__ import annotations
@@ -14,24 +15,23 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from astroemu.catalog import load_catalog, write_table
+from astroemu.core.array_namespace import NUMPY, Namespace
+from astroemu.core.catalog import load_catalog, write_table
+from astroemu.core.likelihoods import cell_middles, draw_cell
+from astroemu.core.panel import MEASUREMENT, Panel
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction
+from astroemu.core.requirement import Requirement
+from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, DataError, listing
-from astroemu.files import FileName
-from astroemu.likelihood import cell_middles, draw_cell
-from astroemu.namespace import NUMPY, Namespace
-from astroemu.panel import MEASUREMENT, Panel
-from astroemu.probe import Probe
-from astroemu.provider import Prediction
-from astroemu.requirement import Requirement
+from astroemu.io.paths import FileName
 
-Array = NDArray[np.float64]
-#: Cells of ln x within 12 standard deviations, from which mock shifts are drawn.
+#: Number of cells of ln x within 12 standard deviations, from which mock shifts are drawn.
 _CELLS = 1200
 _COLUMNS = {"spectrum": "", "ell_min": "", "ell_max": "", "mu": "", "sigma": "", "loc": "uK2"}
-#: What the data are, by spectrum; the prior on tau_e comes from the first.
+#: Topics of the data, by spectrum. Published values of tau_e come from the first topic.
 _TOPICS = {"EE": "Planck low-l polarisation", "TT": "Planck low-l temperature"}
 
 
@@ -41,16 +41,16 @@ class PlanckLowEll(Probe):
     Parameters
     ----------
     catalog : str
-        Name of an installed catalog, or an ECSV file with its columns.
+        Name of an installed catalog, or an ECSV file with the same columns.
     spectra : tuple of str
-        ``TT``, ``EE`` or both. EE measures ``tau_e``: leave the prior on that out.
+        ``TT``, ``EE`` or both. EE measures ``tau_e``, so do not add a separate constraint on ``tau_e``.
 
     Raises
     ------
     ConfigurationError
-        If a spectrum is not in the catalog.
+        If a spectrum is not in the catalog, or if no spectrum is given.
     DataError
-        If the catalog is not of this form.
+        If the catalog does not have these columns, or if its bins are invalid.
     """
 
     def __init__(self, catalog: FileName = "planck2018_low_ell", spectra: tuple[str, ...] = ("TT", "EE")) -> None:
@@ -60,7 +60,7 @@ class PlanckLowEll(Probe):
         known = list(dict.fromkeys(str(name) for name in table["spectrum"]))
         for name in spectra:
             if name not in known:
-                raise ConfigurationError(f"spectra: {name!r} is not in {source.name!r}, which has {listing(known)}")
+                raise ConfigurationError(f"spectra: {name!r} is not in {source.name!r}. It has {listing(known)}")
         if not spectra:
             raise ConfigurationError(f"spectra must name at least one of {listing(known)}")
         self.spectra = spectra
@@ -89,20 +89,23 @@ class PlanckLowEll(Probe):
         return xp.where(xp.all(possible, axis=1), xp.sum(terms, axis=1), -np.inf)
 
     def _joined(self, predictions: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
-        """Values and errors of all bins, ``(n, bins)``."""
+        """Return values and errors of all bins, ``(n, bins)``."""
         given = [predictions[name] for name in self.spectra]
         errors = [0.0 * each.value if each.error is None else each.error for each in given]
         return xp.concatenate([each.value for each in given], axis=1), xp.concatenate(errors, axis=1)
 
     def _log_density(self, x: Any, error: Any, xp: Namespace) -> Any:
-        """Log-normal density of ``x`` > 0, the distance of the spectrum from ``c``: ``(..., bins)``."""
+        """Return the log-normal density ``(..., bins)`` at ``x`` > 0, the distance of the spectrum from ``c``."""
         sigma = xp.sqrt(self._sigma**2 + (error / x) ** 2)
         return -xp.log(x * sigma * np.sqrt(2 * np.pi)) - 0.5 * ((xp.log(x) - self._mu) / sigma) ** 2
 
     def simulate(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """The same bins of another sky: the shift ``c`` is the datum. Without noise, the median is the truth."""
+        """Return the probe with the same bins for another sky.
+
+        The datum is the shift ``c``. Without noise, the median of each bin is the truth.
+        """
         value, error = (part[0] for part in self._joined(predictions, NUMPY))
         mock = copy.copy(self)
         if rng is None:
@@ -114,7 +117,10 @@ class PlanckLowEll(Probe):
         return mock
 
     def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
-        """The integral over shifts: one without an error of the emulator, close to it with one."""
+        """Return the logarithm of the integral over the shifts.
+
+        It is zero without an emulator's error, and close to zero with one.
+        """
         _, error = self._joined(predictions, NUMPY)
         found = np.zeros(len(error))
         for i in range(0, len(error), 1000):
@@ -123,14 +129,14 @@ class PlanckLowEll(Probe):
             found[i : i + 1000] = np.sum(mass, axis=-1)
         return found
 
-    def _tabulated(self, error: Array) -> tuple[tuple[Array, Array], Array]:
-        """Range of ln x ``(bins,)``, and its log density in cells between: ``(n, cells, bins)``."""
+    def _tabulated(self, error: FloatArray) -> tuple[tuple[FloatArray, FloatArray], FloatArray]:
+        """Return the range of ln x ``(bins,)`` and its log density in cells ``(n, cells, bins)``."""
         low, high = self._mu - 12.0 * self._sigma, self._mu + 12.0 * self._sigma
         log_x = low + cell_middles(_CELLS)[:, None] * (high - low)
         return (low, high), self._log_density(np.exp(log_x), error[:, None, :], NUMPY) + log_x
 
     def save(self, folder: Path, name: str) -> dict[str, Any]:
-        """The bins that are used."""
+        """Write the bins in use."""
         table = self._rows.copy()
         for spectrum in self.spectra:
             table["loc"][np.asarray(table["spectrum"] == spectrum)] = self._loc[self._part(spectrum)]
@@ -138,7 +144,7 @@ class PlanckLowEll(Probe):
         return {"catalog": f"{name}.ecsv"}
 
     def _part(self, spectrum: str) -> slice:
-        """Where the bins of one spectrum are."""
+        """Return the rows of the bins of one spectrum."""
         start = sum(len(self._bins[other]) for other in self.spectra[: self.spectra.index(spectrum)])
         return slice(start, start + len(self._bins[spectrum]))
 
@@ -167,7 +173,9 @@ class PlanckLowEll(Probe):
 def _requirement(source: str, name: str, rows: Any) -> Requirement:
     low, high = np.asarray(rows["ell_min"], int), np.asarray(rows["ell_max"], int)
     if np.any(low < 2) or np.any(high < low) or np.any(np.asarray(rows["sigma"]) <= 0):
-        raise DataError(f"catalog {source!r}: the bins of {name} need 2 <= ell_min <= ell_max and sigma > 0")
+        raise DataError(
+            f"catalog {source!r}: the bins of {name} need 2 <= ell_min <= ell_max and sigma > 0. Correct these columns"
+        )
     ell = np.arange(low.min(), high.max() + 1.0)
     inside = (ell >= low[:, None]) & (ell <= high[:, None])
     weights = inside / inside.sum(axis=1, keepdims=True)

@@ -1,7 +1,7 @@
 """Planck 2018 high multipoles: plik-lite (Planck Collaboration 2020, A&A 641, A5, section 3.2.4).
 
-TT of 30 <= l <= 2508, TE and EE of 30 <= l <= 1996, as binned C_l with foregrounds marginalised, in the
-form of Prince & Dunkley (2019, arXiv:1909.05869). The model is divided by ``a_planck^2``.
+The data are binned C_l with foregrounds marginalised: TT at 30 <= l <= 2508, TE and EE at 30 <= l <= 1996. The
+form is that of Prince & Dunkley (2019, arXiv:1909.05869). The model is divided by ``a_planck^2``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.catalog import Catalog, load_catalog
-from astroemu.distribution import Normal
-from astroemu.files import FileName
-from astroemu.parameter import Parameter
+from astroemu.core.catalog import Catalog, load_catalog
+from astroemu.core.distributions import Normal
+from astroemu.core.parameter import Parameter
+from astroemu.io.paths import FileName
 from astroemu_probes.cmb_bandpowers import SPECTRA, Band, Bandpowers, in_unit, read_windows
 
 
@@ -25,12 +25,12 @@ class PlanckPlikLite(Bandpowers):
     Parameters
     ----------
     catalog : str
-        Name of an installed catalog, or an HDF5 file of its form.
+        Name of an installed catalog, or an HDF5 file with the same layout.
     spectra : tuple of str
-        Any of TT, TE, EE.
+        Spectra to use, from TT, TE and EE.
     l_min, l_max : mapping of str to number
-        By spectrum, the range of effective multipoles to use; all by default. Beside ACT:
-        ``{TT = 1000, TE = 600, EE = 600}``.
+        Range of effective multipoles to use, by spectrum; by default all. Together with ACT, use
+        ``l_max = {TT = 1000, TE = 600, EE = 600}``.
     """
 
     parameters = (Parameter("a_planck", Normal(1.0, 0.0025), r"A_{\rm Planck}"),)
@@ -50,7 +50,7 @@ class PlanckPlikLite(Bandpowers):
 
 
 def _read(source: Catalog) -> tuple[dict[str, Band], NDArray[np.float64]]:
-    """Read the form of Planck, or that with windows in which mock data are written."""
+    """Return bands and covariance, from the layout of Planck or from that of mock data (with windows)."""
     with source.hdf5() as file:
         if "window" in file:
             return read_windows(source)
@@ -66,7 +66,7 @@ def _read(source: Catalog) -> tuple[dict[str, Band], NDArray[np.float64]]:
     window = np.zeros((len(first), len(ell)))
     for row, (low, high) in enumerate(zip(first - first[0], last - first[0], strict=True)):
         window[row, low : high + 1] = weight[low : high + 1]
-    window *= 2 * np.pi / (ell * (ell + 1))  # the bandpowers are of C_ell
+    window *= 2 * np.pi / (ell * (ell + 1))  # the bandpowers are C_ell
     bands = {}
     for name in SPECTRA:
         rows = names == name

@@ -1,23 +1,23 @@
 """21-cm power spectrum: upper limits or detections of Delta^2_21(k).
 
-**Upper limits.** Foregrounds and instrumental systematics can only add power. Marginalising an
-unknown positive systematic of flat prior in each bin gives
+**Upper limits.** Foregrounds and instrumental systematics can only add power. Each bin therefore has an unknown
+positive systematic with a flat prior. Marginalisation over it gives
 
     ln L = sum_i ln Phi[(d_i - m_i) / s_i],      m = W Delta^2_21,
     s_i^2 = sigma_i^2 + (f m_i)^2 + e_i^2
 
-with the data ``d``, their window matrix ``W`` and variance ``sigma^2``, the modelling fraction
-``f`` (0.2 by default: the accuracy of the simulator itself) and the emulator's error ``e``
-carried through the windows as fully correlated (HERA Collaboration 2022, arXiv:2108.07282, and
-2023, arXiv:2210.04912).
+The symbols are the data ``d``, their window matrix ``W`` and variance ``sigma^2``, the modelling fraction ``f`` and
+the emulator's error ``e``. The default f = 0.2 represents the accuracy of the simulator itself. The error ``e`` is
+propagated through the windows as fully correlated (HERA Collaboration 2022, arXiv:2108.07282, and 2023,
+arXiv:2210.04912).
 
-**Detections** (``likelihood = "gaussian"``). A normalised Gaussian with the full covariance where
-the catalog has one, to which the same two errors are added on the diagonal.
+**Detections** (``likelihood = "gaussian"``). The likelihood is a normalised Gaussian, with the full covariance if the
+catalog has one. The same two errors are added on its diagonal.
 
-The catalogs that ship reach k = 1.67 / Mpc, beyond most emulators. The rule is stated by
-``beyond_k``: ``hold`` keeps Delta^2 at its value at the last emulated k (as 21CMMC does); ``error``
-refuses, and ``k_max`` then cuts the data. The bins concerned are so noisy that the choice does not
-move the posterior; docs/probes.md has the figure.
+The built-in catalogs reach k = 1.67 / Mpc, beyond most emulators. The option ``beyond_k`` states the rule there.
+``hold`` keeps Delta^2 at its value at the last emulated k, as in 21CMMC. ``error`` refuses to build the model;
+``k_max`` then cuts the data. These bins are so noisy that the choice does not change the posterior. The number is in
+docs/probes.md.
 """
 
 from __future__ import annotations
@@ -30,24 +30,23 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
-from astroemu.catalog import Catalog, load_catalog, write_datasets
+from astroemu.core.array_namespace import NUMPY, Namespace
+from astroemu.core.catalog import Catalog, load_catalog, write_datasets
+from astroemu.core.likelihoods import cell_middles, draw_cell, log_mass_of_limits, marginal_upper_limit
+from astroemu.core.panel import Panel
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction
+from astroemu.core.requirement import Requirement
+from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, DataError, closest, listing
-from astroemu.files import FileName
-from astroemu.likelihood import cell_middles, draw_cell, log_mass_of_limits, marginal_upper_limit
-from astroemu.namespace import NUMPY, Namespace
-from astroemu.panel import Panel
-from astroemu.probe import Probe
-from astroemu.provider import Prediction
-from astroemu.requirement import Requirement
+from astroemu.io.paths import FileName
 
-Array = NDArray[np.float64]
 UNIT = "mK^2"
-#: Cells between zero and the published limit from which mock limits are drawn.
+#: Number of cells between zero and the published limit, from which mock limits are drawn.
 _CELLS = 1000
-#: Weight of a window below which it is dropped with the data that are cut.
+#: A window column with no weight above this value is removed together with the data that are cut.
 _LEAKAGE = 1e-5
 
 
@@ -58,11 +57,11 @@ class _Field:
     label: str
     band: str
     redshift: float
-    k: Array
-    delta2: Array
-    covariance: Array
-    window: Array
-    k_window: Array
+    k: FloatArray
+    delta2: FloatArray
+    covariance: FloatArray
+    window: FloatArray
+    k_window: FloatArray
 
 
 class PowerSpectrum21cm(Probe):
@@ -73,24 +72,25 @@ class PowerSpectrum21cm(Probe):
     catalog : str
         Name of an installed catalog, or an HDF5 file with groups ``bandN/field_X``.
     likelihood : {"upper_limit", "gaussian"}
+        Form of the likelihood: for upper limits or for detections.
     modelling_fraction : float
         Error of the simulator as a fraction of the model.
     bands, fields : tuple of str
-        Which to use (``"band2"``, ``"A"``); empty for all.
+        Bands and fields to use (``"band2"``, ``"A"``); empty for all.
     k_min, k_max : float
         Range of data bins [1/Mpc].
     beyond_k : {"hold", "error"}
-        What to do where a window reaches beyond the emulated k.
+        Rule for windows that reach beyond the emulated k.
     redshift_rule : {"cubic", "spline"}
-        Interpolation in redshift: through the four nearest nodes, or a spline through all.
-        (In k it is always a cubic spline.)
+        Interpolation in redshift: a cubic through the four nearest nodes, or a spline through all nodes.
+        In k it is always a cubic spline.
 
     Raises
     ------
     ConfigurationError
         If the options leave no data.
     DataError
-        If the catalog is not of this form.
+        If the catalog does not have a layout described in docs/catalogs.md.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class PowerSpectrum21cm(Probe):
         self._fields = tuple(f for f in self._fields if len(f.k))
         if not self._fields:
             raise ConfigurationError(
-                f"bands = {list(bands)}, fields = {list(fields)}, k_min = {k_min}, k_max = {k_max} leave no data; "
+                f"bands = {list(bands)}, fields = {list(fields)}, k_min = {k_min}, k_max = {k_max} leave no data. "
                 f"{source.name!r} has {listing(f.label for f in _read(source, (), ()))}"
             )
         self.data = np.concatenate([f.delta2 for f in self._fields])
@@ -157,12 +157,15 @@ class PowerSpectrum21cm(Probe):
         return self._gaussian(model.value, extra, xp)
 
     def _extra(self, value: Any, error: Any) -> Any:
-        """Variance of the modelling and of the emulator."""
+        """Return the variance of the modelling and of the emulator."""
         extra = (self.modelling_fraction * value) ** 2
         return extra if error is None else extra + error**2
 
     def _gaussian(self, m: Any, extra: Any, xp: Namespace) -> Any:
-        """Normalised relative to the data's own covariance, so that ln L(m = d) = 0 without errors."""
+        """Return the Gaussian log-likelihood.
+
+        It is normalised relative to the covariance of the data, so that ln L(m = d) = 0 without errors.
+        """
         total: Any = 0.0
         for f, part in self._slices():
             covariance = f.covariance + extra[:, part, None] * np.eye(len(f.k))
@@ -180,10 +183,10 @@ class PowerSpectrum21cm(Probe):
     def simulate(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """The same bins of another sky.
+        """Return the probe with the same bins for another sky.
 
-        A limit is drawn as the sum of signal, noise and a systematic of flat prior, under the condition that it
-        lies between zero and the published limit of its bin. Without noise it is the signal alone.
+        A limit is drawn as the sum of signal, noise and a systematic with a flat prior. The condition is that it lies
+        between zero and the published limit of its bin. Without noise it is the signal alone.
         """
         value, error = predictions["delta21_sq"].value[0], predictions["delta21_sq"].error
         extra = self._extra(value, None if error is None else error[0])
@@ -202,7 +205,7 @@ class PowerSpectrum21cm(Probe):
         return mock
 
     def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
-        """Zero for detections; for limits the integral over what :meth:`simulate` may draw."""
+        """Return zero for detections, or the log integral over the limits that :meth:`simulate` may draw."""
         if self.likelihood != "upper_limit":
             return super().log_normalisation(predictions, parameters)
         model = predictions["delta21_sq"]
@@ -210,12 +213,12 @@ class PowerSpectrum21cm(Probe):
         return np.sum(log_mass_of_limits(model.value, sigma, 0.0, self._most), axis=-1)
 
     @property
-    def _most(self) -> Array:
+    def _most(self) -> FloatArray:
         """The published limit of each bin."""
         return np.concatenate([_limits(f) for f in self._fields])
 
     def save(self, folder: Path, name: str) -> dict[str, Any]:
-        """The bins that are used, with the windows that belong to them."""
+        """Write the bins in use, with their windows."""
         datasets: dict[str, tuple[Any, str]] = {}
         for f in self._fields:
             parts = {
@@ -231,7 +234,7 @@ class PowerSpectrum21cm(Probe):
         return {"catalog": f"{name}.h5", "k_min": 0.0, "k_max": math.inf}
 
     def panels(self) -> tuple[Panel, ...]:
-        """One a band, with the field whose limit is lowest."""
+        """Return one panel per band, with the field that has the lowest limit."""
         best: dict[str, _Field] = {}
         for f in self._fields:
             if f.band not in best or _limits(f).min() < _limits(best[f.band]).min():
@@ -264,22 +267,24 @@ class PowerSpectrum21cm(Probe):
         )
 
 
-def _limits(f: _Field) -> Array:
-    """Two-sigma upper limits as published: max(d, 0) + 2 sigma."""
+def _limits(f: _Field) -> FloatArray:
+    """Return two-sigma upper limits as published: max(d, 0) + 2 sigma."""
     return np.maximum(f.delta2, 0.0) + 2 * np.sqrt(np.diag(f.covariance))
 
 
 def _read(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ...]) -> list[_Field]:
-    """Read the fields of a catalog.
+    """Return the fields of a catalog.
 
-    Two forms are known: with ``variance`` or ``covariance`` and ``k_window`` (windows of their own grid), and
-    with ``covariance``, ``valid`` and ``k_mpc`` (square windows).
+    A catalog has one of two layouts. The first has ``k_window`` (windows on their own grid) and ``variance`` or
+    ``covariance``. The second has ``covariance``, ``valid`` and ``k_mpc`` (square windows).
     """
     found = []
     with catalog.hdf5() as file:
         names = [name for name in file if name.startswith("band")]
         if not names:
-            raise DataError(f"catalog {catalog.name!r}: {catalog.path} has no groups bandN/field_X")
+            raise DataError(
+                f"catalog {catalog.name!r}: {catalog.path} has no groups bandN/field_X, which this probe needs"
+            )
         for band in names:
             for field in file[band]:
                 if (not bands or band in bands) and (not fields or field.removeprefix("field_") in fields):
@@ -314,7 +319,7 @@ def _field(label: str, band: str, group: Any, redshift: float) -> _Field:
 def _cut(f: _Field, k_min: float, k_max: float) -> _Field:
     keep = (f.k >= k_min) & (f.k <= k_max)
     covariance = f.covariance[np.ix_(keep, keep)]
-    # Windows leak over the whole k range at 1e-12 to 3e-6; where the data are cut, so is that.
+    # Windows leak over the entire k range at 1e-12 to 3e-6. If data are cut, this leakage is cut as well.
     whole = bool(keep.all())
     used = np.full(len(f.k_window), True) if whole else np.any(np.abs(f.window[keep]) > _LEAKAGE, axis=0)
     window, k_window = f.window[np.ix_(keep, used)], f.k_window[used]

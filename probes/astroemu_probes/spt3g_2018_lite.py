@@ -1,8 +1,9 @@
 """SPT-3G 2018: TT, TE and EE with foregrounds marginalised (Balkenhol et al. 2023, arXiv:2212.05642).
 
-The motion of the Solar System aberrates the small field of the survey: ``-a l dC_l/dl`` is added to the
-spectra (Jeong et al. 2014, arXiv:1309.2285, eq. 23), ``a`` from the catalog. The model is then divided by
-``t_cal_spt^2``, ``t_cal_spt e_cal_spt`` and ``e_cal_spt^2``, which have a joint Gaussian prior.
+The motion of the Solar System aberrates the small field of the survey. The term ``-a l dC_l/dl`` is therefore
+added to the spectra, with ``a`` from the catalog (Jeong et al. 2014, arXiv:1309.2285, eq. 23). The model is then
+divided by ``t_cal_spt^2``, ``t_cal_spt e_cal_spt`` and ``e_cal_spt^2``. The two calibration parameters have a
+joint Gaussian prior.
 """
 
 from __future__ import annotations
@@ -12,16 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.catalog import Catalog, load_catalog
-from astroemu.distribution import Uniform
-from astroemu.files import FileName
-from astroemu.namespace import Namespace
-from astroemu.parameter import Parameter
+from astroemu.core.array_namespace import Namespace
+from astroemu.core.catalog import Catalog, load_catalog
+from astroemu.core.distributions import Uniform
+from astroemu.core.parameter import Parameter
+from astroemu.core.typing import FloatArray
+from astroemu.io.paths import FileName
 from astroemu_probes.cmb_bandpowers import SPECTRA, Band, Bandpowers, read_windows
-
-Array = NDArray[np.float64]
 
 
 class Spt3g2018Lite(Bandpowers):
@@ -30,14 +29,14 @@ class Spt3g2018Lite(Bandpowers):
     Parameters
     ----------
     catalog : str
-        Name of an installed catalog, or an HDF5 file of its form.
+        Name of an installed catalog, or an HDF5 file with the same layout.
     spectra : tuple of str
-        Any of TT, TE, EE.
+        Spectra to use, from TT, TE and EE.
     l_min, l_max : mapping of str to number
-        By spectrum, the range of effective multipoles to use; all by default.
+        Range of effective multipoles to use, by spectrum; by default all.
     """
 
-    # Flat here: the prior is joint, and part of the likelihood.
+    # The priors are flat here, because the joint prior is part of the likelihood.
     parameters = (
         Parameter("t_cal_spt", Uniform(0.95, 1.05), r"T_{\rm cal}^{\rm SPT}"),
         Parameter("e_cal_spt", Uniform(0.9, 1.1), r"E_{\rm cal}^{\rm SPT}"),
@@ -63,7 +62,7 @@ class Spt3g2018Lite(Bandpowers):
 
     def _content(self) -> tuple[dict[str, tuple[Any, str]], dict[str, Any]]:
         datasets, attributes = super()._content()
-        # The windows hold the aberration already.
+        # The windows already include the aberration.
         datasets["calibration_covariance"] = (np.linalg.inv(self._precision), "")
         return datasets, {**attributes, "aberration_coefficient": 0.0}
 
@@ -73,15 +72,15 @@ class Spt3g2018Lite(Bandpowers):
         return -0.5 * (xx * x * x + 2.0 * xy * x * y + yy * y * y)
 
 
-def _calibration(source: Catalog) -> tuple[float, Array]:
+def _calibration(source: Catalog) -> tuple[float, FloatArray]:
     with source.hdf5() as file:
         return float(file.attrs["aberration_coefficient"]), file["calibration_covariance"][()].astype(float)
 
 
 def _aberrated(band: Band, coefficient: float) -> Band:
-    """Put the aberration into the windows; it is linear in the spectrum."""
+    """Return the band with the aberration, which is linear in the spectrum, included in the windows."""
     factor = band.ell * (band.ell + 1) / (2 * np.pi)
-    # Rows of W diag(l f) G diag(1 / f), where G is the matrix of np.gradient.
+    # These are the rows of W diag(l f) G diag(1 / f), where G is the matrix of np.gradient.
     weighted = band.window * (band.ell * factor)
     derived = np.zeros_like(band.window)
     derived[:, 2:] += 0.5 * weighted[:, 1:-1]

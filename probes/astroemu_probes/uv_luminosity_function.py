@@ -2,13 +2,13 @@
 
     ln L = -1/2 sum_i [(phi(M_i, z_i) - phi_i) / s_i]^2  (- ln s_i where s depends on the model)
 
-with phi in linear units [Mpc^-3 mag^-1] and ``s^2 = sigma^2 + e^2``, where ``e`` is the emulator's
-error carried to linear units. Asymmetric errors are two half-Gaussians by default; a non-detection
-with limit ``l`` at ``n`` sigma is a measurement of zero with the error ``l / n``.
+phi is in linear units [Mpc^-3 mag^-1], and ``s^2 = sigma^2 + e^2``. The emulator's error ``e`` is converted to linear
+units. By default, asymmetric errors are two half-Gaussians. A non-detection with limit ``l`` at ``n`` sigma is a
+measurement of zero with the error ``l / n``.
 
-The model enters as log10 phi: cubic spline in M_UV, linear between the emulated redshifts, and
-never beyond them. Observed and modelled cosmologies are not converted into each other
-(H0 = 70, Omega_m = 0.3 in most papers; the shift is about 0.02 to 0.05 mag).
+The model provides log10 phi. It is a cubic spline in M_UV and linear between the emulated redshifts, and it is never
+extrapolated. Observed and modelled cosmologies are not converted into each other. Most papers use H0 = 70 and
+Omega_m = 0.3, which corresponds to a shift of about 0.02 to 0.05 mag.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.catalog import load_catalog, write_table
-from astroemu.errors import ConfigurationError, closest, listing
-from astroemu.files import FileName
-from astroemu.likelihood import (
+from astroemu.core.array_namespace import Namespace
+from astroemu.core.catalog import load_catalog, write_table
+from astroemu.core.likelihoods import (
     barlow_gaussian,
     draw_barlow_gaussian,
     draw_split_gaussian,
@@ -34,14 +33,14 @@ from astroemu.likelihood import (
     log_norm_barlow,
     split_gaussian,
 )
-from astroemu.model import DoubleCountingWarning
-from astroemu.namespace import Namespace
-from astroemu.panel import Panel
-from astroemu.probe import Probe
-from astroemu.provider import Prediction
-from astroemu.requirement import Requirement
+from astroemu.core.panel import Panel
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Prediction
+from astroemu.core.requirement import Requirement
+from astroemu.core.typing import FloatArray
+from astroemu.errors import ConfigurationError, DoubleCountingWarning, closest, listing
+from astroemu.io.paths import FileName
 
-Array = NDArray[np.float64]
 UNIT = "log10(Mpc^-3 mag^-1)"
 _LN10 = float(np.log(10.0))
 _PHI = "1 / (mag Mpc3)"
@@ -62,18 +61,18 @@ class UVLuminosityFunction(Probe):
     Parameters
     ----------
     catalog : str
-        Name of an installed catalog, or an ECSV file with its columns.
+        Name of an installed catalog, or an ECSV file with the same columns.
     sets : mapping of str to tuple of float
-        Redshift labels to use, by reference.
+        Redshift labels to use, by reference; by default Bouwens+2021 at 6, 7, 8 and Oesch+2018 at 10.
     m_uv_min, m_uv_max : float
-        Range of magnitudes (bright and faint cut), both open.
+        Range of magnitudes (bright and faint cut), both excluded.
     errors : {"split", "symmetric", "barlow"}
-        Treatment of asymmetric errors; ``symmetric`` takes their mean.
+        Treatment of asymmetric errors; ``symmetric`` uses their mean.
 
     Raises
     ------
     ConfigurationError
-        If a set is not in the catalog or nothing is left.
+        If a set is not in the catalog, or if the cuts leave no data of a set.
     """
 
     contains = frozenset({"galaxy UV luminosity functions"})
@@ -96,7 +95,8 @@ class UVLuminosityFunction(Probe):
         for reference in sets or ("sets",):
             if not np.any(keep & np.asarray(table["reference"] == reference)):
                 raise ConfigurationError(
-                    f"m_uv_min = {m_uv_min} and m_uv_max = {m_uv_max} leave nothing of {reference!r}; remove it"
+                    f"m_uv_min = {m_uv_min} and m_uv_max = {m_uv_max} leave nothing of {reference!r}; "
+                    "remove it or move the cuts"
                 )
         _warn_overlaps(sets)
         table = self._table = table[keep]
@@ -107,7 +107,7 @@ class UVLuminosityFunction(Probe):
         )
         self.is_limit = np.asarray(table["kind"] == "upper")
         self.limit = np.where(self.is_limit, phi, np.nan)
-        # A non-detection is a measurement of zero whose error is the limit over its significance.
+        # A non-detection is a measurement of zero. Its error is the limit divided by its significance.
         none = np.where(self.is_limit, phi / np.where(self.is_limit, n_sigma, 1.0), 0.0)
         self.phi = np.where(self.is_limit, 0.0, phi)
         self.error_high = np.where(self.is_limit, none, up)
@@ -118,7 +118,7 @@ class UVLuminosityFunction(Probe):
                 at={"z": self.z, "m_uv": self.m_uv},
                 unit=UNIT,
                 rule={"z": "linear", "m_uv": "spline"},
-                remedy="Leave this redshift out of `sets`, or move m_uv_min and m_uv_max",
+                remedy="Remove this redshift from `sets`, or move m_uv_min and m_uv_max",
             )
         }
 
@@ -145,7 +145,10 @@ class UVLuminosityFunction(Probe):
     def simulate(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """The same bins of another sky, in linear phi; a non-detection becomes a measurement around zero."""
+        """Return the probe with the same bins for another sky.
+
+        The data are drawn in linear phi. A non-detection becomes a measurement with the same error.
+        """
         phi, low, high = (part[0] for part in self._widths(predictions["log10_uv_lf"]))
         draw = draw_barlow_gaussian if self._errors == "barlow" else draw_split_gaussian
         mock = copy.copy(self)
@@ -154,13 +157,13 @@ class UVLuminosityFunction(Probe):
         return mock
 
     def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
-        """Zero but for ``barlow``, which is not normalised."""
+        """Return zero for normalised errors, or the log integral for ``barlow``."""
         if self._errors != "barlow":
             return super().log_normalisation(predictions, parameters)
         return np.sum(log_norm_barlow(*self._widths(predictions["log10_uv_lf"])[1:]), axis=-1)
 
-    def _widths(self, model: Prediction) -> tuple[Array, Array, Array]:
-        """phi, and its lower and upper error with the emulator's: ``(n, bins)`` each."""
+    def _widths(self, model: Prediction) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return phi and its lower and upper error including the emulator's error, ``(n, bins)`` each."""
         phi = np.exp(_LN10 * model.value)
         extra = 0.0 * phi if model.error is None else _LN10 * phi * model.error
         low, high = self.error_low, self.error_high
@@ -169,7 +172,7 @@ class UVLuminosityFunction(Probe):
         return phi, np.hypot(low, extra), np.hypot(high, extra)
 
     def save(self, folder: Path, name: str) -> dict[str, Any]:
-        """The bins that are used."""
+        """Write the bins in use."""
         table = self._table.copy()
         table["phi"][:] = np.where(self.is_limit, self.limit, self.phi)
         table["kind"] = np.where(self.is_limit, "upper", "measurement")
@@ -179,7 +182,7 @@ class UVLuminosityFunction(Probe):
         return {"catalog": f"{name}.ecsv"}
 
     def panels(self) -> tuple[Panel, ...]:
-        """One a redshift."""
+        """Return one panel per redshift."""
         return tuple(self._panel(z) for z in np.unique(self.z))
 
     def _panel(self, z: float) -> Panel:
@@ -208,7 +211,7 @@ class UVLuminosityFunction(Probe):
 
 
 def _papers(table: Any) -> tuple[str, ...]:
-    """The papers of the rows that are used; a user's own file need not name any."""
+    """Return the papers of the rows in use; empty if the file names none."""
     return tuple(dict.fromkeys(str(number) for number in table["arxiv"])) if "arxiv" in table.colnames else ()
 
 
@@ -236,7 +239,7 @@ def _warn_overlaps(sets: Mapping[str, tuple[float, ...]]) -> None:
         if shared:
             warnings.warn(
                 f"{first} and {second} share galaxies at z = {', '.join(f'{z:g}' for z in sorted(shared))}: "
-                "the likelihood counts them twice. Keep one of the two sets",
+                "the likelihood counts them twice. Keep only one of the two sets",
                 DoubleCountingWarning,
                 stacklevel=4,
             )

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from helpers import command
 
-from astroemu.observable import Axis, Observable
-from astroemu.registry import TRAINED, locate
-from astroemu.training_set import TrainingSet
+from astroemu.core.observable import Axis, Observable
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.runtime.plugins import TRAINED, locate
 
 
 @pytest.fixture
@@ -279,11 +279,11 @@ def test_an_emulator_that_could_not_be_written_is_not_trained(tmp_path, monkeypa
 
 def test_figures_into_a_missing_folder(tmp_path, monkeypatch):
     """The folder is made, or its absence is said; no traceback after the work is done."""
-    import astroemu.benchmark
+    import astroemu.model.benchmark
 
-    row = astroemu.benchmark.Timing("numpy", "cpu", 1, 1.0, 1.0, 0.1, 0.1, 1.0, 0.0, 3)
-    found = (astroemu.benchmark.Peak(1e11, 5e10), [row])
-    monkeypatch.setattr(astroemu.benchmark, "bench_model", lambda *_, **__: found)
+    row = astroemu.model.benchmark.Timing("numpy", "cpu", 1, 1.0, 1.0, 0.1, 0.1, 1.0, 0.0, 3)
+    found = (astroemu.model.benchmark.Peak(1e11, 5e10), [row])
+    monkeypatch.setattr(astroemu.model.benchmark, "bench_model", lambda *_, **__: found)
     out = tmp_path / "absent" / "bench.json"
     code, _, message = command("bench", "--batch", "1", "--out", str(out))
     assert out.exists() if code == 0 else (code == 2 and "absent" in message)

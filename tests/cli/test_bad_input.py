@@ -105,7 +105,7 @@ def test_an_emulator_file_that_is_none(content, tmp_path, monkeypatch, capsys):
 
 
 def test_a_truncated_emulator(tmp_path, monkeypatch, capsys):
-    from astroemu.registry import TRAINED, locate
+    from astroemu.runtime.plugins import TRAINED, locate
 
     whole = locate(TRAINED, "acg").read_bytes()
     (tmp_path / "mine.h5").write_bytes(whole[: len(whole) // 2])

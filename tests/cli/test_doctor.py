@@ -9,17 +9,17 @@ import sys
 import pytest
 from helpers import command
 
-from astroemu import doctor
-from astroemu.doctor import Finding
 from astroemu.errors import PluginError
+from astroemu.runtime import environment
+from astroemu.runtime.environment import EnvironmentFinding
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Without the libraries that take seconds to load."""
-    ask = doctor._asked
-    monkeypatch.setattr(doctor, "_TENSORFLOW", "print('2.0, devices CPU:0')")
-    monkeypatch.setattr(doctor, "_JAX", "import jax_is_not_here")
+    ask = environment._asked
+    monkeypatch.setattr(environment, "_TENSORFLOW", "print('2.0, devices CPU:0')")
+    monkeypatch.setattr(environment, "_JAX", "import jax_is_not_here")
     return ask
 
 
@@ -53,13 +53,13 @@ def test_a_whole_environment_has_no_problem(quick):
     ],
 )
 def test_a_library_is_asked_in_a_process_of_its_own(code, state, detail):
-    found = doctor._asked("Libraries", "thing", code)
+    found = environment._asked("Libraries", "thing", code)
     assert found.state == state and detail in found.detail
 
 
 def test_a_library_that_hangs_is_left_behind(monkeypatch):
-    monkeypatch.setattr(doctor, "_TIMEOUT_S", 0.5)
-    found = doctor._asked("Libraries", "thing", "import time; time.sleep(30)")
+    monkeypatch.setattr(environment, "_TIMEOUT_S", 0.5)
+    found = environment._asked("Libraries", "thing", "import time; time.sleep(30)")
     assert found.state == "failed" and "more than 0.5 s" in found.detail
 
 
@@ -78,9 +78,9 @@ def test_an_mpiexec_of_another_mpi_is_a_problem(monkeypatch, tmp_path, does, sta
     script = tmp_path / "mpiexec"
     script.write_text(f"#!/bin/sh\n{does}\n")
     script.chmod(0o755)
-    monkeypatch.setattr(doctor, "_TIMEOUT_S", 2)
-    monkeypatch.setattr(doctor.shutil, "which", lambda *_, **__: str(script))
-    found = doctor._mpiexec()
+    monkeypatch.setattr(environment, "_TIMEOUT_S", 2)
+    monkeypatch.setattr(environment.shutil, "which", lambda *_, **__: str(script))
+    found = environment._mpiexec()
     assert found.state == state and words in found.detail and str(script) in found.detail
 
 
@@ -88,36 +88,36 @@ def test_in_a_job_of_another_mpi_it_says_so(monkeypatch):
     def alone():
         raise PluginError("mpi4py sees one")
 
-    monkeypatch.setattr(doctor, "world", alone)
-    assert doctor._job() == Finding("Libraries", "mpi4py", "failed", "mpi4py sees one")
+    monkeypatch.setattr(environment, "processes", alone)
+    assert environment._job() == EnvironmentFinding("Libraries", "mpi4py", "failed", "mpi4py sees one")
 
 
 def test_an_mpi_library_that_is_not_there_is_absent_with_the_remedy(monkeypatch):
     monkeypatch.setenv("MPI4PY_LIBMPI", "/nowhere/libmpi.so")
-    found = doctor._mpi()
+    found = environment._mpi()
     assert found.state == "absent" and "pip install mpich" in found.detail and "/nowhere/libmpi.so" in found.detail
 
 
 def test_multinest_is_where_it_is_said_to_be(monkeypatch, tmp_path):
     monkeypatch.setenv("ASTROEMU_MULTINEST", str(tmp_path / "libmultinest.so"))
-    [absent] = doctor._components()
+    [absent] = environment._components()
     assert absent.state == "absent" and f"ASTROEMU_MULTINEST = {tmp_path}" in absent.detail
     (tmp_path / "libmultinest.so").write_text("")
-    [found] = doctor._components()
-    assert found == Finding("Libraries", "libmultinest", "ok", str(tmp_path / "libmultinest.so"))
+    [found] = environment._components()
+    assert found == EnvironmentFinding("Libraries", "libmultinest", "ok", str(tmp_path / "libmultinest.so"))
 
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch):
     lines = ["nobody-has-this>=1.0", "nor-this>=2; extra == 'some'"]
-    monkeypatch.setattr(doctor, "requires", lambda _: lines)
-    found = {f.name: f for f in doctor._packages()}
+    monkeypatch.setattr(environment, "requires", lambda _: lines)
+    found = {f.name: f for f in environment._packages()}
     assert found["nobody-has-this"].state == "failed" and "pip install 'nobody-has-this>=1.0'" in str(found)
     assert found["nor-this"].state == "absent" and "astroemu-inference[some]" in found["nor-this"].detail
 
 
 def test_a_full_disk_is_a_problem(monkeypatch):
-    monkeypatch.setattr(doctor, "_LEAST_FREE_GIB", 1e9)
-    assert {f.state for f in doctor._places()} == {"failed"}
+    monkeypatch.setattr(environment, "_LEAST_FREE_GIB", 1e9)
+    assert {f.state for f in environment._places()} == {"failed"}
 
 
 def test_help_takes_less_than_half_a_second():

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from helpers import command
 
-from astroemu.run import RunFolder
-from astroemu.samples import Samples
+from astroemu.inference.run_folder import RunFolder
+from astroemu.sampling.samples import Samples
 
 PROBES = ["power_spectrum_21cm", "uv_luminosity_function", "neutral_fraction", "optical_depth"]
 SMALL = ["--seed", "7", "--set", "samplers.emcee.max_steps=300", "--set", "samplers.emcee.walkers=32"]

@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 from helpers import command
 
-from astroemu.catalog import Catalog
-from astroemu.configuration import load_configuration
-from astroemu.emulator import Emulator
-from astroemu.errors import DataError
-from astroemu.model import DoubleCountingWarning, Model
-from astroemu.probe import Probe
-from astroemu.provider import Provider
-from astroemu.registry import GROUPS
-from astroemu.remote import RemoteCatalog
-from astroemu.sampler import Sampler
-from astroemu.simulator import Simulator
-from astroemu.trained import load_emulator
-from astroemu.workshop import Workshop
+from astroemu.core.catalog import Catalog
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Provider
+from astroemu.core.remote_catalog import RemoteCatalog
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.loading import load_emulator
+from astroemu.emulation.recipe import Recipe
+from astroemu.emulation.simulator import Simulator
+from astroemu.errors import DataError, DoubleCountingWarning
+from astroemu.inference.configuration import load_configuration
+from astroemu.model.model import Model
+from astroemu.runtime.plugins import GROUPS
+from astroemu.sampling.sampler import Sampler
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
@@ -98,7 +98,7 @@ def test_every_trained_emulator_is_read(group, name):
 
 def test_the_heavy_ones_load_without_what_they_wrap():
     code = (
-        "import sys\nfrom astroemu.registry import SAMPLERS, SIMULATORS\n"
+        "import sys\nfrom astroemu.runtime.plugins import SAMPLERS, SIMULATORS\n"
         "simulator = SIMULATORS.load('21cmemu')\nassert len(simulator.parameters) == 9\n"
         "SAMPLERS.load('ultranest')\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'py21cmemu', 'torch', 'ultranest', 'tensorflow'}))"
@@ -113,7 +113,7 @@ EXAMPLES = sorted((REPOSITORY / "docs" / "examples").glob("*.toml"))
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_is_valid(path):
     if "simulation" in tomllib.loads(path.read_text()):
-        workshop = Workshop(path)
+        workshop = Recipe(path)
         task = workshop.simulation()
         assert task.n > 0 and set(task.prior.names) == {p.name for p in task.prior.free}
     else:

@@ -75,8 +75,8 @@ def hook(event, arguments):
             raise PermissionError(13, "Permission denied", os.fsdecode(path))
 
 from astroemu.cli import main
-import astroemu.benchmark
-astroemu.benchmark._SECONDS = 0.01
+import astroemu.model.benchmark
+astroemu.model.benchmark._SECONDS = 0.01
 sys.addaudithook(hook)
 done = {}
 for name, words in commands.items():

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from astroemu.samples import Samples
-from astroemu.training_set import TrainingSet
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.sampling.samples import Samples
 from astroemu_plugins.samplers.multinest import MultiNest
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
@@ -110,7 +110,8 @@ def test_what_all_processes_refuse_is_said_once(tmp_path):
 
 def test_what_a_script_does_not_catch_ends_all_processes(tmp_path):
     (tmp_path / "script.py").write_text(
-        "from astroemu.parallel import world\nif world().rank == 1:\n    raise KeyError('mine')\nworld().wait()\n"
+        "from astroemu.runtime.mpi import abort_on_uncaught, processes\nabort_on_uncaught(processes())\n"
+        "if processes().rank == 1:\n    raise KeyError('mine')\nprocesses().barrier()\n"
     )
     done, seconds = two(str(tmp_path / "script.py"))
     assert done.returncode != 0 and "KeyError: 'mine'" in done.stderr and seconds < 30
@@ -138,13 +139,13 @@ SAMPLERS = {
 #: Every sampler on the kit's Gaussian, half of which is impossible.
 ALIKE = f"""
 import sys
-from astroemu.parallel import world
-from astroemu.pool import Pool
-from astroemu.registry import SAMPLERS
+from astroemu.runtime.mpi import processes
+from astroemu.sampling.mpi_target import MPITarget
+from astroemu.runtime.plugins import SAMPLERS
 from astroemu.testing.problems import Gaussian
 for name, options in {SAMPLERS}.items():
-    pool = Pool(Gaussian(wall=True), world())
-    if not world().first:
+    pool = MPITarget(Gaussian(wall=True), processes())
+    if not processes().is_root:
         pool.serve()
         continue
     with pool.serving():
@@ -172,13 +173,13 @@ FAULTY = """
 import os, signal, sys
 from pathlib import Path
 from astroemu.cli import main
-from astroemu.parallel import world
+from astroemu.runtime.mpi import processes
 from astroemu_probes.optical_depth import OpticalDepth
 rank, fault, mark, calls = int(sys.argv.pop(1)), sys.argv.pop(1), Path(sys.argv.pop(1)), []
 plain = OpticalDepth.log_likelihood
 def faulty(*given):
     calls.append(1)
-    if len(calls) > 5 and world().rank == rank and not mark.exists():
+    if len(calls) > 5 and processes().rank == rank and not mark.exists():
         mark.touch()
         exec(fault)
     return plain(*given)
@@ -248,7 +249,10 @@ def test_processes_of_different_problems_are_refused(tmp_path, other):
 
 
 def test_the_doctor_speaks_once_and_knows_the_job():
-    quick = "import astroemu.doctor as d; d._TENSORFLOW = d._JAX = 'print(1)'; from astroemu.cli import main; main()"
+    quick = (
+        "import astroemu.runtime.environment as d; d._TENSORFLOW = d._JAX = 'print(1)'; "
+        "from astroemu.cli import main; main()"
+    )
     done, _ = two("-c", quick, "doctor")
     assert done.stdout.count("interpreter") == 1, done.stderr
     assert "2 processes that see each other" in done.stdout

@@ -12,8 +12,8 @@ import pytest
 from helpers import command
 from stranger import Stranger, engine, installable
 
+from astroemu.cli.scaffold import KINDS, write_plugin
 from astroemu.errors import ConfigurationError, RunFolderError
-from astroemu.scaffold import KINDS, write_plugin
 
 NAMES = {"probe": "my_probe", "emulator": "my_emulator", "simulator": "my_history", "sampler": "my_sampler"}
 QUICK = ("--set", "samplers.emcee.max_steps=600", "--set", "samplers.emcee.effective_samples=200")
@@ -107,7 +107,7 @@ def test_a_broken_plugin_breaks_only_itself(stranger):
         doctor = stranger.astroemu("doctor", good=False)
         for message in (
             "SystemExit: libnothing.so is not here",
-            "not a subclass of astroemu.probe.Probe",
+            "not a subclass of astroemu.Probe",
             "No module named 'no_such_module'",
             "uninstall one of them",
         ):

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from helpers import command
 
-from astroemu.repetition import compared, repetition_table
-from astroemu.run import RunFolder
-from astroemu.samples import ARRAYS, Samples
+from astroemu.analysis.rerun import compare_samples
+from astroemu.inference.run_folder import RunFolder
+from astroemu.report.tables import repetition_table
+from astroemu.sampling.samples import ARRAYS, Samples
 
 FIT = """
 seed = 3
@@ -51,7 +52,7 @@ max_calls = 3000
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """One short run of each sampler, beside the file and the catalog that it was made of."""
-    from astroemu.registry import CATALOGS
+    from astroemu.runtime.plugins import CATALOGS
 
     folder = tmp_path_factory.mktemp("rerun")
     (folder / "fit.toml").write_text(FIT)
@@ -159,9 +160,9 @@ def sampled(theta):
 
 def test_other_shapes_and_the_sign_of_zero_are_differences():
     one, zero = sampled(np.zeros((3, 1))), sampled(np.full((3, 1), -0.0))
-    assert compared(one, one) == {name: {"identical": True} for name in ARRAYS}
-    assert compared(one, zero)["theta"]["number"] == 3
-    shorter = compared(one, sampled(np.zeros((2, 1))))["theta"]
+    assert compare_samples(one, one) == {name: {"identical": True} for name in ARRAYS}
+    assert compare_samples(one, zero)["theta"]["number"] == 3
+    shorter = compare_samples(one, sampled(np.zeros((2, 1))))["theta"]
     assert shorter == {"identical": False, "shape": [[3, 1], [2, 1]]}
     said = repetition_table({"arrays": {"theta": shorter}, "differs": [], "identical": False})
     assert "of the shape [3, 1] in the run, [2, 1] now" in said

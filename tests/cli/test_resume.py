@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from helpers import command
 
-from astroemu.registry import CATALOGS
-from astroemu.samples import Samples
+from astroemu.runtime.plugins import CATALOGS
+from astroemu.sampling.samples import Samples
 from astroemu_plugins.samplers.multinest import MultiNest
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
@@ -60,7 +60,7 @@ starting_draws = 2000
 #: Those that can run here.
 SAMPLERS = ["emcee", "nautilus", "nuts", "ultranest"] + ["multinest"] * (MultiNest.component().found is not None)
 #: The command line, with everything put on the disk at once.
-EAGER = "import astroemu.record as r; r.EVERY = 0.0; from astroemu.cli import main; main()"
+EAGER = "import astroemu.sampling.replay as r; r.EVERY = 0.0; from astroemu.cli import main; main()"
 
 
 def arguments(file, out, *options, ranks=1):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import command
 
-from astroemu.run import RunFolder
+from astroemu.inference.run_folder import RunFolder
 
 HERA = 'probes.power_spectrum_21cm={catalog = "hera_h1c_idr3", modelling_fraction = 0.2}'
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from astroemu.configuration import load_configuration
+from astroemu.emulation.recipe import Recipe
 from astroemu.errors import AstroemuError
-from astroemu.registry import CONFIGURATIONS
-from astroemu.workshop import Workshop
+from astroemu.inference.configuration import load_configuration
+from astroemu.runtime.plugins import CONFIGURATIONS
 
 STRANGE: list[Any] = [
     0, -1, 1, 2**63, 10**30, 0.0, -0.0, 1e308, -1e308, 5e-324, math.nan, math.inf, -math.inf, True, False, "", " ",
@@ -132,7 +132,7 @@ def outcome(path: Path, probes: bool) -> str:
     """``accepted`` or ``refused``; anything else is raised."""
     try:
         if b"[simulation]" in path.read_bytes() or b'"simulation" =' in path.read_bytes():
-            prior = Workshop(path).prior()
+            prior = Recipe(path).prior()
         else:
             configuration = load_configuration(path)
             prior = configuration.prior()

@@ -25,12 +25,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from astroemu.catalog import Catalog
+from astroemu.core.catalog import Catalog
+from astroemu.core.observable import Axis, Observable
+from astroemu.emulation.loading import load_emulator
+from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import AstroemuError
-from astroemu.observable import Axis, Observable
-from astroemu.samples import Samples
-from astroemu.trained import load_emulator
-from astroemu.training_set import TrainingSet
+from astroemu.sampling.samples import Samples
 
 #: Address space that a reader may take beyond what it has, and seconds for one file.
 MEMORY, PATIENCE = 1 << 30, 8.0

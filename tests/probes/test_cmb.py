@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from astroemu.catalog import load_catalog
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.catalog import load_catalog
+from astroemu.core.observable import Axis, Observable
+from astroemu.core.provider import Prediction
 from astroemu.errors import ConfigurationError, DataError
-from astroemu.namespace import NUMPY
-from astroemu.observable import Axis, Observable
-from astroemu.provider import Prediction
 from astroemu_probes.act_dr6_lite import ActDr6Lite
 from astroemu_probes.cmb_bandpowers import read_spectra
 from astroemu_probes.cmb_forecast import CmbForecast

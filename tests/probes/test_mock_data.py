@@ -9,10 +9,10 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import kstest
 
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.likelihoods import barlow_gaussian, log_mass_of_limits, log_norm_barlow
+from astroemu.core.provider import Prediction
 from astroemu.errors import DataError
-from astroemu.likelihood import barlow_gaussian, log_mass_of_limits, log_norm_barlow
-from astroemu.namespace import NUMPY
-from astroemu.provider import Prediction
 from astroemu.testing.synthetic import fiducial, likelihood, middle
 from astroemu_probes.act_dr6_lite import ActDr6Lite
 from astroemu_probes.cmb_forecast import CmbForecast

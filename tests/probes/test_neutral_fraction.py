@@ -9,8 +9,8 @@ import pytest
 from helpers import TAU, X_HI, Stub, Z, uniform
 from scipy.special import erf
 
-from astroemu.errors import ConfigurationError, ResolutionError
-from astroemu.model import DoubleCountingWarning, Model
+from astroemu.errors import ConfigurationError, DoubleCountingWarning, ResolutionError
+from astroemu.model.model import Model
 from astroemu_probes.neutral_fraction import NeutralFraction
 from astroemu_probes.optical_depth import OpticalDepth
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from helpers import TAU, UV_LF, Stub, uniform
 
-from astroemu.errors import ConfigurationError
-from astroemu.model import DoubleCountingWarning, Model
+from astroemu.errors import ConfigurationError, DoubleCountingWarning
+from astroemu.model.model import Model
 from astroemu_probes.optical_depth import OpticalDepth
 from astroemu_probes.uv_luminosity_function import UVLuminosityFunction
 

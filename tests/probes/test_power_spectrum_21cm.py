@@ -12,7 +12,7 @@ from scipy.interpolate import RectBivariateSpline
 from scipy.stats import multivariate_normal
 
 from astroemu.errors import ConfigurationError, DataError, ResolutionError
-from astroemu.model import Model
+from astroemu.model.model import Model
 from astroemu_catalogs import HERA_H1C_IDR3
 from astroemu_probes.power_spectrum_21cm import PowerSpectrum21cm
 

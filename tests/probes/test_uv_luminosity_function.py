@@ -10,11 +10,11 @@ import pytest
 from helpers import M_UV, UV_LF, Stub, uniform
 from scipy.interpolate import CubicSpline
 
-from astroemu.configuration import load_configuration
-from astroemu.errors import ConfigurationError, ResolutionError
-from astroemu.model import DoubleCountingWarning, Model
-from astroemu.namespace import NUMPY
-from astroemu.provider import Prediction
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.provider import Prediction
+from astroemu.errors import ConfigurationError, DoubleCountingWarning, ResolutionError
+from astroemu.inference.configuration import load_configuration
+from astroemu.model.model import Model
 from astroemu_catalogs import UV_LUMINOSITY_FUNCTION
 from astroemu_probes.uv_luminosity_function import UVLuminosityFunction
 

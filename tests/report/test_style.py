@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from matplotlib import image
 
-from astroemu.distribution import Uniform
-from astroemu.parameter import Parameter
-from astroemu.prior import Prior
+from astroemu.core.distributions import Uniform
+from astroemu.core.parameter import Parameter
+from astroemu.core.prior import Prior
+from astroemu.report.comparison import draw_corners, draw_evidence
 from astroemu.report.corner import draw_corner
-from astroemu.report.several import draw_corners, draw_evidence
 from astroemu.report.style import plain_where_unsettable, settable
 from astroemu.report.trace import draw_trace
-from astroemu.samples import Samples
+from astroemu.sampling.samples import Samples
 
 PRIOR = Prior(
     (Parameter("a", Uniform(0, 1), r"\text{no such}"), Parameter("b", Uniform(0, 1), r"\beta_{\rm x}", "keV"))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.core.array_namespace import Namespace
+from astroemu.core.observable import Observable
+from astroemu.core.provider import Evaluate, Prediction, Provider
 from astroemu.errors import ConfigurationError
-from astroemu.namespace import Namespace
-from astroemu.observable import Observable
-from astroemu.provider import Evaluate, Prediction, Provider
 
 _EV_PER_DENSITY = 93.14  # sum of the neutrino masses [eV] over Omega_nu h^2, at N_eff = 3.044
 

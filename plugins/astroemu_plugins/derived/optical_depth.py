@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.core.array_namespace import Namespace
+from astroemu.core.observable import Observable
+from astroemu.core.provider import Evaluate, Prediction, Provider
+from astroemu.core.requirement import Requirement
 from astroemu.errors import ConfigurationError
-from astroemu.namespace import Namespace
-from astroemu.observable import Observable
-from astroemu.provider import Evaluate, Prediction, Provider
-from astroemu.requirement import Requirement
 from astroemu_plugins.thomson import optical_depth
 
 

@@ -17,17 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from astroemu.emulator import Emulator
+from astroemu.core.array_namespace import NUMPY, Namespace
+from astroemu.core.observable import Observable
+from astroemu.core.provider import Evaluate, Prediction
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.loading import read_emulator
+from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, DataError
-from astroemu.namespace import NUMPY, Namespace
-from astroemu.observable import Observable
-from astroemu.options import check
-from astroemu.provider import Evaluate, Prediction
-from astroemu.registry import EMULATORS
-from astroemu.trained import read_emulator
-from astroemu.training_set import TrainingSet
-
-Array = NDArray[np.float64]
+from astroemu.runtime.options import validate_options
+from astroemu.runtime.plugins import EMULATORS
 
 
 class Settings(BaseModel):
@@ -71,7 +70,7 @@ class EnsembleEmulator(Emulator):
     }
 
     def __init__(
-        self, members: Sequence[Emulator], factors: Mapping[str, Array], provenance: Mapping[str, Any]
+        self, members: Sequence[Emulator], factors: Mapping[str, FloatArray], provenance: Mapping[str, Any]
     ) -> None:
         first = members[0]
         for member in members[1:]:
@@ -121,7 +120,7 @@ class EnsembleEmulator(Emulator):
         folder: Path | None = None,
         logs: Path | None = None,
     ) -> Self:
-        chosen: Settings = check(Settings, dict(settings), "[training]")
+        chosen: Settings = validate_options(Settings, dict(settings), "[training]")
         if len(data) <= chosen.calibration_points:
             raise ConfigurationError(
                 f"[training] calibration_points = {chosen.calibration_points}, but there are {len(data)} points in all"
@@ -176,7 +175,7 @@ def _mean_and_spread(values: Any, xp: Namespace) -> tuple[Any, Any]:
     return mean, xp.sqrt(xp.sum((values - mean) ** 2, axis=0) / (n - 1))
 
 
-def _calibrated(members: Sequence[Emulator], data: TrainingSet) -> tuple[dict[str, Array], dict[str, Any]]:
+def _calibrated(members: Sequence[Emulator], data: TrainingSet) -> tuple[dict[str, FloatArray], dict[str, Any]]:
     """Factors by observable, and what they were found on: error quantiles and coverage."""
     theta = data.theta[:, [data.names.index(name) for name in members[0].parameters]]
     predicted = [member.predict(theta) for member in members]

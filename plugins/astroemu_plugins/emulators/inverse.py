@@ -19,16 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from astroemu.emulator import Emulator
+from astroemu.core.observable import Observable, observable_from_json, observable_to_json
+from astroemu.core.provider import Evaluate
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.emulation.transforms import Transform, transform_from
 from astroemu.errors import ConfigurationError, DataError, closest, listing, located
-from astroemu.observable import Observable
-from astroemu.options import check
-from astroemu.provider import Evaluate
-from astroemu.training_set import TrainingSet, observable_from_json, observable_to_json
-from astroemu.transform import Transform, transform_from
+from astroemu.runtime.options import validate_options
 from astroemu_plugins.emulators.neural import NeuralEmulator
-
-Array = NDArray[np.float64]
 
 
 class Settings(BaseModel):
@@ -94,7 +93,7 @@ class InverseModel(Emulator):
     def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
         return self.network.evaluator(rows)
 
-    def infer(self, summaries: Mapping[str, Array]) -> dict[str, Array]:
+    def infer(self, summaries: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         """Return the parameters ``(n,)`` by name, from summaries ``(n, ...)`` by name.
 
         Raises
@@ -119,7 +118,7 @@ class InverseModel(Emulator):
         folder: Path | None = None,
         logs: Path | None = None,
     ) -> Self:
-        chosen: Settings = check(Settings, dict(settings), "[training]")
+        chosen: Settings = validate_options(Settings, dict(settings), "[training]")
         wanted = tuple(chosen.parameters) or data.names
         _known("parameters", wanted, data.names)
         for key in ("summaries", "transforms", "noise"):
@@ -174,7 +173,7 @@ def _names(summaries: Mapping[str, Observable]) -> tuple[str, ...]:
 
 def _columns(
     summaries: Mapping[str, Observable], transforms: Mapping[str, Transform], values: Mapping[str, Any]
-) -> Array:
+) -> FloatArray:
     """Transformed summaries side by side ``(n, columns)``."""
     columns = []
     for name, observable in summaries.items():

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,90 +25,23 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.emulator import Emulator
+from astroemu.core.array_namespace import Namespace
+from astroemu.core.observable import Observable, observable_from_json, observable_to_json
+from astroemu.core.provider import Evaluate, Prediction
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.emulation.transforms import Transform, transform_from
 from astroemu.errors import DataError, closest, listing
-from astroemu.namespace import Namespace
-from astroemu.observable import Observable
-from astroemu.provider import Evaluate, Prediction
-from astroemu.training_set import TrainingSet, observable_from_json, observable_to_json
-from astroemu.transform import Transform, transform_from
-from astroemu_plugins.emulators.keras_layers import KerasLayers
-from astroemu_plugins.emulators.layers import DenseLayers, Layers
+from astroemu_plugins.networks.keras_layers import KerasLayers
+from astroemu_plugins.networks.layers import DenseLayers, Layers
+from astroemu_plugins.networks.network import Input, Network, Output, Scaling, TrainedNetworks
+from astroemu_plugins.training.trainer import train
 
-Array = NDArray[np.float64]
 #: Larger than any emulator here; guards against a file that asks for absurd memory.
 MAX_WEIGHTS = 200_000_000
 #: How a network may be built; the file names one.
 LAYERS: Mapping[str, type[Layers]] = {cls.kind: cls for cls in (DenseLayers, KerasLayers)}
-
-
-@dataclass(frozen=True)
-class Input:
-    """One parameter of the emulator: its training range and how it is scaled."""
-
-    name: str
-    low: float
-    high: float
-    unit: str = ""
-    latex: str = ""
-    log10: bool = False
-
-
-class Scaling:
-    """The training box mapped to [-1, 1], after log10 where stated, for all parameters at once."""
-
-    def __init__(self, inputs: tuple[Input, ...]) -> None:
-        self.is_log = np.array([i.log10 for i in inputs])
-        edges = np.array([(i.low, i.high) for i in inputs]).T
-        edges[:, self.is_log] = np.log10(edges[:, self.is_log])
-        low, high = edges
-        self.slope, self.shift = 2.0 / (high - low), (low + high) / (low - high)
-
-    def __call__(self, theta: Any, xp: Namespace) -> Any:
-        """Scale points ``(n, d)``."""
-        if self.is_log.any():
-            # The other columns may be negative: they are kept out of the logarithm.
-            theta = xp.where(self.is_log, xp.log10(xp.where(self.is_log, theta, 1.0)), theta)
-        return theta * self.slope + self.shift
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """One observable of a network: its transform and its error in the network's space."""
-
-    observable: Observable
-    transform: Transform
-    error: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """One network, ready for inference.
-
-    Attributes
-    ----------
-    inputs : tuple of str
-        Parameters, in the order of its first layer.
-    features : tuple of Observable
-        Observables of networks before it that are further inputs, in the networks' space.
-    outputs : tuple of Output
-        In the order of its last layer.
-    layers : Layers
-    """
-
-    inputs: tuple[str, ...]
-    features: tuple[Observable, ...]
-    outputs: tuple[Output, ...]
-    layers: Layers
-
-    def __post_init__(self) -> None:
-        n_inputs = len(self.inputs) + sum(observable.size for observable in self.features)
-        n_outputs = sum(output.observable.size for output in self.outputs)
-        if (self.layers.n_inputs, self.layers.n_outputs) != (n_inputs, n_outputs):
-            raise DataError(
-                f"the layers lead from {self.layers.n_inputs} inputs to {self.layers.n_outputs} outputs; "
-                f"parameters, features and observables need {n_inputs} and {n_outputs}"
-            )
 
 
 class NeuralEmulator(Emulator):
@@ -119,7 +52,7 @@ class NeuralEmulator(Emulator):
     inputs : tuple of Input
     networks : mapping of str to Network
     provenance : mapping
-        JSON; see :class:`astroemu.emulator.Emulator`.
+        JSON; see :class:`astroemu.emulation.emulator.Emulator`.
 
     Raises
     ------
@@ -202,12 +135,11 @@ class NeuralEmulator(Emulator):
         folder: Path | None = None,
         logs: Path | None = None,
     ) -> Self:
-        from astroemu_plugins.training.trainer import train
-
         if reuse is not None and not isinstance(reuse, NeuralEmulator):
             raise DataError("only networks of a neural emulator can be taken over by a neural emulator")
-        inputs, networks, provenance = train(data, settings, seed=seed, log=log, reuse=reuse, folder=folder, logs=logs)
-        return cls(inputs, networks, provenance)
+        earlier = None if reuse is None else TrainedNetworks(reuse.inputs, reuse.networks, reuse.provenance)
+        made = train(data, settings, seed=seed, log=log, reuse=earlier, folder=folder, logs=logs)
+        return cls(made.inputs, made.networks, made.provenance)
 
     def write(self, group: h5py.Group) -> None:
         group.attrs["inputs"] = json.dumps([asdict(i) for i in self.inputs])
@@ -241,7 +173,7 @@ class _Part:
         self.inputs = None if columns == list(range(len(emulator.parameters))) else columns
         self.features = [observable.name for observable in network.features]
         self.given: list[tuple[str, slice, Transform]] = []  # features for the networks after it
-        self.pieces: list[tuple[str, Any, Transform, Array]] = []
+        self.pieces: list[tuple[str, Any, Transform, FloatArray]] = []
         chosen: list[NDArray[np.intp]] = [np.zeros(0, dtype=np.intp)]
         offset = width = 0
         for output in network.outputs:

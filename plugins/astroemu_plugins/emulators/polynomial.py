@@ -27,15 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from astroemu.emulator import Emulator
+from astroemu.core.array_namespace import NUMPY, Namespace
+from astroemu.core.observable import Observable, observable_from_json, observable_to_json
+from astroemu.core.provider import Evaluate, Prediction
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, DataError, closest, listing
-from astroemu.namespace import NUMPY, Namespace
-from astroemu.observable import Observable
-from astroemu.options import check
-from astroemu.provider import Evaluate, Prediction
-from astroemu.training_set import TrainingSet, observable_from_json, observable_to_json
+from astroemu.runtime.options import validate_options
 
-Array = NDArray[np.float64]
 #: More terms than this are a mistake in the degree.
 MAX_TERMS = 20_000
 _ARRAYS = ("mean", "scale", "components", "weights", "error")
@@ -72,7 +72,7 @@ class PolynomialEmulator(Emulator):
     arrays : mapping of str to array
         ``mean``, ``scale``, ``error`` ``(outputs,)``, ``components (k, outputs)``, ``weights (terms, k)``.
     provenance : mapping
-        JSON; see :class:`astroemu.emulator.Emulator`.
+        JSON; see :class:`astroemu.emulation.emulator.Emulator`.
 
     Raises
     ------
@@ -88,7 +88,7 @@ class PolynomialEmulator(Emulator):
         observables: Mapping[str, Observable],
         prefactor: Mapping[str, float],
         powers: NDArray[np.intp],
-        arrays: Mapping[str, Array],
+        arrays: Mapping[str, FloatArray],
         provenance: Mapping[str, Any],
     ) -> None:
         self.parameters = tuple(box)
@@ -156,7 +156,7 @@ class PolynomialEmulator(Emulator):
         folder: Path | None = None,  # noqa: ARG003
         logs: Path | None = None,  # noqa: ARG003
     ) -> Self:
-        chosen: Settings = check(Settings, dict(settings), "[training]")
+        chosen: Settings = validate_options(Settings, dict(settings), "[training]")
         names = tuple(chosen.inputs) or data.names
         outputs = tuple(chosen.outputs) or tuple(data.observables)
         _known("inputs", names, data.names)
@@ -212,7 +212,7 @@ class PolynomialEmulator(Emulator):
 class _Basis:
     """Products of Legendre polynomials of scaled parameters: ``(n, terms)``."""
 
-    def __init__(self, box: Array, powers: NDArray[np.intp]) -> None:
+    def __init__(self, box: FloatArray, powers: NDArray[np.intp]) -> None:
         low, high = box.T
         self.slope, self.shift = 2.0 / (high - low), (low + high) / (low - high)
         self.highest = int(powers.max())
@@ -248,7 +248,7 @@ def _powers(costs: list[float], degree: float) -> NDArray[np.intp]:
     return np.array(found, dtype=np.intp)
 
 
-def _fit(basis: Array, y: Array, chosen: Settings) -> dict[str, Array]:
+def _fit(basis: FloatArray, y: FloatArray, chosen: Settings) -> dict[str, FloatArray]:
     mean, scale = y.mean(axis=0), y.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)  # a constant output is its mean
     standard = (y - mean) / scale
@@ -265,7 +265,9 @@ def _fit(basis: Array, y: Array, chosen: Settings) -> dict[str, Array]:
     return {"mean": mean, "scale": scale, "components": components, "weights": weights, "error": error}
 
 
-def _points(data: TrainingSet, names: tuple[str, ...], outputs: tuple[str, ...], most: int) -> tuple[Array, Array]:
+def _points(
+    data: TrainingSet, names: tuple[str, ...], outputs: tuple[str, ...], most: int
+) -> tuple[FloatArray, FloatArray]:
     theta = data.theta[:, [data.names.index(name) for name in names]]
     y = np.concatenate([np.asarray(data.values[name], dtype=float).reshape(len(data), -1) for name in outputs], axis=1)
     bad = int(np.sum(~np.all(np.isfinite(y), axis=1)))

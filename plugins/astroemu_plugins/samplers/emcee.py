@@ -34,17 +34,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from astroemu.convergence import halves, split_r_hat
+from astroemu.core.progress import Progress, ProgressCallback, silent
+from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError
-from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
-from astroemu.samples import Samples
+from astroemu.sampling.convergence import halves, split_r_hat
+from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.target import CountedTarget, Target
 from astroemu_plugins.samplers.mixture import Mixture
 from astroemu_plugins.samplers.population import Population, populate
 
-Array = NDArray[np.float64]
 #: Draws from the prior among which the posterior is sought first.
 _STARTING_DRAWS = 20_000
 #: One part in so many of the chain is burn-in: with 10 autocorrelation times of it and 50 kept, none is wasted.
@@ -80,7 +81,7 @@ class Emcee(Sampler):
         Least number of steps between estimates of the autocorrelation time; it is a twentieth of the
         chain once that is more.
     r_hat : float
-        Highest split R-hat of any parameter, see :func:`astroemu.convergence.split_r_hat`.
+        Highest split R-hat of any parameter, see :func:`astroemu.sampling.convergence.split_r_hat`.
     ensembles : int
         Number of independent ensembles, of so many walkers each.
     starting_draws : int
@@ -90,7 +91,7 @@ class Emcee(Sampler):
     name = "emcee"
     citation = "Foreman-Mackey et al. 2013, PASP 125, 306, arXiv:1202.3665"
     packages = ("emcee",)
-    traits = Traits(batch="fixed")
+    traits = SamplerTraits(batch="fixed")
 
     def __init__(
         self,
@@ -144,9 +145,11 @@ class Emcee(Sampler):
                 "'kde', which estimates their density"
             )
 
-    def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
+    def run(
+        self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
+    ) -> Samples:
         self.check(target)
-        counted = Counted(target)
+        counted = CountedTarget(target)
         own = seeds(seed, 2 * self.ensembles)
         chains = [
             Chain(counted, self._population(counted, own[2 * i]), self.move, own[2 * i + 1], self.max_steps)
@@ -172,8 +175,8 @@ class Emcee(Sampler):
         report(self._progress(step, state, counted.n))
         return self._samples(chains, state, counted)
 
-    def _population(self, counted: Counted, seed: Any) -> Population:
-        def log_likelihood(z: Array) -> Array:
+    def _population(self, counted: CountedTarget, seed: Any) -> Population:
+        def log_likelihood(z: FloatArray) -> FloatArray:
             return counted.log_likelihood(_theta(counted, z))
 
         return populate(
@@ -201,7 +204,7 @@ class Emcee(Sampler):
         status = f"{length:.0f} of {self.autocorrelation_times:g} autocorrelation times"
         return Progress(step, n, status, min(fraction, 1.0))
 
-    def _samples(self, chains: Sequence[Chain], state: _State, counted: Counted) -> Samples:
+    def _samples(self, chains: Sequence[Chain], state: _State, counted: CountedTarget) -> Samples:
         slowest = float(np.max(state.tau)) if np.all(np.isfinite(state.tau)) else float(state.step)
         thin = max(int(slowest / 4), 1)
         discard = state.step // _BURN_IN
@@ -243,8 +246,8 @@ class _State:
     """What is known of the chains: autocorrelation times and R-hat ``(d,)`` at a step; NaN before."""
 
     step: int
-    tau: Array
-    r_hat: Array
+    tau: FloatArray
+    r_hat: FloatArray
 
 
 class Chain:
@@ -252,7 +255,7 @@ class Chain:
 
     Parameters
     ----------
-    counted : Counted
+    counted : CountedTarget
     population : Population
         Where the walkers start, and the mixture that some moves propose from.
     move : {"mixture", "de", "stretch", "kde"}
@@ -260,10 +263,10 @@ class Chain:
     max_steps : int
     """
 
-    def __init__(self, counted: Counted, population: Population, move: str, seed: Any, max_steps: int) -> None:
+    def __init__(self, counted: CountedTarget, population: Population, move: str, seed: Any, max_steps: int) -> None:
         import emcee
 
-        def log_posterior(z: Array) -> Array:
+        def log_posterior(z: FloatArray) -> FloatArray:
             return counted.log_likelihood(_theta(counted, z)) - _half_square(z)
 
         moves = _moves(move, population)
@@ -284,17 +287,17 @@ class Chain:
         for _ in range(steps):
             next(self._steps)
 
-    def autocorrelation_time(self, thin: int) -> Array:
+    def autocorrelation_time(self, thin: int) -> FloatArray:
         """Integrated autocorrelation time ``(d,)`` after burn-in; NaN where the chain has not moved yet."""
         which = {"discard": self.step // _BURN_IN, "thin": thin}
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(self.sampler.get_autocorr_time(**which, tol=0, quiet=True))
 
-    def halves(self) -> tuple[Array, Array]:
+    def halves(self) -> tuple[FloatArray, FloatArray]:
         """Means and variances ``(2, d)`` of the two halves after burn-in."""
         return halves(self.sampler.get_chain(discard=self.step // _BURN_IN))
 
-    def kept(self, discard: int, thin: int) -> tuple[Array, Array]:
+    def kept(self, discard: int, thin: int) -> tuple[FloatArray, FloatArray]:
         """Normal scores ``(n, d)`` and their log posterior ``(n,)`` after burn-in, thinned."""
         which = {"discard": discard, "thin": thin, "flat": True}
         return self.sampler.get_chain(**which), self.sampler.get_log_prob(**which)
@@ -311,11 +314,11 @@ def _moves(name: str, population: Population) -> list[tuple[Any, float]]:
     return [({"de": DEMove, "stretch": StretchMove, "kde": KDEMove}[name](), 1.0)]
 
 
-def _independent(mixture: Mixture | None) -> Callable[[Array, Any], tuple[Array, Array]]:
+def _independent(mixture: Mixture | None) -> Callable[[FloatArray, Any], tuple[FloatArray, FloatArray]]:
     """A proposal as ``MHMove`` takes it: new points, and the log ratio of the densities to propose back and there."""
     assert mixture is not None
 
-    def propose(z: Array, rng: Any) -> tuple[Array, Array]:
+    def propose(z: FloatArray, rng: Any) -> tuple[FloatArray, FloatArray]:
         proposed = mixture.draw(len(z), rng)
         return proposed, mixture.log_density(z) - mixture.log_density(proposed)
 
@@ -331,11 +334,11 @@ def _estimated(chains: Sequence[Chain], before: _State) -> _State:
     return _State(chains[0].step, tau, split_r_hat(np.concatenate(means), np.concatenate(variances)))
 
 
-def _theta(target: Target, z: Array) -> Array:
+def _theta(target: Target, z: FloatArray) -> FloatArray:
     """Parameters ``(n, d)`` of normal scores ``(n, d)``."""
     return target.prior_transform(ndtr(z))
 
 
-def _half_square(z: Array) -> Array:
+def _half_square(z: FloatArray) -> FloatArray:
     """Minus the log prior density of normal scores, up to a constant: ``(n,)``."""
     return 0.5 * np.sum(z * z, axis=1)

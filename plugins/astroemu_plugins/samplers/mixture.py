@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
-Array = NDArray[np.float64]
+from astroemu.core.typing import FloatArray
+
 #: Degrees of freedom.
 _NU = 8.0
 #: Steps of expectation-maximisation a fit.
@@ -38,28 +38,28 @@ class Mixture:
         The scale matrix; the covariance is ``nu / (nu - 2)`` times it, with 8 degrees of freedom.
     """
 
-    weight: Array
-    mean: Array
-    scale: Array
+    weight: FloatArray
+    mean: FloatArray
+    scale: FloatArray
 
     @classmethod
-    def around(cls, z: Array, log_weight: Array, k: int, rng: Any) -> Self:
+    def around(cls, z: FloatArray, log_weight: FloatArray, k: int, rng: Any) -> Self:
         """Begin with ``k`` equal components on points ``(n, d)``, chosen by their log weights ``(n,)``."""
         weight = np.exp(log_weight - logsumexp(log_weight))
         chosen = rng.choice(len(z), size=k, p=weight)
         return cls(np.full(k, 1.0 / k), z[chosen], np.repeat(_covariance(z, weight)[None], k, axis=0))
 
-    def log_density(self, z: Array) -> Array:
+    def log_density(self, z: FloatArray) -> FloatArray:
         """Log density ``(n,)`` at points ``(n, d)``."""
         return np.asarray(logsumexp(self._terms(z)[0], axis=1))
 
-    def draw(self, n: int, rng: Any) -> Array:
+    def draw(self, n: int, rng: Any) -> FloatArray:
         """Draw ``(n, d)`` points with a generator of either of NumPy's kinds."""
         which = rng.choice(len(self.weight), size=n, p=self.weight)
         unit = rng.standard_normal((n, self.mean.shape[1])) / np.sqrt(rng.chisquare(_NU, n) / _NU)[:, None]
         return self.mean[which] + np.einsum("nij,nj->ni", self._root[which], unit)
 
-    def fitted(self, z: Array, log_weight: Array) -> Self:
+    def fitted(self, z: FloatArray, log_weight: FloatArray) -> Self:
         """Return the mixture moved towards points ``(n, d)`` with log weights ``(n,)``."""
         weight = np.exp(log_weight - logsumexp(log_weight))
         pooled, mixture = _covariance(z, weight), self
@@ -67,7 +67,7 @@ class Mixture:
             mixture = mixture._step(z, weight, pooled)
         return mixture
 
-    def _step(self, z: Array, weight: Array, pooled: Array) -> Self:
+    def _step(self, z: FloatArray, weight: FloatArray, pooled: FloatArray) -> Self:
         n_dim = z.shape[1]
         terms, distance = self._terms(z)
         share = np.exp(terms - logsumexp(terms, axis=1, keepdims=True)) * weight[:, None]
@@ -86,7 +86,7 @@ class Mixture:
             scale.append((points[k] * own + strength * prior) / (points[k] + strength))
         return type(self)(total[keep] / total[keep].sum(), mean[keep], np.array(scale))
 
-    def _terms(self, z: Array) -> tuple[Array, Array]:
+    def _terms(self, z: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Logarithm of each component's part of the density, and squared distance from it: ``(n, k)``."""
         n_dim = z.shape[1]
         step = (z[None] - self.mean[:, None]) @ self._inverse.transpose(0, 2, 1)
@@ -96,20 +96,20 @@ class Mixture:
         return np.log(self.weight) + norm - half * np.log1p(distance / _NU), distance
 
     @cached_property
-    def _root(self) -> Array:
+    def _root(self) -> FloatArray:
         return np.asarray(np.linalg.cholesky(self.scale))
 
     @cached_property
-    def _inverse(self) -> Array:
+    def _inverse(self) -> FloatArray:
         return np.asarray(np.linalg.inv(self._root))
 
     @cached_property
-    def _log_volume(self) -> Array:
+    def _log_volume(self) -> FloatArray:
         """Minus half the log determinant of each scale matrix."""
         return -np.sum(np.log(np.diagonal(self._root, axis1=1, axis2=2)), axis=1)
 
 
-def _covariance(z: Array, weight: Array) -> Array:
+def _covariance(z: FloatArray, weight: FloatArray) -> FloatArray:
     """Weighted covariance ``(d, d)``, never singular."""
     step = z - weight @ z
     return (weight[:, None] * step).T @ step + 1e-10 * np.eye(z.shape[1])

@@ -42,14 +42,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from astroemu.core.progress import Progress, ProgressCallback, silent
+from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, PluginError, SamplingError
-from astroemu.sampler import Component, Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
-from astroemu.samples import Samples, kish_ess
+from astroemu.sampling.sampler import Sampler, SamplerTraits, SystemLibrary, seeds
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.statistics import kish_ess
+from astroemu.sampling.target import CountedTarget, Target
 
-Array = NDArray[np.float64]
 #: Below every likelihood that a probe can return for data of finite significance, far above what MultiNest takes
 #: for a point to be drawn again.
 FLOOR = -1e30
@@ -88,7 +90,7 @@ class MultiNest(Sampler):
         "Feroz, Hobson & Bridges 2009, arXiv:0809.3437; Feroz et al. 2019, arXiv:1306.2144; "
         "pymultinest: Buchner et al. 2014, arXiv:1402.0004"
     )
-    traits = Traits(batch="scalar", minus_infinity="floored")
+    traits = SamplerTraits(batch="scalar", minus_infinity="floored")
     packages = ("pymultinest",)
 
     def __init__(
@@ -117,13 +119,13 @@ class MultiNest(Sampler):
         self.traits = replace(type(self).traits, batch="scalar" if batch == 1 else "variable")
 
     @classmethod
-    def component(cls) -> Component:
+    def component(cls) -> SystemLibrary:
         stated = os.environ.get("ASTROEMU_MULTINEST")
         if stated is None:
-            return Component("libmultinest", ctypes.util.find_library("multinest"), _REMEDY)
+            return SystemLibrary("libmultinest", ctypes.util.find_library("multinest"), _REMEDY)
         path = Path(stated) / "libmultinest.so" if Path(stated).is_dir() else Path(stated)
         remedy = f"ASTROEMU_MULTINEST = {stated}, where there is none; {_REMEDY}"
-        return Component("libmultinest", str(path) if path.is_file() else None, remedy)
+        return SystemLibrary("libmultinest", str(path) if path.is_file() else None, remedy)
 
     def check(self, target: Target) -> None:
         self._library()
@@ -136,8 +138,10 @@ class MultiNest(Sampler):
             raise PluginError("the sampler 'multinest' needs pymultinest: pip install pymultinest")
         return component.found
 
-    def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
-        counted, last = Counted(target), 0.0
+    def run(
+        self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
+    ) -> Samples:
+        counted, last = CountedTarget(target), 0.0
         settings = {
             "library": self._library(),
             "n_dims": len(target.names),
@@ -163,7 +167,7 @@ class MultiNest(Sampler):
                     report(Progress(counted.n, counted.n, "sampling"))
             return self._samples(points.result(), counted)
 
-    def _samples(self, files: dict[str, str], counted: Counted) -> Samples:
+    def _samples(self, files: dict[str, str], counted: CountedTarget) -> Samples:
         rows = _numbers(files[".txt"])
         log_evidence = {
             kind: (float(value), float(error)) for kind, value, error in _EVIDENCE.findall(files["stats.dat"])
@@ -208,18 +212,18 @@ class MultiNest(Sampler):
         )
 
 
-def _theta(target: Target, u: Array) -> Array:
+def _theta(target: Target, u: FloatArray) -> FloatArray:
     """Parameters ``(n, d)`` of points ``(n, d)`` of MultiNest's cube."""
     return target.prior_transform(ndtr(_WIDER * ndtri(u)))
 
 
-def _log_density(u: Array) -> Array:
+def _log_density(u: FloatArray) -> FloatArray:
     """Log prior density ``(n,)`` of points ``(n, d)`` of MultiNest's cube, over that of the cube."""
     z = _WIDER * ndtri(u)
     return np.asarray(np.sum(math.log(_WIDER) - 0.5 * (1.0 - _WIDER**-2) * z * z, axis=1))
 
 
-def _ranked(log_likelihood: Array, u: Array) -> Array:
+def _ranked(log_likelihood: FloatArray, u: FloatArray) -> FloatArray:
     """Log-likelihoods ``(n,)`` as MultiNest can take them: finite, and different at every point without one."""
     nowhere = log_likelihood == -np.inf
     unheard = log_likelihood[~nowhere & ~(np.abs(log_likelihood) < -FLOOR)]
@@ -236,7 +240,7 @@ class _Points:
         self._process, self._place, self._n_dim = process, place, n_dim
         self._ask, self._answer = ask, answer
 
-    def __iter__(self) -> Iterator[Array]:
+    def __iter__(self) -> Iterator[FloatArray]:
         while len(head := self._ask.read(8)) == 8:
             size = 8 * self._n_dim * int(np.frombuffer(head, np.int64)[0])
             asked = self._ask.read(size)
@@ -244,7 +248,7 @@ class _Points:
                 return
             yield np.frombuffer(asked).reshape(-1, self._n_dim)
 
-    def answer(self, log_likelihood: Array) -> None:
+    def answer(self, log_likelihood: FloatArray) -> None:
         """Say what was asked for: ``(n,)``."""
         self._answer.write(np.ascontiguousarray(log_likelihood, dtype=float).tobytes())
         self._answer.flush()
@@ -282,6 +286,6 @@ def _asking(settings: dict[str, Any], place: Path) -> Iterator[_Points]:
         process.wait()
 
 
-def _numbers(text: str) -> Array:
+def _numbers(text: str) -> FloatArray:
     """Rows of numbers; Fortran leaves out the E of an exponent of three digits."""
     return np.loadtxt(StringIO(re.sub(r"(\d)([+-]\d{3})\b", r"\1E\2", text)), ndmin=2)

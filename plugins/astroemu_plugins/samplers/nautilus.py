@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.errors import ConfigurationError, PluginError, SamplingError
-from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
-from astroemu.samples import Samples, kish_ess
+from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.statistics import kish_ess
+from astroemu.sampling.target import CountedTarget, Target
 
-Array = NDArray[np.float64]
 #: Prior draws, in live points, of which one must have a likelihood.
 _PATIENCE = 20
 
@@ -54,7 +55,7 @@ class Nautilus(Sampler):
     name = "nautilus"
     citation = "Lange 2023, MNRAS 525, 3181, arXiv:2306.16923"
     packages = ("nautilus-sampler", "scikit-learn")
-    traits = Traits(batch="fixed")
+    traits = SamplerTraits(batch="fixed")
 
     def __init__(
         self,
@@ -86,7 +87,9 @@ class Nautilus(Sampler):
         if len(target.names) < 2:
             raise ConfigurationError("nautilus needs at least two parameters; take emcee or ultranest for one")
 
-    def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
+    def run(
+        self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
+    ) -> Samples:
         self.check(target)
         try:
             import nautilus
@@ -96,7 +99,7 @@ class Nautilus(Sampler):
             ) from None
         from threadpoolctl import threadpool_limits
 
-        counted = Counted(target)
+        counted = CountedTarget(target)
         # One thread of the linear algebra: its sums, and so the samples, do not depend on the number of cores.
         with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
             warnings.simplefilter("ignore", RuntimeWarning)  # differences of minus infinities, which it expects
@@ -115,7 +118,7 @@ class Nautilus(Sampler):
             report(self._progress(sampler))
             return self._samples(sampler, counted, ended)
 
-    def _advance(self, sampler: Any, report: Report) -> bool:
+    def _advance(self, sampler: Any, report: ProgressCallback) -> bool:
         """Run a batch at a time until it has ended, or made all of its calls; returns whether it has ended."""
         last = time.monotonic()
         while sampler.n_like < self.max_calls:
@@ -143,7 +146,7 @@ class Nautilus(Sampler):
         status = f"{bounds} bounds, {sampler.n_eff:.0f} of {self.effective_samples:g} effective samples"
         return Progress(bounds, sampler.n_like, status, float(min(sampler.n_eff / self.effective_samples, 1.0)))
 
-    def _samples(self, sampler: Any, counted: Counted, ended: bool) -> Samples:
+    def _samples(self, sampler: Any, counted: CountedTarget, ended: bool) -> Samples:
         if not ended and sampler.explored:
             sampler.discard_exploration = False  # what was drawn since may not fill the shells
         theta, log_weight, log_likelihood = sampler.posterior()

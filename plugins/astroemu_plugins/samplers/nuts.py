@@ -34,16 +34,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from astroemu.core.progress import Progress, ProgressCallback, silent
+from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, PluginError, SamplingError
-from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
-from astroemu.samples import Samples
+from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.target import CountedTarget, Target
 from astroemu_plugins.samplers.nuts_process import COLUMNS, Pipe
 from astroemu_plugins.samplers.population import populate
 
-Array = NDArray[np.float64]
 #: Starting points a parameter, for a covariance of them.
 _POINTS = 8
 _PACKAGES = ("numpyro", "jax", "jaxlib")
@@ -79,7 +80,7 @@ class Nuts(Sampler):
     name = "nuts"
     citation = "Hoffman & Gelman 2014, JMLR 15, 1593, arXiv:1111.4246; NumPyro: Phan et al. 2019, arXiv:1912.11554"
     packages = _PACKAGES
-    traits = Traits(needs="gradient", batch="fixed")
+    traits = SamplerTraits(needs="gradient", batch="fixed")
 
     def __init__(
         self,
@@ -121,9 +122,11 @@ class Nuts(Sampler):
             raise PluginError("the sampler 'nuts' needs a package: pip install 'astroemu-inference[nuts]'")
         super().check(target)
 
-    def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
+    def run(
+        self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
+    ) -> Samples:
         self.check(target)
-        counted, n_dim = Counted(target), len(target.names)
+        counted, n_dim = CountedTarget(target), len(target.names)
         starting, chain = seeds(seed, 2)
         n = max(self.chains, min(_POINTS * n_dim, self.starting_draws // 8))
         population = populate(
@@ -142,7 +145,7 @@ class Nuts(Sampler):
             rounds = self._answered(process, counted, report)
         return self._samples(rounds, counted)
 
-    def _answered(self, process: _Process, counted: Counted, report: Report) -> _Rounds:
+    def _answered(self, process: _Process, counted: CountedTarget, report: ProgressCallback) -> _Rounds:
         """Answer every question until there are draws enough."""
         n_dim, last, before = len(counted.names), time.monotonic(), counted.n
         rounds = _Rounds(np.empty((self.chains, 0, n_dim + len(COLUMNS))), np.full((3, n_dim), np.nan))
@@ -178,7 +181,7 @@ class Nuts(Sampler):
         fraction = rounds.ess / self.effective_samples if self.effective_samples else 1.0
         return Progress(drawn, n, status, min(fraction, 1.0))
 
-    def _samples(self, rounds: _Rounds, counted: Counted) -> Samples:
+    def _samples(self, rounds: _Rounds, counted: CountedTarget) -> Samples:
         drawn, names = rounds.draws.shape[1], counted.names
         z = rounds.draws[..., : len(names)].reshape(-1, len(names))
         also = dict(zip(COLUMNS, np.moveaxis(rounds.draws[..., len(names) :], -1, 0), strict=True))
@@ -219,10 +222,10 @@ class Nuts(Sampler):
 class _Rounds:
     """Draws ``(chains, n, d + 5)`` so far; effective samples of mean and variance, and R-hat, of each: ``(3, d)``."""
 
-    draws: Array
-    known: Array
+    draws: FloatArray
+    known: FloatArray
 
-    def with_another(self, draws: Array, known: Array) -> _Rounds:
+    def with_another(self, draws: FloatArray, known: FloatArray) -> _Rounds:
         return _Rounds(np.concatenate([self.draws, draws], axis=1), known)
 
     @property
@@ -237,7 +240,7 @@ class _Rounds:
         return found if math.isfinite(found) else math.inf
 
 
-def _potential(counted: Counted, z: Array) -> Array:
+def _potential(counted: CountedTarget, z: FloatArray) -> FloatArray:
     """Minus the log posterior of normal scores ``(n, d)`` and its gradient, ``(n, 1 + d)``: infinity, 0 at a wall."""
     u = ndtr(z)
     value, gradient = counted.value_and_grad(counted.prior_transform(u))
@@ -248,12 +251,12 @@ def _potential(counted: Counted, z: Array) -> Array:
     return np.concatenate([(_half_square(z) - value)[:, None], np.where(usable, gradient, 0.0)], axis=1)
 
 
-def _theta(target: Target, z: Array) -> Array:
+def _theta(target: Target, z: FloatArray) -> FloatArray:
     """Parameters ``(n, d)`` of normal scores ``(n, d)``."""
     return target.prior_transform(ndtr(z))
 
 
-def _half_square(z: Array) -> Array:
+def _half_square(z: FloatArray) -> FloatArray:
     """Minus the log prior density of normal scores, up to a constant: ``(n,)``."""
     return 0.5 * np.sum(z * z, axis=1)
 
@@ -265,13 +268,13 @@ class _Process:
         self._process, self._pipe, self._log = process, pipe, log
         self.tell = pipe.tell
 
-    def __iter__(self) -> Iterator[Array]:
+    def __iter__(self) -> Iterator[FloatArray]:
         while (message := self._pipe.told()) is not None:
             yield message
         if self._process.wait():
             raise self.failed()
 
-    def next(self) -> Array:
+    def next(self) -> FloatArray:
         """The message that follows one that does not come alone."""
         message = self._pipe.told()
         if message is None:
@@ -287,7 +290,7 @@ class _Process:
 
 
 @contextmanager
-def _asking(settings: dict[str, Any], start: Array) -> Iterator[_Process]:
+def _asking(settings: dict[str, Any], start: FloatArray) -> Iterator[_Process]:
     """Start NumPyro, tell it where to begin, and make sure that it is ended."""
     (ask, theirs_ask), (theirs_answer, answer) = os.pipe(), os.pipe()
     command = [sys.executable, "-m", "astroemu_plugins.samplers.nuts_process"]

@@ -19,9 +19,9 @@ from operator import attrgetter
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from astroemu.core.typing import FloatArray
+
 #: What goes with the normal scores of a draw.
 COLUMNS = ("potential_energy", "diverging", "num_steps", "accept_prob", "adapt_state.step_size")
 #: Doublings of a trajectory at most, while the step size is adapted (it may be far too small for a while) and after.
@@ -42,12 +42,12 @@ class Pipe:
         self._read: BinaryIO = os.fdopen(read, "rb")
         self._write: BinaryIO = os.fdopen(write, "wb")
 
-    def tell(self, array: Array) -> None:
+    def tell(self, array: FloatArray) -> None:
         """Send an array."""
         self._write.write(_SHAPE.pack(*array.shape) + np.ascontiguousarray(array, dtype=float).tobytes())
         self._write.flush()
 
-    def told(self) -> Array | None:
+    def told(self) -> FloatArray | None:
         """The next array, or None if the other side has gone."""
         head = self._read.read(_SHAPE.size)
         if len(head) < _SHAPE.size:
@@ -67,7 +67,7 @@ def potential_from(pipe: Pipe, n_dim: int) -> Any:
     """Return the potential energy as JAX sees it: value and gradient of all chains come from one question."""
     jax: Any = import_module("jax")  # half of it is typed
 
-    def host(z: Any) -> tuple[Array, Array]:
+    def host(z: Any) -> tuple[FloatArray, FloatArray]:
         pipe.tell(np.asarray(z).reshape(1, -1, n_dim))
         answer = pipe.told()
         if answer is None:
@@ -83,7 +83,7 @@ def potential_from(pipe: Pipe, n_dim: int) -> Any:
     return potential
 
 
-def known(chains: Array) -> Array:
+def known(chains: FloatArray) -> FloatArray:
     """Effective samples of mean and of variance, and split R-hat, of draws ``(chains, draws, d)``: ``(3, d)``."""
     from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 
@@ -107,11 +107,11 @@ class Chains:
         ``chains``, ``draws`` (of a round), ``dense_mass``, ``target_accept``, ``seed``.
     """
 
-    def __init__(self, pipe: Pipe, points: Array, settings: dict[str, Any]) -> None:
+    def __init__(self, pipe: Pipe, points: FloatArray, settings: dict[str, Any]) -> None:
         self.jax: Any = import_module("jax")
         self.jax.config.update("jax_cpu_enable_async_dispatch", False)  # a question waits in the thread that computes
         self.settings = settings
-        self.adapted: list[Array] = []
+        self.adapted: list[FloatArray] = []
         self.potential = potential_from(pipe, points.shape[1])
         keys = self.jax.random.split(self.jax.random.key(settings["seed"]), settings["chains"])
         kernel, self.state = self._begun(keys, points[: len(keys)], points, 1.0)
@@ -123,7 +123,7 @@ class Chains:
         # NumPyro's own loop would be compiled anew for every round.
         self._round = self.jax.jit(lambda state: self.jax.lax.scan(step, state, length=settings["draws"]))
 
-    def _begun(self, keys: Any, z: Array, points: Array, step_size: float) -> tuple[Any, Any]:
+    def _begun(self, keys: Any, z: FloatArray, points: FloatArray, step_size: float) -> tuple[Any, Any]:
         """Kernel with the metric of some points, and its state at the beginning of a round that adapts."""
         from numpyro.infer import NUTS
 
@@ -135,7 +135,7 @@ class Chains:
         )  # fmt: skip
         return kernel, kernel.init(keys, self.settings["draws"], init_params=z)
 
-    def round(self) -> Array:
+    def round(self) -> FloatArray:
         """Draw ``(chains, draws, d + 5)``, with what goes with a draw in the last columns."""
         self.state, (z, *fields) = self._round(self.state)
         columns = [np.asarray(field, dtype=float)[..., None] for field in fields]
@@ -151,7 +151,7 @@ class Chains:
         self.state = state._replace(i=state.i + self.settings["draws"]) if last else state
 
 
-def metric(points: Array, dense: bool) -> Array:
+def metric(points: FloatArray, dense: bool) -> FloatArray:
     """Covariance ``(d, d)`` of points ``(n, d)`` if there are enough of them for all of it, or variances ``(d,)``."""
     n, n_dim = points.shape
     variance = points.var(axis=0) + 1e-8
@@ -168,7 +168,7 @@ def main(pipe: Pipe, settings: dict[str, Any]) -> None:
     chains, parts = Chains(pipe, points[0], settings), []
     for left in reversed(range(settings["warmup"])):
         chains.adapt(last=left == 0)
-    go_on: Array | None = np.ones(1)
+    go_on: FloatArray | None = np.ones(1)
     while go_on is not None and go_on.all():
         draws = chains.round()
         parts.append(draws[..., : -len(COLUMNS)])

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from astroemu.core.typing import FloatArray
 from astroemu.errors import SamplingError
-from astroemu.samples import kish_ess
+from astroemu.sampling.statistics import kish_ess
 from astroemu_plugins.samplers.mixture import Mixture
 
-Array = NDArray[np.float64]
 #: Components to begin with; those that nothing speaks for are dropped.
 _COMPONENTS = 24
 #: Most populations, and how many in a row may bring no progress.
@@ -48,13 +47,13 @@ class Population:
         Mean acceptance of its draws as proposals of a Metropolis chain, each independent of where the chain is.
     """
 
-    start: Array
+    start: FloatArray
     mixture: Mixture | None
     acceptance: float
 
 
 def populate(
-    log_likelihood: Callable[[Array], Array], n_dim: int, walkers: int, draws: int, rng: np.random.Generator
+    log_likelihood: Callable[[FloatArray], FloatArray], n_dim: int, walkers: int, draws: int, rng: np.random.Generator
 ) -> Population:
     """Find where the posterior is.
 
@@ -104,15 +103,21 @@ def populate(
 class _Weighted:
     """Draws ``(n, d)`` of a mixture, or of the prior, and their log weights ``(n,)`` under the tempered likelihood."""
 
-    z: Array
-    log_weight: Array
+    z: FloatArray
+    log_weight: FloatArray
     mixture: Mixture | None
     power: float
     acceptance: float
 
     @classmethod
     def of(
-        cls, z: Array, log_l: Array, log_q: Array, walkers: int, mixture: Mixture | None, rng: np.random.Generator
+        cls,
+        z: FloatArray,
+        log_l: FloatArray,
+        log_q: FloatArray,
+        walkers: int,
+        mixture: Mixture | None,
+        rng: np.random.Generator,
     ) -> Self:
         ess = max(_POINTS * z.shape[1], 4 * walkers)
         power, log_weight = tempered(log_l, _log_normal(z) - log_q, ess)
@@ -124,7 +129,7 @@ class _Weighted:
         return self.power > other.power or self.acceptance > _PROGRESS * other.acceptance
 
 
-def tempered(log_l: Array, log_ratio: Array, ess: float) -> tuple[float, Array]:
+def tempered(log_l: FloatArray, log_ratio: FloatArray, ess: float) -> tuple[float, FloatArray]:
     """Highest power (at most one) of the likelihood at which the weights are worth ``ess`` draws; the log weights."""
     power = 1.0
     while kish_ess(power * log_l + log_ratio) < ess and power > 1e-6:
@@ -132,13 +137,13 @@ def tempered(log_l: Array, log_ratio: Array, ess: float) -> tuple[float, Array]:
     return power, power * log_l + log_ratio
 
 
-def _acceptance(log_w: Array, rng: np.random.Generator) -> float:
+def _acceptance(log_w: FloatArray, rng: np.random.Generator) -> float:
     """Mean of min(1, w' / w) for a point of the posterior and a proposal, from the proposals' log weights."""
     at = rng.choice(len(log_w), size=len(log_w), p=np.exp(log_w - logsumexp(log_w)))
     proposed = rng.permutation(len(log_w))
     return float(np.mean(np.exp(np.minimum(log_w[proposed] - log_w[at], 0.0))))
 
 
-def _log_normal(z: Array) -> Array:
+def _log_normal(z: FloatArray) -> FloatArray:
     """Log density ``(n,)`` of standard normal points ``(n, d)``."""
     return np.asarray(-0.5 * np.sum(z * z, axis=1) - 0.5 * z.shape[1] * np.log(2.0 * np.pi))

@@ -18,13 +18,15 @@ from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
-from numpy.typing import NDArray
 
+from astroemu.core.progress import Progress, ProgressCallback, silent
+from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, PluginError, SamplingError
-from astroemu.sampler import Counted, Progress, Report, Sampler, Target, Traits, seeds, silent
-from astroemu.samples import Samples, kish_ess
+from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.statistics import kish_ess
+from astroemu.sampling.target import CountedTarget, Target
 
-Array = NDArray[np.float64]
 #: Below every likelihood that a probe can return for data of finite significance.
 FLOOR = -1e30
 
@@ -50,7 +52,7 @@ class UltraNest(Sampler):
     name = "ultranest"
     citation = "Buchner 2021, JOSS 6, 3001, arXiv:2101.09604"
     packages = ("ultranest",)
-    traits = Traits(minus_infinity="floored", nested=True)
+    traits = SamplerTraits(minus_infinity="floored", nested=True)
 
     def __init__(
         self,
@@ -74,7 +76,9 @@ class UltraNest(Sampler):
         self.evidence_fraction = evidence_fraction
         self.max_calls = max_calls
 
-    def run(self, target: Target, *, seed: int, folder: Path | None = None, report: Report = silent) -> Samples:
+    def run(
+        self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
+    ) -> Samples:
         try:
             import ultranest
         except ImportError:
@@ -83,7 +87,7 @@ class UltraNest(Sampler):
                 "apt-get install gcc python3-dev, then pip install 'astroemu-inference[ultranest]'"
             ) from None
 
-        counted = Counted(target)
+        counted = CountedTarget(target)
         # UltraNest draws from NumPy's global generator, which is put back afterwards.
         before = np.random.get_state()
         np.random.seed(int(seeds(seed, 1)[0].generate_state(1)[0]))
@@ -110,7 +114,7 @@ class UltraNest(Sampler):
             np.random.set_state(before)
         return self._samples(result, counted, sampler.root, sampler.pointpile)
 
-    def _settings(self, sampler: Any, n_dim: int, report: Report, counted: Counted) -> dict[str, Any]:
+    def _settings(self, sampler: Any, n_dim: int, report: ProgressCallback, counted: CountedTarget) -> dict[str, Any]:
         from ultranest.mlfriends import MLFriends, RobustEllipsoidRegion
 
         settings: dict[str, Any] = {
@@ -133,7 +137,7 @@ class UltraNest(Sampler):
             )
         return settings
 
-    def _samples(self, result: dict[str, Any], counted: Counted, root: Any, pile: Any) -> Samples:
+    def _samples(self, result: dict[str, Any], counted: CountedTarget, root: Any, pile: Any) -> Samples:
         points = result["weighted_samples"]
         theta = np.asarray(points["points"], dtype=float)
         log_likelihood = np.asarray(points["logl"], dtype=float)
@@ -209,17 +213,17 @@ def _births(root: Any, pile: Any) -> dict[bytes, float]:
     return found
 
 
-def _floored(target: Counted) -> Any:
+def _floored(target: CountedTarget) -> Any:
     """Return the likelihood with minus infinity replaced by the floor."""
 
-    def log_likelihood(theta: Array) -> Array:
+    def log_likelihood(theta: FloatArray) -> FloatArray:
         values = target.log_likelihood(theta)
         return np.where(np.isfinite(values), values, FLOOR)
 
     return log_likelihood
 
 
-def _reporter(report: Report, counted: Counted) -> Any:
+def _reporter(report: ProgressCallback, counted: CountedTarget) -> Any:
     last = [0.0]
 
     def callback(info: dict[str, Any], **_: Any) -> None:

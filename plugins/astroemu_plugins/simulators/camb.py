@@ -20,15 +20,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.distribution import Uniform
+from astroemu.core.distributions import Uniform
+from astroemu.core.observable import Axis, Observable
+from astroemu.core.parameter import Parameter
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.simulator import Simulator
 from astroemu.errors import ConfigurationError, PluginError
-from astroemu.observable import Axis, Observable
-from astroemu.parameter import Parameter
-from astroemu.simulator import Simulator
-
-Array = NDArray[np.float64]
 
 _PARAMETERS = (
     Parameter("omega_b_h2", Uniform(0.005, 0.04), r"\Omega_{\rm b} h^2"),
@@ -43,7 +41,7 @@ _SPECTRA = {"d_ell_tt": 0, "d_ell_te": 3, "d_ell_ee": 1}  # their columns in CAM
 _STEPS = ((40, 1), (200, 4), (2500, 10), (4000, 20), (np.inf, 50))
 
 
-def multipole_nodes(l_max: int) -> Array:
+def multipole_nodes(l_max: int) -> FloatArray:
     """Multipoles at which spectra are kept: all up to 40, fewer beyond, ``l_max`` the last."""
     nodes = [2.0]
     while nodes[-1] < l_max:
@@ -159,13 +157,13 @@ class Camb(Simulator):
         )
         return {observable.name: observable for observable in made}
 
-    def simulate(self, theta: Array) -> Mapping[str, Array]:
+    def simulate(self, theta: FloatArray) -> Mapping[str, FloatArray]:
         runs = [self._run(*point) for point in np.asarray(theta, dtype=float).tolist()]
         return {name: np.stack([run[name] for run in runs]) for name in self.provides}
 
     def _run(
         self, omega_b_h2: float, omega_c_h2: float, theta_mc_100: float, n_s: float, ln_10_10_a_s: float, tau_e: float
-    ) -> dict[str, Array]:
+    ) -> dict[str, FloatArray]:
         import camb
 
         camb.config.ThreadNum = 1  # more gain nothing; processes do

@@ -21,15 +21,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from astroemu.distribution import Uniform
+from astroemu.core.distributions import Uniform
+from astroemu.core.observable import Axis, Observable
+from astroemu.core.parameter import Parameter
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.simulator import Simulator
 from astroemu.errors import DataError, PluginError
-from astroemu.observable import Axis, Observable
-from astroemu.parameter import Parameter
-from astroemu.simulator import Simulator
-
-Array = NDArray[np.float64]
 
 _ACG = (
     Parameter("log10_f_star10", Uniform(-3.0, 0.0), r"\log_{10} f_{*,10}"),
@@ -169,7 +167,7 @@ class Emu21cm(Simulator):
     def provides(self) -> Mapping[str, Observable]:
         return self._observables
 
-    def simulate(self, theta: Array) -> Mapping[str, Array]:
+    def simulate(self, theta: FloatArray) -> Mapping[str, FloatArray]:
         low, high = np.array([p.prior.support for p in self.parameters]).T
         if np.any((theta < low) | (theta > high)):
             raise DataError("21cmemu: a point lies outside the box that it was trained on")

@@ -22,13 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.distribution import Uniform
+from astroemu.core.distributions import Uniform
+from astroemu.core.observable import Axis, Observable
+from astroemu.core.parameter import Parameter
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.simulator import Simulator
 from astroemu.errors import ConfigurationError, PluginError
-from astroemu.observable import Axis, Observable
-from astroemu.parameter import Parameter
-from astroemu.simulator import Simulator
-
-Array = NDArray[np.float64]
 
 _PARAMETERS = (
     Parameter("log10_f_star10", Uniform(-3.0, 0.0), r"\log_{10} f_{*,10}"),
@@ -165,7 +164,7 @@ class Fast21cm(Simulator):
         return given.with_logspaced_redshifts(zmin=self._z[0])
 
     @cached_property
-    def _nodes(self) -> Array:
+    def _nodes(self) -> FloatArray:
         """Redshifts of the snapshots, increasing."""
         return np.sort(np.asarray(self._inputs.node_redshifts, dtype=float))
 
@@ -198,7 +197,7 @@ class Fast21cm(Simulator):
         return found
 
     @cached_property
-    def _bins(self) -> tuple[NDArray[np.intp], Array, Array]:
+    def _bins(self) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
         """Bin of every mode, its weight (a mode and its conjugate are stored once), and the mean k."""
         n, box = self._cells, self._box
         side, last = 2 * np.pi * np.fft.fftfreq(n, box / n), 2 * np.pi * np.fft.rfftfreq(n, box / n)
@@ -212,7 +211,7 @@ class Fast21cm(Simulator):
         return number, weight.ravel(), self._binned(number, weight.ravel(), k)
 
     @staticmethod
-    def _binned(number: NDArray[np.intp], weight: Array, values: Array) -> Array:
+    def _binned(number: NDArray[np.intp], weight: FloatArray, values: FloatArray) -> FloatArray:
         total, count = (np.bincount(number, w, _K_BINS + 2)[1:-1] for w in (weight * values, weight))
         return np.asarray(total / count)
 
@@ -234,11 +233,11 @@ class Fast21cm(Simulator):
         )
         return {observable.name: observable for observable in made}
 
-    def simulate(self, theta: Array) -> Mapping[str, Array]:
+    def simulate(self, theta: FloatArray) -> Mapping[str, FloatArray]:
         runs = [self._run(point) for point in np.asarray(theta, dtype=float)]
         return {name: np.stack([run[name] for run in runs]) for name in self.provides}
 
-    def _run(self, point: Array) -> dict[str, Array]:
+    def _run(self, point: FloatArray) -> dict[str, FloatArray]:
         import py21cmfast
 
         values = np.where(np.arange(len(point)) == _E_0, point * 1000.0, point)  # keV to eV
@@ -266,13 +265,13 @@ class Fast21cm(Simulator):
             "log10_uv_lf": self._luminosity_function(inputs),
         }
 
-    def _power(self, cube: Array) -> Array:
+    def _power(self, cube: FloatArray) -> FloatArray:
         """k^3 P(k) / 2 pi^2 in mK^2."""
         number, weight, k = self._bins
         modes = np.abs(np.fft.rfftn(cube - cube.mean())) ** 2 * self._box**3 / cube.size**2
         return k**3 * self._binned(number, weight, modes.ravel()) / (2 * np.pi**2)
 
-    def _luminosity_function(self, inputs: Any) -> Array:
+    def _luminosity_function(self, inputs: Any) -> FloatArray:
         import py21cmfast
 
         m_uv, _, log10_phi = py21cmfast.compute_luminosity_function(redshifts=_Z_LF.tolist(), inputs=inputs, nbins=200)

@@ -27,17 +27,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.distribution import Uniform
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.distributions import Uniform
+from astroemu.core.interpolation import interpolation_matrix
+from astroemu.core.observable import Axis, Observable
+from astroemu.core.parameter import Parameter
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.simulator import Simulator
 from astroemu.errors import ConfigurationError, DataError
-from astroemu.interpolation import interpolation_matrix
-from astroemu.namespace import NUMPY
-from astroemu.observable import Axis, Observable
-from astroemu.parameter import Parameter
-from astroemu.simulator import Simulator
 from astroemu_plugins.cosmology import LN_RADIUS, YEAR_S, Cosmology
 from astroemu_plugins.thomson import optical_depth
-
-Array = NDArray[np.float64]
 
 _GALAXIES = (
     Parameter("log10_f_star10", Uniform(-3.0, 0.0), r"\log_{10} f_{*,10}"),
@@ -139,7 +138,7 @@ class Park19(Simulator):
         )
         return {observable.name: observable for observable in made}
 
-    def simulate(self, theta: Array) -> Mapping[str, Array]:
+    def simulate(self, theta: FloatArray) -> Mapping[str, FloatArray]:
         theta = np.asarray(theta, dtype=float)
         if not np.all(np.isfinite(theta)):
             raise DataError("park19: a parameter is not finite")
@@ -155,7 +154,9 @@ class Park19(Simulator):
             "log10_uv_lf": _luminosity_function(halos, values, of_point),
         }
 
-    def _history(self, cosmology: Cosmology, values: Mapping[str, Array], n_ion: Array, of_point: Any) -> Array:
+    def _history(
+        self, cosmology: Cosmology, values: Mapping[str, FloatArray], n_ion: FloatArray, of_point: Any
+    ) -> FloatArray:
         """Ionised fraction ``(n, z)``, from high redshift to low, by the implicit trapezoidal rule.
 
         Photons once emitted are not taken back where the escaped share falls as halos grow.
@@ -176,7 +177,7 @@ class Park19(Simulator):
         return ionised
 
 
-def _halos(values: Mapping[str, Array]) -> tuple[_Halos, NDArray[np.intp]]:
+def _halos(values: Mapping[str, FloatArray]) -> tuple[_Halos, NDArray[np.intp]]:
     """Halos of the different cosmologies of a batch, and which of them each point has."""
     rows = np.stack([values[p.name] for p in _COSMOLOGY], axis=1)
     different, of_point = np.unique(rows, axis=0, return_inverse=True)
@@ -204,23 +205,23 @@ class _Halos:
         self._ln_slope = np.log(slope)
 
     @cached_property
-    def fraction_at_nodes(self) -> Array:
+    def fraction_at_nodes(self) -> FloatArray:
         """Mass fraction for each ln M at the redshifts of the emissivity."""
         return np.exp(self._ln_fraction(_Z_NODES))
 
     @cached_property
-    def ln_fraction_at_lf(self) -> Array:
+    def ln_fraction_at_lf(self) -> FloatArray:
         """ln of the mass fraction for each ln M at the redshifts of the luminosity functions."""
         return self._ln_fraction(_Z_LF)
 
-    def _ln_fraction(self, z: Array) -> Array:
+    def _ln_fraction(self, z: FloatArray) -> FloatArray:
         sigma = self._sigma[:, None, :] * self.cosmology.growth(z)[:, :, None]
         ln_nu = 0.5 * np.log(_ST_A) + np.log(_DELTA_C) - np.log(sigma)
         ln_f = 0.5 * np.log(2.0 / np.pi) + np.log(_ST_NORM) + np.log1p(np.exp(-2.0 * _ST_P * ln_nu))
         return np.asarray(ln_f + ln_nu - 0.5 * np.exp(2.0 * ln_nu) + self._ln_slope[:, None, :])
 
 
-def _emissivity(halos: _Halos, values: Mapping[str, Array], of_point: NDArray[np.intp]) -> Array:
+def _emissivity(halos: _Halos, values: Mapping[str, FloatArray], of_point: NDArray[np.intp]) -> FloatArray:
     """Ionising photons for each baryon ``(n, z)``; integrated on coarse redshifts, for it is smooth."""
     ln_m = halos.ln_mass[of_point]
     ln_x = ln_m - 10.0 * _LN_10
@@ -238,11 +239,11 @@ def _emissivity(halos: _Halos, values: Mapping[str, Array], of_point: NDArray[np
 
 
 @lru_cache(maxsize=1)
-def _between_nodes() -> Array:
+def _between_nodes() -> FloatArray:
     return interpolation_matrix(_Z_NODES, _Z, "spline").T
 
 
-def _luminosity_function(halos: _Halos, values: Mapping[str, Array], of_point: NDArray[np.intp]) -> Array:
+def _luminosity_function(halos: _Halos, values: Mapping[str, FloatArray], of_point: NDArray[np.intp]) -> FloatArray:
     """log10 phi ``(n, z, M_UV)`` [Mpc^-3 mag^-1]."""
     cosmology = halos.cosmology
     baryons = (cosmology.omega_b / cosmology.omega_m)[of_point]
@@ -263,7 +264,7 @@ def _luminosity_function(halos: _Halos, values: Mapping[str, Array], of_point: N
     return np.asarray(ln_phi / _LN_10)
 
 
-def _at_mass(halos: _Halos, table: Array, ln_m: Array, of_point: NDArray[np.intp]) -> Array:
+def _at_mass(halos: _Halos, table: FloatArray, ln_m: FloatArray, of_point: NDArray[np.intp]) -> FloatArray:
     """Interpolate a table ``(c, z, M)`` in ln M, by parabolas through three nodes, at ``(n, z, m)``."""
     place = (ln_m - halos.ln_mass[of_point][:, :1, None]) / halos.step
     middle = np.clip(np.rint(place), 1, table.shape[2] - 2).astype(np.intp)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.namespace import NUMPY
-from astroemu.observable import Observable
-from astroemu.training_set import TrainingSet
-from astroemu.transform import Fraction, Identity, Transform
-from astroemu_plugins.emulators.neural import Network
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.observable import Observable
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.emulation.transforms import Fraction, IdentityTransform, Transform
+from astroemu_plugins.networks.network import Network
 
-Array = NDArray[np.float64]
 Weights = NDArray[np.float32]
 
 
@@ -34,7 +34,7 @@ def measured(
     return replace(network, outputs=tuple(outputs)), metrics
 
 
-def _error(transform: Transform, t: Array, truth: Array) -> Array:
+def _error(transform: Transform, t: FloatArray, truth: FloatArray) -> FloatArray:
     """68 % quantile of |error| of each output in the network's space."""
     y = transform.inverse(t, NUMPY)
     if isinstance(transform, Fraction):
@@ -50,12 +50,12 @@ def _error(transform: Transform, t: Array, truth: Array) -> Array:
     return np.nanquantile(np.abs(t - transform.forward(truth)), 0.6827, axis=0)
 
 
-def _accuracy(observable: Observable, transform: Transform, t: Array, truth: Array) -> dict[str, float]:
+def _accuracy(observable: Observable, transform: Transform, t: FloatArray, truth: FloatArray) -> dict[str, float]:
     """Median, 68 % and 95 % of the absolute error, and of the fractional one where it has a meaning."""
     y = transform.inverse(t, NUMPY)
     levels = {"median": 0.5, "q68": 0.6827, "q95": 0.95}
     found = {f"absolute_{k}": float(np.nanquantile(np.abs(y - truth), q)) for k, q in levels.items()}
-    if not observable.unit.startswith("log10") and not isinstance(transform, Fraction | Identity):
+    if not observable.unit.startswith("log10") and not isinstance(transform, Fraction | IdentityTransform):
         fraction = np.abs(y - truth) / np.abs(truth)
         found |= {f"fractional_{k}": float(np.nanquantile(fraction, q)) for k, q in levels.items()}
     return found

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.errors import DataError
-from astroemu.files import open_hdf5, write_atomically
+from astroemu.io.files import write_atomically
+from astroemu.io.untrusted import open_hdf5
 from astroemu_plugins.training.settings import NetworkSettings
 
 Weights = NDArray[np.float32]

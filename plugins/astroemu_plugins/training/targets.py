@@ -9,13 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.core.array_namespace import NUMPY
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.emulation.transforms import Fraction, Transform
 from astroemu.errors import DataError
-from astroemu.namespace import NUMPY
-from astroemu.training_set import TrainingSet
-from astroemu.transform import Fraction, Transform
 from astroemu_plugins.training import settings as options
 
-Array = NDArray[np.float64]
 Weights = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
@@ -48,7 +47,7 @@ class Targets:
     mean, std : (m,) array
     fractions : (m,) bool array
         Outputs that pass through the logistic function inside the loss; see
-        :class:`astroemu.transform.Fraction`.
+        :class:`astroemu.emulation.transforms.Fraction`.
     """
 
     def __init__(

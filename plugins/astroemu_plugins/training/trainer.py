@@ -19,20 +19,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from astroemu.core.array_namespace import NUMPY
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.emulation.transforms import Transform, transform_from
 from astroemu.errors import ConfigurationError, DataError, PluginError, closest, listing, located
-from astroemu.namespace import NUMPY
-from astroemu.options import check
-from astroemu.training_set import TrainingSet
-from astroemu.transform import Transform, transform_from
-from astroemu_plugins.emulators.neural import Input, Network, NeuralEmulator, Output, Scaling
+from astroemu.runtime.options import validate_options
+from astroemu_plugins.networks.keras_models import build_model
+from astroemu_plugins.networks.network import Input, Network, Output, Scaling, TrainedNetworks
 from astroemu_plugins.training.accuracy import measured
-from astroemu_plugins.training.architectures import build, layers_of, specification
+from astroemu_plugins.training.architectures import layers_of, specification
 from astroemu_plugins.training.loop import Loop, Points
 from astroemu_plugins.training.losses import loss_function
 from astroemu_plugins.training.settings import NetworkSettings, Settings
 from astroemu_plugins.training.targets import Split, Targets, centre_and_width, in_data_errors
 
-Array = NDArray[np.float64]
 Weights = NDArray[np.float32]
 
 
@@ -42,10 +42,10 @@ def train(
     *,
     seed: int,
     log: Callable[[str], Any],
-    reuse: NeuralEmulator | None = None,
+    reuse: TrainedNetworks | None = None,
     folder: Path | None = None,
     logs: Path | None = None,
-) -> tuple[tuple[Input, ...], dict[str, Network], dict[str, Any]]:
+) -> TrainedNetworks:
     """Train the networks of an emulator.
 
     Parameters
@@ -55,7 +55,7 @@ def train(
         ``[training]``.
     seed : int
     log : callable
-    reuse : NeuralEmulator, optional
+    reuse : TrainedNetworks, optional
         Its networks that would come out the same are kept.
     folder : Path, optional
         Where unfinished networks are kept; a training that was killed goes on from there.
@@ -64,8 +64,7 @@ def train(
 
     Returns
     -------
-    inputs, networks, provenance
-        What :class:`NeuralEmulator` is made of.
+    TrainedNetworks
 
     Raises
     ------
@@ -78,10 +77,10 @@ def train(
     """
     if logs is not None and find_spec("tensorboard") is None:
         raise PluginError("logs of the training need TensorBoard: pip install 'astroemu-inference[tensorboard]'")
-    chosen: Settings = check(Settings, dict(settings), "[training]")
+    chosen: Settings = validate_options(Settings, dict(settings), "[training]")
     _compare(chosen, data)
     task = _Task(data, chosen, _inputs(data, chosen), Split.drawn(len(data), chosen, seed), seed, log, folder, logs)
-    return task.inputs, *task.run(reuse)
+    return task.run(reuse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +96,8 @@ class _Task:
     folder: Path | None
     logs: Path | None
 
-    def run(self, reuse: NeuralEmulator | None) -> tuple[dict[str, Network], dict[str, Any]]:
-        """Train every network; return them and the provenance."""
+    def run(self, reuse: TrainedNetworks | None) -> TrainedNetworks:
+        """Train every network."""
         scaled = Scaling(self.inputs)(self.data.theta, NUMPY)
         features = _Features(self.data)
         networks: dict[str, Network] = {}
@@ -115,7 +114,7 @@ class _Task:
             else:
                 networks[key], metrics[key], history[key] = self._network(key, wanted, names, x, self.seed + number)
             features.add(networks[key], x)
-        return networks, self._provenance(metrics, history)
+        return TrainedNetworks(self.inputs, networks, self._provenance(metrics, history))
 
     def _network(
         self, key: str, wanted: NetworkSettings, names: tuple[str, ...], x: Weights, seed: int
@@ -132,7 +131,7 @@ class _Task:
         with located(f"[training.networks.{key}]"):
             spec = specification(wanted, [data.observables[name] for name in wanted.outputs], x.shape[1])
             loss = loss_function(keras.ops, wanted.loss, targets)
-        model = build(spec, wanted)
+        model = build_model(spec, wanted.initialiser, wanted.first_layer_scale)
         self.log(
             f"{key}: {x.shape[1]} inputs, {targets.width} outputs, {model.count_params():,} weights, {len(rows)} points"
         )
@@ -197,7 +196,7 @@ class _Features:
             start += output.observable.size
 
 
-def _unchanged(reuse: NeuralEmulator, key: str, settings: Settings, data: TrainingSet, seed: int) -> bool:
+def _unchanged(reuse: TrainedNetworks, key: str, settings: Settings, data: TrainingSet, seed: int) -> bool:
     """Whether training a network again would give the weights of an earlier file."""
     earlier = reuse.provenance
     new, old = settings.model_dump(), earlier["settings"]

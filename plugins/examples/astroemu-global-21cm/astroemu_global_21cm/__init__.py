@@ -29,7 +29,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from astroemu import Catalog, FileName, Panel, Prediction, Probe, Requirement, load_catalog
-from astroemu.catalog import write_table
+from astroemu.core.catalog import write_table
 from astroemu.errors import ConfigurationError
 
 Array = NDArray[np.float64]

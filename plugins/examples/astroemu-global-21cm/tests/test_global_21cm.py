@@ -6,8 +6,8 @@ from astroemu_global_21cm import MOCK, Global21cm
 from scipy.stats import multivariate_normal
 
 from astroemu import Prediction, load_model
+from astroemu.core.array_namespace import NUMPY
 from astroemu.errors import ConfigurationError
-from astroemu.namespace import NUMPY
 from astroemu.testing import check_catalog, check_probe
 
 

@@ -24,10 +24,10 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from astroemu import FileName, Panel, Parameter, Prediction, Probe, Requirement, load_catalog
-from astroemu.catalog import write_table
-from astroemu.distribution import Uniform
+from astroemu.core.catalog import write_table
+from astroemu.core.distributions import Uniform
+from astroemu.core.likelihoods import draw_split_gaussian, split_gaussian
 from astroemu.errors import ConfigurationError, closest, listing
-from astroemu.likelihood import draw_split_gaussian, split_gaussian
 
 Array = NDArray[np.float64]
 CONFIGURATION = Path(__file__).parent / "jwst_uvlf.toml"
@@ -133,7 +133,7 @@ class JWSTLuminosityFunction(Probe):
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
         """The same bins of another sky."""
-        from astroemu.namespace import NUMPY
+        from astroemu.core.array_namespace import NUMPY
 
         mock = copy.copy(self)
         model, shape = predictions["log10_uv_lf"], (1, len(self.z), len(_OFFSETS))

@@ -5,8 +5,8 @@ import pytest
 from astroemu_jwst_uvlf import _OFFSETS, JWSTLuminosityFunction, _kernel
 
 from astroemu import Prediction, load_model
+from astroemu.core.array_namespace import NUMPY
 from astroemu.errors import ConfigurationError
-from astroemu.namespace import NUMPY
 from astroemu.testing import check_probe
 
 SLOPE = 0.4  # of log10 phi_0 by magnitude

@@ -1,0 +1,103 @@
+"""A run made again from what its folder holds, and compared with it bit by bit.
+
+The folder states the configuration as it was resolved, the seed, and the SHA-256 of every catalog and emulator
+(:mod:`astroemu.inference.fingerprint`). What of these has changed is refused by name. The repetition is a run in a
+folder of its
+own, with one file more:
+
+    NEW/rerun.json   whether the arrays are the same, where they differ and by how much, and what else differs
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astroemu.core.progress import ProgressCallback, silent
+from astroemu.core.typing import FloatArray
+from astroemu.inference.fingerprint import RunFingerprint, differences
+from astroemu.inference.fitting import fit
+from astroemu.inference.run_folder import RunFolder
+from astroemu.io.files import sha256, write_json
+from astroemu.runtime.mpi import processes
+from astroemu.runtime.provenance import provenance
+from astroemu.sampling.samples import ARRAYS, Samples
+
+
+def rerun(
+    run: RunFolder, out: str | Path | None = None, report: ProgressCallback = silent
+) -> tuple[RunFolder, dict[str, Any]]:
+    """Repeat a finished run and compare the samples.
+
+    Under ``mpiexec`` to be called on all processes.
+
+    Parameters
+    ----------
+    run : RunFolder
+    out : str or Path, optional
+        New folder; by default the first free one of ``RUN-rerun``, ``RUN-rerun-2``, ...
+    report : callable
+        Told of the progress.
+
+    Returns
+    -------
+    RunFolder
+        Of the repetition.
+    dict
+        As written to ``rerun.json``: ``of``, ``identical``, ``arrays`` (see :func:`compare_samples`) and ``differs``,
+        what may
+        differ between two runs and does: a line a field.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder holds no finished run, something that it was made of has changed (the message has every field),
+        or the new folder holds anything.
+    """
+    before = RunFingerprint.load(run.identity_file)
+    path = RunFolder.free(run.path.parent, f"{run.path.name}-rerun") if out is None else Path(out)
+    new, _ = fit(run.configuration(), out=path, repeated=run, report=report)
+    found: dict[str, Any] = {}
+    if processes().is_root:
+        arrays = compare_samples(run.samples(), new.samples())
+        now = RunFingerprint.load(new.identity_file)
+        found = {
+            "of": run.path.name,
+            "identical": all(array["identical"] for array in arrays.values()),
+            "arrays": arrays,
+            "differs": [line.strip() for line in differences(before.may_differ, now.may_differ)],
+            "provenance": provenance(inputs={run.samples_file.name: sha256(run.samples_file)}),
+        }
+        write_json(new.path / "rerun.json", found)
+    return new, dict(processes().broadcast(found))
+
+
+def compare_samples(before: Samples, now: Samples) -> dict[str, dict[str, Any]]:
+    """Compare the arrays of two runs.
+
+    Returns
+    -------
+    dict
+        By array: ``identical`` (every bit); else ``shape`` of both where these differ, or the ``number`` of values that
+        differ, of how many (``values``), the ``first`` row that holds one, and the ``largest`` difference.
+    """
+    return {name: _compared(getattr(before, name), getattr(now, name)) for name in ARRAYS}
+
+
+def _compared(a: FloatArray, b: FloatArray) -> dict[str, Any]:
+    if a.shape != b.shape:
+        return {"identical": False, "shape": [list(a.shape), list(b.shape)]}
+    bits, others = (np.ascontiguousarray(array, dtype=float).view(np.uint64) for array in (a, b))
+    other = bits != others
+    if not np.any(other):
+        return {"identical": True}
+    both = other & np.isfinite(a) & np.isfinite(b)
+    return {
+        "identical": False,
+        "number": int(np.sum(other)),
+        "values": a.size,
+        "first": int(np.argwhere(other)[0, 0]),
+        "largest": float(np.max(np.abs(a[both] - b[both]), initial=0.0)),
+    }

@@ -1,0 +1,255 @@
+"""A finished run under other data, without sampling again.
+
+Where a probe is added, left out or replaced, every sample of a run gets the new weight
+
+    w' = w exp(ln L_new - ln L_old),        ln Z_new = ln Z_old + ln sum(w exp(ln L_new - ln L_old)),
+
+with w normalised. Probes that do not change drop out of the difference and are not evaluated. It holds where the old
+samples cover the new posterior: the effective sample size says how far, and too few of them are refused.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from astroemu.core.progress import Progress, ProgressCallback, silent
+from astroemu.core.typing import FloatArray
+from astroemu.errors import ConfigurationError, DataError, SamplingError, listing
+from astroemu.inference.configuration import Configuration
+from astroemu.inference.inputs import data_files
+from astroemu.inference.run_folder import RunFolder
+from astroemu.inference.summary import summarise
+from astroemu.io.files import sha256
+from astroemu.model.model import Model
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.statistics import kish_ess
+
+#: Effective samples below which a reweighted run is refused unless fewer are asked for, and never called converged.
+MIN_ESS = 400.0
+#: Tables of a configuration that move the likelihood of every probe.
+_CONTEXT = ("emulators", "simulators", "derived", "emulator_error", "truncate_prior")
+#: Best samples at which the likelihood of a run is computed again, and the points of one batch.
+_CHECKED, _BATCH = 16, 4096
+
+
+@dataclass(frozen=True)
+class ConfigurationDiff:
+    """What is different between two configurations.
+
+    Attributes
+    ----------
+    dropped, added, replaced : tuple of str
+        Names of probes.
+    everything : bool
+        True if something moves the likelihood of every probe, such as another emulator.
+    """
+
+    dropped: tuple[str, ...]
+    added: tuple[str, ...]
+    replaced: tuple[str, ...]
+    everything: bool
+
+    @classmethod
+    def between(cls, old: Configuration, new: Configuration) -> ConfigurationDiff:
+        """Compare two configurations.
+
+        Raises
+        ------
+        ConfigurationError
+            If nothing that moves the likelihood is different.
+        """
+        before, after = old.document.probes, new.document.probes
+        parameters = new.document.parameters
+        everything = any(getattr(old.document, key) != getattr(new.document, key) for key in _CONTEXT) or any(
+            old.document.parameters.get(name) != table for name, table in parameters.items()
+        )
+        change = cls(
+            tuple(name for name in before if name not in after),
+            tuple(name for name in after if name not in before),
+            tuple(name for name in after if name in before and after[name] != before[name]),
+            everything,
+        )
+        if not (change.everything or change.dropped or change.added or change.replaced):
+            raise ConfigurationError("nothing changes: say what does with --set or --without")
+        return change
+
+    def of(self, configuration: Configuration) -> list[str]:
+        """Probes of one of the two configurations whose likelihood is not that of the other."""
+        changed = {*self.dropped, *self.added, *self.replaced}
+        return [name for name in configuration.document.probes if self.everything or name in changed]
+
+    def __str__(self) -> str:
+        parts = {"without": self.dropped, "with": self.added, "with another": self.replaced}
+        said = [f"{word} {', '.join(names)}" for word, names in parts.items() if names]
+        return "; ".join(said or ["with other settings of all probes"])
+
+
+def reweight(
+    run: RunFolder,
+    configuration: Configuration,
+    *,
+    out: str | Path | None = None,
+    min_ess: float = MIN_ESS,
+    report: ProgressCallback = silent,
+) -> tuple[RunFolder, Model]:
+    """Write a run of another configuration, made of the samples of a finished one.
+
+    Parameters
+    ----------
+    run : RunFolder
+    configuration : Configuration
+        That of the run, with probes added, left out or changed. Its parameters must be among those of the run, with the
+        same priors; those of probes that are left out are integrated out.
+    out : str or Path, optional
+        By default the first free of ``RUN_reweighted``, ``RUN_reweighted-2``, ...
+    min_ess : float
+        Fewer effective samples than this are refused.
+    report : callable
+        Told of the progress.
+
+    Raises
+    ------
+    ConfigurationError
+        If nothing changes, or the parameters or their priors do.
+    DataError
+        If the likelihood of the run can no longer be computed: a catalog or a program has changed since.
+    SamplingError
+        If too few effective samples are left. Nothing is written then.
+    """
+    started = time.perf_counter()
+    old, samples, before = run.configuration(), run.samples(), run.summary()
+    change = ConfigurationDiff.between(old, configuration)
+    old_model, model = old.model(), configuration.model()
+    _demand_same_parameters(old_model, model, configuration)
+    _demand_same_likelihood(run, old_model, samples, before["inputs"])
+    ratio = _log_likelihood(configuration, change.of(configuration), samples, report)
+    ratio -= _log_likelihood(old, change.of(old), samples, report)
+    made = _reweighted(samples, ratio, model, f"{run.path} {change}", min_ess)
+    folder = (
+        RunFolder.create(out)
+        if out is not None
+        else RunFolder.fresh(run.path.resolve().parent, f"{run.path.resolve().name}_reweighted")
+    )
+    resolved = {"path": str(configuration.path), "configuration": dict(configuration.raw)}
+    folder.start(configuration, resolved, None)
+    summary = summarise(
+        made,
+        model,
+        configuration,
+        seed=before["seed"],
+        wall_seconds=time.perf_counter() - started,
+    )
+    summary["reweighted"] = {
+        "from": str(run.path.resolve()),
+        "samples_sha256": sha256(run.samples_file),
+        "dropped": list(change.dropped),
+        "added": list(change.added),
+        "replaced": list(change.replaced),
+        "everything": change.everything,
+        "ess_before": samples.ess,
+        "kish_ess": made.diagnostics["kish_ess"],
+        "min_ess": min_ess,
+        **({"earlier": before["reweighted"]} if "reweighted" in before else {}),
+    }
+    folder.finish(made, summary)
+    return folder, model
+
+
+def _reweighted(samples: Samples, ratio: FloatArray, model: Model, what: str, min_ess: float) -> Samples:
+    """Samples with new weights, as the model sees them, or the reason why there are too few."""
+    keep = np.isfinite(ratio)
+    if not keep.any():
+        raise SamplingError(f"{what}: no sample has a likelihood. Fit it anew with astroemu fit")
+    log_weight = samples.log_weight[keep] + ratio[keep]
+    change = float(np.logaddexp.reduce(log_weight) - np.logaddexp.reduce(samples.log_weight))
+    log_weight -= np.logaddexp.reduce(log_weight)
+    kish, thinned = kish_ess(log_weight), samples.ess / kish_ess(samples.log_weight)
+    ess = kish * thinned  # neighbours of a chain are not independent, whatever their weights
+    if ess < min_ess:
+        raise SamplingError(
+            f"{what}: {ess:.0f} of {samples.ess:.0f} effective samples are left, and at least {min_ess:g} are wanted "
+            "(--min-ess). The new data lie where the run has few samples: fit them anew with astroemu fit, or reweight "
+            "a longer run"
+        )
+    theta = samples.theta[keep][:, [samples.names.index(name) for name in model.names]]
+    moved = -samples.weight
+    moved[keep] += np.exp(log_weight)
+    variance = float(moved @ moved) / thinned  # of ln of the mean ratio
+    evidence, error = samples.log_evidence, samples.log_evidence_err
+    return Samples(
+        names=model.names,
+        theta=theta,
+        log_likelihood=samples.log_likelihood[keep] + ratio[keep],
+        log_prior=model.log_prior(theta),
+        log_weight=log_weight,
+        sampler=samples.sampler,
+        ess=ess,
+        converged=samples.converged and ess >= MIN_ESS,
+        reason=f"{what}: {ess:.0f} of {samples.ess:.0f} effective samples are left; the run: {samples.reason}",
+        n_likelihood=len(samples),
+        log_evidence=None if evidence is None else evidence + change,
+        log_evidence_err=None if error is None else float(np.hypot(error, np.sqrt(variance))),
+        diagnostics={
+            "kish_ess": kish,
+            "largest_weight": float(np.exp(log_weight.max())),
+            "without_likelihood": int(np.sum(~keep)),
+        },
+    )
+
+
+def _log_likelihood(
+    configuration: Configuration, probes: list[str], samples: Samples, report: ProgressCallback
+) -> FloatArray:
+    """Log-likelihood ``(n,)`` of some probes at the samples."""
+    total = np.zeros(len(samples))
+    if not probes:
+        return total
+    model = configuration.only(probes).model()
+    theta = samples.theta[:, [samples.names.index(name) for name in model.names]]
+    for start in range(0, len(theta), _BATCH):
+        rows = slice(start, start + _BATCH)
+        total[rows] = model.log_likelihood(theta[rows])
+        report(Progress(start // _BATCH + 1, min(start + _BATCH, len(theta)), ", ".join(probes), start / len(theta)))
+    return total
+
+
+def _demand_same_parameters(old: Model, new: Model, configuration: Configuration) -> None:
+    for parameter in new.prior.free:
+        if parameter.name not in old.names:
+            raise ConfigurationError(
+                f"{configuration.path}: {parameter.name!r} is not sampled in the run, so there is nothing to weight. "
+                "Hold it fixed, or fit anew with astroemu fit"
+            )
+        if parameter.prior != old.prior[parameter.name].prior:
+            raise ConfigurationError(
+                f"{configuration.path}: the prior of {parameter.name!r} is {parameter.prior}, and "
+                f"{old.prior[parameter.name].prior} in the run. Priors stay as they are; fit anew with astroemu fit"
+            )
+    held = [name for name in old.names if name in new.prior.fixed]
+    if held:
+        raise ConfigurationError(
+            f"{configuration.path}: {listing(held)} sampled in the run would be held fixed. Fit anew with astroemu fit"
+        )
+
+
+def _demand_same_likelihood(run: RunFolder, model: Model, samples: Samples, checksums: Mapping[str, str]) -> None:
+    """Make sure that the likelihood of a run, part of which is to be taken away, is what it was."""
+    changed = [name for name, digest in data_files(model).items() if checksums.get(name) != digest]
+    if changed:
+        raise DataError(
+            f"{run.path}: {listing(changed)} changed since the run, so its likelihood is gone. Put the old file back, "
+            "and name the new one with --set, such as probes.NAME.catalog=FILE"
+        )
+    best = np.argsort(samples.log_weight)[-_CHECKED:]
+    there, here = samples.log_likelihood[best], model.log_likelihood(samples.theta[best])
+    if not np.allclose(here, there, rtol=1e-4, atol=0.02):  # float32 networks round by the batch
+        j = int(np.argmax(np.abs(here - there)))
+        raise DataError(
+            f"{run.path}: ln L of a sample was {there[j]:.4f} and is {here[j]:.4f} now. The likelihood has changed "
+            "since the run, with the versions of its programs or a file; fit anew with astroemu fit"
+        )

@@ -1,0 +1,250 @@
+"""How well sets of data agree within one model (Handley & Lemos 2019, arXiv:1902.04029 and 1903.06682).
+
+Each set is fitted alone and all are fitted together, by nested sampling, with the same priors. Then, of the evidences
+Z, the Kullback-Leibler divergences D from prior to posterior, the posterior means of ln L and the dimensionalities
+d = 2 var(ln L),
+
+    ln R = ln Z_AB - ln Z_A - ln Z_B          positive: they agree; the wider the priors, the larger
+    I    = D_A + D_B - D_AB                   the part of ln R that the priors make
+    ln S = ln R - I                           suspiciousness: what is left, whatever the priors
+    d    = d_A + d_B - d_AB                   number of parameters that the sets constrain in common
+    p    = P(chi^2_d > d - 2 ln S)            chance of so much discord, for Gaussian posteriors
+
+The arithmetic is anesthetic's; the errors come from drawing the prior volumes of the nested samples many times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astroemu.core.progress import ProgressCallback, silent
+from astroemu.errors import AstroemuError, ConfigurationError, SamplingError, closest, listing
+from astroemu.inference.configuration import Configuration
+from astroemu.inference.fitting import fit
+from astroemu.inference.run_folder import RunFolder
+from astroemu.io.files import write_json
+from astroemu.runtime.mpi import processes
+from astroemu.runtime.optional import import_optional
+from astroemu.runtime.plugins import SAMPLERS
+from astroemu.sampling.samples import Samples
+
+#: Draws of the prior volumes behind every mean and error.
+DRAWS = 1000
+#: Our names of anesthetic's columns: of one run, and of sets of data against each other.
+_OF_A_RUN = {"logZ": "log_evidence", "D_KL": "d_kl", "logL_P": "mean_log_likelihood", "d_G": "dimensionality"}
+_BETWEEN = {"logR": "log_r", "I": "information", "logS": "log_s", "d_G": "dimensionality", "p": "p", "sigma": "sigma"}
+ProbeGroup = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TensionStudy:
+    """What to fit: every group of probes alone, then all of them.
+
+    Attributes
+    ----------
+    configuration : Configuration
+    groups : tuple of tuples of str
+        Names of probes.
+    sampler : str
+        A nested one.
+    """
+
+    configuration: Configuration
+    groups: tuple[ProbeGroup, ...]
+    sampler: str
+
+    @classmethod
+    def of(cls, configuration: Configuration, groups: Sequence[str], sampler: str | None = None) -> TensionStudy:
+        """Read groups such as ``"a+b"``; a single one is set against all other probes.
+
+        Raises
+        ------
+        ConfigurationError
+            For a probe that is not there or is in two groups, a group too few, or a sampler that is not nested.
+        """
+        known = list(configuration.document.probes)
+        read = [tuple(name.strip() for name in group.split("+")) for group in groups]
+        for name in (name for group in read for name in group):
+            if name not in known:
+                raise ConfigurationError(
+                    f"{configuration.path} has no probe {name!r}.{closest(name, known)} It has {listing(known)}"
+                )
+        taken = [name for group in read for name in group]
+        if len(read) == 1:
+            read.append(tuple(name for name in known if name not in taken))
+        doubled = {name for name in taken if taken.count(name) > 1}
+        if doubled or not all(read):
+            wrong = f"{listing(doubled)} given twice" if doubled else "no probe left for the other side"
+            raise ConfigurationError(f"{wrong}: the groups of probes must be at least two and share none")
+        ordered = tuple(tuple(name for name in known if name in group) for group in read)
+        return cls(configuration, ordered, _nested_sampler(configuration, sampler))
+
+    @property
+    def together(self) -> ProbeGroup:
+        """All probes of the groups, in the order of the configuration."""
+        return tuple(name for name in self.configuration.document.probes if any(name in g for g in self.groups))
+
+    @property
+    def left_out(self) -> ProbeGroup:
+        """Probes of the configuration that are in no group."""
+        return tuple(name for name in self.configuration.document.probes if name not in self.together)
+
+
+def tension(
+    plan: TensionStudy,
+    out: str | Path,
+    *,
+    seed: int | None = None,
+    report: Callable[[str], AbstractContextManager[ProgressCallback]] = lambda _: nullcontext(silent),
+) -> dict[str, Any] | None:
+    """Make the runs of a plan that are not there yet, and compare their data.
+
+    Every run is a folder below ``out``, named by its probes. One that was cut short goes on; a finished one of the same
+    identity is used as it is, so that several divisions of one configuration share runs.
+
+    Under ``mpiexec`` to be called on all processes.
+
+    Parameters
+    ----------
+    plan : TensionStudy
+    out : str or Path
+        Folder of the runs; the result is written there too.
+    seed : int, optional
+        Instead of the configuration's.
+    report : callable
+        Makes, of a run's name, a context that gives what is told of its progress.
+
+    Returns
+    -------
+    dict, or None on all processes but the first
+        ``between``, ``left_out``, ``statistics``, ``runs``, ``draws``, ``undefined`` and ``written``.
+
+    Raises
+    ------
+    PluginError
+        If anesthetic is not installed.
+    RunFolderError
+        If a folder holds another run than it should.
+    SamplingError
+        If a run gives no births.
+    """
+    import_optional("anesthetic", "anesthetic")
+    folders = {}
+    for group in (*plan.groups, plan.together):
+        label = "+".join(group)
+        with report(label) as told:
+            folders[label], _ = fit(
+                plan.configuration.only(group),
+                out=Path(out) / label,
+                sampler=plan.sampler,
+                seed=seed,
+                resume=True,
+                report=told,
+            )
+    if not processes().is_root:
+        return None
+    result = compared(plan, folders, seed=plan.configuration.document.seed if seed is None else seed)
+    path = Path(out) / f"{'--'.join('+'.join(group) for group in plan.groups)}.json"
+    write_json(path, result)
+    return {**result, "written": str(path)}
+
+
+def compared(plan: TensionStudy, folders: dict[str, RunFolder], *, seed: int, draws: int = DRAWS) -> dict[str, Any]:
+    """Return the statistics of finished runs, by label: the groups of a plan, then all together."""
+    from anesthetic.tension import tension_stats
+
+    before = np.random.get_state()  # anesthetic draws from NumPy's global generator, which is put back afterwards
+    np.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    try:
+        drawn = {label: _drawn(folder.samples(), folder.path, draws) for label, folder in folders.items()}
+    finally:
+        np.random.set_state(before)
+    *separate, joint = drawn.values()
+    with np.errstate(invalid="ignore"):
+        found = tension_stats(joint, *separate)
+    summaries = {label: folder.summary() for label, folder in folders.items()}
+    return {
+        "title": plan.configuration.document.title,
+        "between": [list(group) for group in plan.groups],
+        "left_out": list(plan.left_out),
+        "statistics": _moments(found, _BETWEEN),
+        "undefined": float(np.mean(~np.isfinite(found["p"].to_numpy()))),
+        "runs": {
+            label: {
+                "folder": str(folders[label].path),
+                "converged": summaries[label]["converged"],
+                "converged_reason": summaries[label]["converged_reason"],
+                "n_likelihood": summaries[label]["n_likelihood"],
+                **_moments(table, _OF_A_RUN),
+            }
+            for label, table in drawn.items()
+        },
+        "sampler": plan.sampler,
+        "seed": seed,
+        "draws": draws,
+    }
+
+
+def _nested_sampler(configuration: Configuration, name: str | None) -> str:
+    """The sampler asked for; else the configuration's; else the first nested one that it has a table for."""
+    if name is not None:
+        if not configuration.sampler(name).traits.nested:
+            raise ConfigurationError(
+                f"the sampler {name!r} gives no nested samples, which tension needs. Nested: {listing(_all_nested())}"
+            )
+        return name
+    for candidate in (configuration.document.sampler, *configuration.document.samplers):
+        if configuration.sampler(candidate).traits.nested:
+            return candidate
+    raise ConfigurationError(
+        f"{configuration.path} names no nested sampler, which tension needs. Choose one with --sampler: "
+        f"{listing(_all_nested())}"
+    )
+
+
+def _all_nested() -> list[str]:
+    found = []
+    for name in SAMPLERS.names:
+        try:
+            if SAMPLERS.load(name).traits.nested:
+                found.append(name)
+        except AstroemuError:  # a broken one is nobody's choice
+            continue
+    return found
+
+
+def _drawn(samples: Samples, path: Path, draws: int) -> Any:
+    """anesthetic's ``logZ``, ``D_KL``, ``logL_P`` and ``d_G`` of a run for so many draws of its prior volumes."""
+    import anesthetic
+
+    if samples.log_birth is None:
+        raise SamplingError(
+            f"{path} does not hold the births of its samples: it was made by an older version, or by a sampler that "
+            "gives none. Remove it, and it is made anew"
+        )
+    columns = list(samples.names)
+    table = anesthetic.NestedSamples(
+        samples.theta, columns=columns, logL=samples.log_likelihood, logL_birth=samples.log_birth
+    ).stats(draws)
+    table["logZ"] += samples.log_volume  # anesthetic starts from a volume of one
+    table["D_KL"] -= samples.log_volume
+    return table
+
+
+def _moments(table: Any, names: dict[str, str]) -> dict[str, dict[str, float | None]]:
+    """Mean and standard deviation of the finite draws of each column; None where there is none."""
+    found = {}
+    for column, name in names.items():
+        values = table[column].to_numpy()
+        values = values[np.isfinite(values)]
+        found[name] = {
+            "mean": float(values.mean()) if len(values) else None,
+            "std": float(values.std()) if len(values) else None,
+        }
+    return found

@@ -1,0 +1,107 @@
+"""A named summary statistic on a declared grid, with units.
+
+Observables are the common language of the toolkit: emulators, simulators and derived quantities
+provide them, probes ask for them, and nothing but the name joins the two sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.core.units import quantity
+from astroemu.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """One coordinate of an observable's grid: increasing values, and their unit."""
+
+    name: str
+    values: NDArray[np.float64]
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=float)
+        if values.ndim != 1 or not np.all(np.isfinite(values)) or np.any(np.diff(values) <= 0):
+            raise DataError(f"axis {self.name!r} must hold finite, increasing numbers in one dimension")
+        object.__setattr__(self, "values", values + 0.0)  # -0.0 becomes 0.0: equal axes have equal hashes
+
+    @property
+    def quantity(self) -> Any:
+        """The values with their unit, see :func:`astroemu.core.units.quantity`."""
+        return quantity(self.values, self.unit)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Axis)
+            and (self.name, self.unit) == (other.name, other.unit)
+            and np.array_equal(self.values, other.values)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.unit, self.values.tobytes()))
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A summary statistic: what it is called, where it is sampled, in which unit.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``delta21_sq``; the key by which probes and providers meet.
+    axes : tuple of Axis
+        Empty for a single number such as ``tau_e``.
+    unit : str
+        Unit of the values as handed over (``log10(Mpc^-3 mag^-1)`` for a logarithm).
+    description : str
+        What it is and what it assumes.
+    latex : str
+        Symbol without dollar signs.
+    """
+
+    name: str
+    axes: tuple[Axis, ...] = ()
+    unit: str = ""
+    description: str = ""
+    latex: str = ""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return tuple(len(axis.values) for axis in self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of grid points."""
+        return int(np.prod(self.shape, dtype=int))
+
+    def quantity(self, values: Any) -> Any:
+        """Return values of this observable with its unit, see :func:`astroemu.core.units.quantity`."""
+        return quantity(values, self.unit)
+
+    def same_grid(self, other: Observable) -> bool:
+        """Whether two observables have equal axes and unit."""
+        return self.axes == other.axes and self.unit == other.unit
+
+
+def observable_to_json(observable: Observable) -> dict[str, Any]:
+    """Return the JSON form of an observable."""
+    return {
+        "name": observable.name,
+        "unit": observable.unit,
+        "description": observable.description,
+        "latex": observable.latex,
+        "axes": [{"name": axis.name, "unit": axis.unit, "values": axis.values.tolist()} for axis in observable.axes],
+    }
+
+
+def observable_from_json(spec: Mapping[str, Any]) -> Observable:
+    """Return the observable of a JSON form."""
+    axes = tuple(Axis(a["name"], np.array(a["values"], dtype=float), a["unit"]) for a in spec["axes"])
+    return Observable(spec["name"], axes, spec["unit"], spec["description"], spec["latex"])

@@ -1,0 +1,129 @@
+"""Rules by which points are dropped from a training set, and the record of every one that was.
+
+A rule looks at the whole set and says which points it refuses. Nothing is repaired: a point is
+kept as it is or dropped, and the old file stays.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from astroemu.emulation.inspection import duplicated, outlier_score, stated_box
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.errors import ConfigurationError, DataError, closest, listing
+from astroemu.io.files import sha256, write_atomically
+
+Rows = NDArray[np.bool_]
+
+
+class CleaningRules(BaseModel):
+    """``[cleaning]``: which points to drop.
+
+    Attributes
+    ----------
+    finite : bool
+        Points with a parameter that is not finite, or with an infinite value.
+    duplicates : bool
+        All but the first of points with equal parameters.
+    outside_box : bool
+        Points outside the box that the data state.
+    defined, positive : list of str
+        Observables in which NaN, or a value of zero or less, is refused.
+    range : mapping of str to (low, high)
+        Observables whose values must lie in a range; NaN is let pass.
+    outliers : mapping of str to float
+        Observables, and the residual from a smooth function beyond which a point is refused (see
+        :func:`astroemu.emulation.inspection.outlier_score`).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    finite: bool = True
+    duplicates: bool = True
+    outside_box: bool = True
+    defined: list[str] = []
+    positive: list[str] = []
+    range: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    outliers: dict[str, float] = Field(default_factory=dict)
+
+    def refused(self, data: TrainingSet) -> Iterator[tuple[str, Rows]]:
+        """Yield each rule in words with the points that it refuses ``(n,)``."""
+        self._compare(data)
+        if self.finite:
+            yield "a parameter is not finite", ~np.all(np.isfinite(data.theta), axis=1)
+            for name in data.observables:
+                yield f"{name} is infinite", np.any(np.isinf(_flat(data, name)), axis=1)
+        if self.outside_box:
+            low, high = np.array([stated_box(data)[name] for name in data.names]).T
+            yield "outside the stated box", np.any((data.theta < low) | (data.theta > high), axis=1)
+        for name in self.defined:
+            yield f"{name} is NaN", np.any(np.isnan(_flat(data, name)), axis=1)
+        for name in self.positive:
+            yield f"{name} is not positive", np.any(_flat(data, name) <= 0, axis=1)
+        for name, (low, high) in self.range.items():
+            values = _flat(data, name)
+            yield f"{name} is outside [{low:g}, {high:g}]", np.any((values < low) | (values > high), axis=1)
+        if self.duplicates:
+            yield "repeats an earlier point", duplicated(data)
+        for name, limit in self.outliers.items():
+            score = outlier_score(data, name)
+            yield f"{name} is {limit:g} times farther from a smooth function than the median", score > limit
+
+    def _compare(self, data: TrainingSet) -> None:
+        for name in (*self.defined, *self.positive, *self.range, *self.outliers):
+            if name not in data.observables:
+                raise ConfigurationError(
+                    f"[cleaning] names the observable {name!r}.{closest(name, data.observables)} "
+                    f"The data have {listing(data.observables)}"
+                )
+
+
+def _flat(data: TrainingSet, name: str) -> NDArray[Any]:
+    return np.asarray(data.values[name]).reshape(len(data), -1)
+
+
+def clean(source: Path, target: Path, rules: CleaningRules) -> dict[str, int]:
+    """Write the points of a training set that no rule refuses into a new one.
+
+    Beside the new file, ``NAME.dropped.csv`` lists every dropped row with the first rule that
+    refused it and its parameters.
+
+    Returns
+    -------
+    dict of str to int
+        Points dropped by each rule; a point counts for the first one.
+
+    Raises
+    ------
+    DataError
+        If nothing would be left.
+    """
+    data = TrainingSet.load(source)
+    reason = np.full(len(data), -1)
+    words: list[str] = []
+    for rule, refused in rules.refused(data):
+        reason[(reason < 0) & refused] = len(words)
+        words.append(rule)
+    kept = reason < 0
+    if not kept.any():
+        raise DataError(f"the rules refuse every point of {source}; see `astroemu inspect`")
+    counts = {rule: int(np.sum(reason == i)) for i, rule in enumerate(words)}
+    stamp = {"source_sha256": sha256(source), "rules": rules.model_dump(), "dropped": counts}
+    data.subset(kept, {**data.metadata, "cleaning": stamp}).save(target)
+    write_atomically(target.with_suffix(".dropped.csv"), lambda path: _write_log(path, data, reason, words))
+    return counts
+
+
+def _write_log(path: Path, data: TrainingSet, reason: NDArray[Any], words: list[str]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "rule", *data.names])
+        for row in np.flatnonzero(reason >= 0):
+            writer.writerow([row, words[reason[row]], *data.theta[row].tolist()])

@@ -1,0 +1,84 @@
+"""Designs: where in the parameter box to simulate."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from scipy.stats import qmc
+
+from astroemu.core.parameter import Parameter
+from astroemu.core.prior import Prior
+from astroemu.core.typing import FloatArray
+from astroemu.errors import ConfigurationError, closest, listing, located
+
+DesignKind = Literal["sobol", "sobol_edges", "latin_hypercube"]
+
+
+def design(
+    kind: DesignKind, prior: Prior, n: int, seed: int, core: Prior | None = None, core_share: float = 0.5
+) -> FloatArray:
+    """Return ``(n, d)`` points that fill the prior.
+
+    Parameters
+    ----------
+    kind : {"sobol", "sobol_edges", "latin_hypercube"}
+        Scrambled Sobol sequence (balanced where ``n`` is a power of two; its first points do not
+        change when ``n`` grows), the same with every other point drawn towards the edges of the
+        prior by the arcsine distribution, or Latin hypercube. A network trained on an even
+        design extrapolates near the edges, where in many dimensions most of the volume lies.
+    prior : Prior
+    n, seed : int
+    core : Prior, optional
+        Where the data are expected to lead: in a share of the points, drawn at random, these
+        parameters follow these densities, cut at the edges of the prior. The box is then still
+        covered, but many points, and much of a network's capacity, go where fits spend their time.
+    core_share : float
+        That share, between 0 and 1.
+
+    Raises
+    ------
+    ConfigurationError
+        For an unknown kind, or a core parameter that the prior lacks, that is fixed, or whose
+        density has nothing in common with the prior.
+    """
+    d = len(prior.names)
+    # One more coordinate for each choice between two densities.
+    if kind == "sobol":
+        u = _sobol(d + (core is not None), n, seed)
+        points = prior.transform(u[:, :d])
+    elif kind == "sobol_edges":
+        u = _sobol(d + 1 + (core is not None), n, seed)
+        towards_edges = u[:, d, None] < 0.5
+        points = prior.transform(np.where(towards_edges, 0.5 - 0.5 * np.cos(np.pi * u[:, :d]), u[:, :d]))
+    elif kind == "latin_hypercube":
+        u = qmc.LatinHypercube(d + (core is not None), rng=np.random.default_rng(seed)).random(n)
+        points = prior.transform(u[:, :d])
+    else:
+        raise ConfigurationError(
+            f"design {kind!r} is not one of {listing(get_args(DesignKind))}.{closest(kind, get_args(DesignKind))}"
+        )
+    if core is not None:
+        in_core = u[:, -1] < core_share
+        for p in core.parameters:
+            column = _column(p, prior)
+            with located(f"the core of the design, {p.name!r}"):
+                density = p.prior.truncated(*prior[p.name].prior.support)
+            points[in_core, column] = density.transform(u[in_core, column])
+    return points
+
+
+def _column(p: Parameter, prior: Prior) -> int:
+    if p.name not in prior.names:
+        raise ConfigurationError(
+            f"the core of the design has {p.name!r}, not a parameter of its box.{closest(p.name, prior.names)} "
+            f"The box has {listing(prior.names)}"
+        )
+    if p.is_fixed:
+        raise ConfigurationError(f"the core of the design fixes {p.name!r}; give it a density, or leave it out")
+    return prior.names.index(p.name)
+
+
+def _sobol(d: int, n: int, seed: int) -> FloatArray:
+    exponent = max(int(np.ceil(np.log2(n))), 0)
+    return np.asarray(qmc.Sobol(d, scramble=True, rng=np.random.default_rng(seed)).random_base2(exponent)[:n])

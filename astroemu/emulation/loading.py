@@ -1,0 +1,55 @@
+"""Finding and reading trained emulators.
+
+A trained emulator is one HDF5 file whose attribute ``emulator`` names the kind that reads it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+
+from astroemu.emulation.emulator import Emulator
+from astroemu.errors import DataError, PluginError
+from astroemu.io.untrusted import open_hdf5
+from astroemu.runtime.plugins import EMULATORS, TRAINED, locate
+
+
+def load_emulator(name_or_path: str | Path) -> Emulator:
+    """Return a trained emulator, by the name of an installed one or by path.
+
+    Raises
+    ------
+    PluginError
+        If there is neither such a file nor such a name, or no plugin reads its kind.
+    DataError
+        If the file is damaged or no emulator.
+    """
+    path = locate(TRAINED, name_or_path)
+    with open_hdf5(path, "an emulator file") as file:
+        kind = str(file.attrs["emulator"])
+    return _class(kind, str(path)).load(path)
+
+
+def read_emulator(group: h5py.Group) -> Emulator:
+    """Return the emulator that was written into a group of an open file, of whatever kind.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is damaged.
+    PluginError
+        If no plugin reads its kind.
+    """
+    where = f"{group.file.filename}, {group.name}"
+    if "emulator" not in group.attrs:
+        raise DataError(f"{where} holds no emulator")
+    return _class(str(group.attrs["emulator"]), where).read_from(group)
+
+
+def _class(kind: str, where: str) -> type[Emulator]:
+    try:
+        found: type[Emulator] = EMULATORS.load(kind)
+    except PluginError as error:
+        raise PluginError(f"{where}: {error}") from None
+    return found

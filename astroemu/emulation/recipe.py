@@ -1,0 +1,154 @@
+"""The typed configuration of an emulator: what to simulate, and what to train on it.
+
+One TOML file holds both halves, so that it is the recipe of the emulator file that it makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from astroemu.core.parameter import parameter_from
+from astroemu.core.prior import Prior
+from astroemu.core.progress import ProgressCallback, silent
+from astroemu.emulation.cleaning import CleaningRules, clean
+from astroemu.emulation.coverage import thinned
+from astroemu.emulation.design import DesignKind
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.importing import ImportTable, import_arrays
+from astroemu.emulation.shards import Shard
+from astroemu.emulation.simulation import SimulationTask, simulate
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.errors import ConfigurationError, located
+from astroemu.io.toml import read_toml
+from astroemu.runtime.options import validate_options
+from astroemu.runtime.plugins import CONFIGURATIONS, EMULATORS, locate
+
+_T = TypeVar("_T")
+
+
+class SimulationTable(BaseModel):
+    """``[simulation]``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    simulator: str
+    options: dict[str, Any] = {}
+    design: DesignKind = "sobol"
+    core: dict[str, dict[str, Any]] = {}
+    core_share: float = Field(default=0.5, gt=0, le=1)
+    n: int = Field(ge=1)
+    seed: int = Field(default=1, ge=0)
+
+
+class RecipeDocument(BaseModel):
+    """The whole file. The kind of emulator checks ``[training]`` itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = ""
+    emulator: str = "neural"
+    seed: int = Field(default=1, ge=0)
+    parameters: dict[str, dict[str, Any]]
+    simulation: SimulationTable | None = None
+    imported: ImportTable | None = Field(default=None, alias="import")
+    cleaning: CleaningRules = CleaningRules()
+    training: dict[str, Any] | None = None
+    gate: dict[str, dict[str, float]] | None = None
+
+
+class Recipe:
+    """A recipe, read and checked.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+
+    Raises
+    ------
+    AstroemuError
+        If the file is missing or not valid.
+    """
+
+    def __init__(self, name_or_path: str | Path) -> None:
+        self.path = locate(CONFIGURATIONS, name_or_path)
+        self.recipe: RecipeDocument = validate_options(RecipeDocument, read_toml(self.path), str(self.path))
+
+    def prior(self) -> Prior:
+        """Return the box of the parameters."""
+        return self._prior("parameters", self.recipe.parameters)
+
+    def _prior(self, table: str, specs: dict[str, dict[str, Any]]) -> Prior:
+        where = f"{self.path}, [{table}."
+        return Prior(tuple(parameter_from(name, spec, f"{where}{name}]") for name, spec in specs.items()))
+
+    def _table(self, name: str, table: _T | None) -> _T:
+        if table is None:
+            raise ConfigurationError(f"{self.path} has no table [{name}], which this command needs")
+        return table
+
+    def simulation(self) -> SimulationTask:
+        """Return what to simulate."""
+        table = self._table("simulation", self.recipe.simulation)
+        core = self._prior("simulation.core", table.core) if table.core else None
+        return SimulationTask(
+            table.simulator, table.options, self.prior(), table.design, table.n, table.seed, core, table.core_share
+        )
+
+    def simulate(
+        self, path: str | Path, *, workers: int = 1, part: Shard | None = None, report: ProgressCallback = silent
+    ) -> Path:
+        """Simulate the design into a training set; see :func:`astroemu.emulation.simulation.simulate`."""
+        task = self.simulation()
+        with located(str(self.path)):
+            return simulate(task, path, workers=workers, part=part, report=report)
+
+    def gate(self) -> Gate:
+        """Return the largest errors with which the emulator may pass."""
+        return self._table("gate", self.recipe.gate)
+
+    def imported(self, arrays: str | Path) -> TrainingSet:
+        """Read plain arrays as ``[import]`` says; see :func:`astroemu.emulation.importing.import_arrays`."""
+        box = {
+            p.name: {"low": p.prior.support[0], "high": p.prior.support[1], "unit": p.unit, "latex": p.latex}
+            for p in self.prior().free
+        }
+        with located(str(self.path)):
+            return import_arrays(arrays, self._table("import", self.recipe.imported), box)
+
+    def clean(self, data: Path, out: Path) -> dict[str, int]:
+        """Drop points by the rules of ``[cleaning]``; see :func:`astroemu.emulation.cleaning.clean`."""
+        with located(str(self.path)):
+            return clean(data, out, self.recipe.cleaning)
+
+    def train(
+        self,
+        data: TrainingSet,
+        log: Any = print,
+        reuse: Emulator | None = None,
+        folder: Path | None = None,
+        logs: Path | None = None,
+    ) -> Emulator:
+        """Train the emulator on a training set; see :meth:`Emulator.train`."""
+        with located(str(self.path)):
+            emulator = EMULATORS.load(self.recipe.emulator).train(
+                data,
+                self._table("training", self.recipe.training),
+                seed=self.recipe.seed,
+                log=log,
+                reuse=reuse,
+                folder=folder,
+                logs=logs,
+            )
+        assert isinstance(emulator, Emulator)
+        if set(emulator.parameters) <= set(data.names) and set(emulator.parameters) <= set(emulator.bounds):
+            theta = data.theta[:, [data.names.index(name) for name in emulator.parameters]]
+            emulator.training_points = thinned(emulator.unit(theta), emulator.kept_points)
+        return emulator
+
+
+#: By observable or probe, by figure (``fractional_q95``, ``delta_log_likelihood_q95``): the limit.
+Gate = Mapping[str, Mapping[str, float]]

@@ -1,0 +1,116 @@
+"""Finished simulations: what an emulator is compared with.
+
+They come from a training set, or from plain HDF5 arrays made elsewhere. :class:`TabulatedProvider` puts them
+in the place of the emulator, so that a model can be evaluated with the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.core.array_namespace import Namespace
+from astroemu.core.observable import Observable
+from astroemu.core.provider import Evaluate, Prediction, Provider
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.errors import DataError, listing
+from astroemu.io.untrusted import open_hdf5
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceSimulations:
+    """Finished simulations: parameters ``(n, d)`` in the emulator's order, and values by observable."""
+
+    theta: FloatArray
+    values: Mapping[str, NDArray[np.floating[Any]]]
+
+
+def load_simulations(emulator: Emulator, path: str | Path) -> ReferenceSimulations:
+    """Read simulations from a training set, or from an HDF5 file of plain arrays.
+
+    Plain arrays: ``theta (n, d)`` with an attribute ``names``, and one ``(n, ...)`` array an
+    observable, on the emulator's grid or on one that contains it (``m_uv``, ``z``, ``k`` give the
+    grids, or ``z_SUFFIX`` where an observable has its own).
+
+    Raises
+    ------
+    DataError
+        If names or grids do not fit.
+    """
+    path = Path(path)
+    with open_hdf5(path, "a file of simulations") as file:
+        if "observables" in file:
+            data = emulator.view(TrainingSet.load(path))
+            for name, observable in emulator.provides.items():
+                if name in data.observables and not observable.same_grid(data.observables[name]):
+                    raise DataError(f"{path}: {name!r} has another grid or unit than the emulator's")
+            return ReferenceSimulations(_ordered(emulator, data.theta, data.names), data.values)
+        names = [n.decode() if isinstance(n, bytes) else str(n) for n in file["theta"].attrs["names"]]
+        theta = _ordered(emulator, file["theta"][()], tuple(names))
+        values = {name: _on_grid(file, observable) for name, observable in emulator.provides.items() if name in file}
+    return ReferenceSimulations(theta, values)
+
+
+def _ordered(emulator: Emulator, theta: FloatArray, names: tuple[str, ...]) -> FloatArray:
+    if set(names) != set(emulator.parameters):
+        raise DataError(f"the simulations have {listing(names)}; the emulator takes {listing(emulator.parameters)}")
+    return np.asarray(theta[:, [names.index(name) for name in emulator.parameters]], dtype=float)
+
+
+def _on_grid(file: Any, observable: Observable) -> FloatArray:
+    """Take the emulator's grid points out of a larger grid."""
+    values = np.asarray(file[observable.name][()], dtype=float)
+    for number, axis in enumerate(observable.axes, start=1):
+        grids = [file[key][()] for key in file if key == axis.name or key.startswith(f"{axis.name}_")]
+        grid = next((g for g in grids if len(g) == values.shape[number]), None)
+        if grid is None:
+            raise DataError(f"{observable.name!r}: no array gives the {axis.name!r} of its axis {number}")
+        where = np.array([int(np.argmin(np.abs(grid - v))) for v in axis.values])
+        if not np.allclose(grid[where], axis.values, rtol=1e-3):
+            raise DataError(f"{observable.name!r}: the {axis.name!r} of the simulations lacks the emulator's nodes")
+        values = np.take(values, where, axis=number)
+    return values
+
+
+class TabulatedProvider(Provider):
+    """Simulations in the place of the emulator that stands for them, at their own points only.
+
+    Parameters
+    ----------
+    emulator : Provider
+        Whose parameters and observables they have.
+    simulations : ReferenceSimulations
+    """
+
+    host_only = True
+
+    def __init__(self, emulator: Provider, simulations: ReferenceSimulations) -> None:
+        self.parameters = emulator.parameters
+        self._provides = {name: emulator.provides[name] for name in simulations.values if name in emulator.provides}
+        self._values = {
+            name: np.asarray(simulations.values[name], dtype=float).reshape(len(simulations.theta), -1)
+            for name in self._provides
+        }
+        self._row = {point.tobytes(): row for row, point in enumerate(np.ascontiguousarray(simulations.theta))}
+
+    @property
+    def provides(self) -> Mapping[str, Observable]:
+        return self._provides
+
+    def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
+        def evaluate(theta: Any, _: Mapping[str, Prediction], __: Namespace) -> dict[str, Prediction]:
+            points = np.ascontiguousarray(theta, dtype=float)
+            missing = [point for point in points if point.tobytes() not in self._row]
+            if missing:
+                raise DataError(f"no simulation was made at {dict(zip(self.parameters, missing[0], strict=True))}")
+            found = np.array([self._row[point.tobytes()] for point in points], dtype=int)
+            return {name: Prediction(self._values[name][np.ix_(found, wanted)]) for name, wanted in rows.items()}
+
+        return evaluate

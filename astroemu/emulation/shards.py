@@ -1,0 +1,136 @@
+"""One part of a design, simulated by a job of its own, and the parts put together again.
+
+Every job draws the whole design, which its seed decides, and takes its own rows of it. So a part knows which rows
+it holds of which points, and parts are joined only if these are the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.errors import ConfigurationError, DataError, listing
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of equal parts of a design.
+
+    Attributes
+    ----------
+    number, of : int
+        ``number`` counts from 1.
+    """
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read ``I/N``.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is not of this form, or ``I`` is not from 1 to ``N``.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
+            raise ConfigurationError(f"part {text!r} must read I/N with I from 1 to N, such as 3/16")
+        return cls(int(match[1]), int(match[2]))
+
+    def rows(self, n: int) -> range:
+        """Its rows of a design of ``n`` points.
+
+        Raises
+        ------
+        ConfigurationError
+            If there are none.
+        """
+        start, stop = (n * i // self.of for i in (self.number - 1, self.number))
+        if start == stop:
+            raise ConfigurationError(f"part {self.number}/{self.of} of {n} points is empty; ask for fewer parts")
+        return range(start, stop)
+
+    def path(self, whole: Path) -> Path:
+        """Where it is written, beside the training set that it is a part of."""
+        width = len(str(self.of))
+        return whole.with_name(f"{whole.stem}.{self.number:0{width}d}-of-{self.of}{whole.suffix}")
+
+    def described(self, rows: range) -> dict[str, int]:
+        """What its metadata say under ``part``; ``stop`` is the row after its last one."""
+        return {"number": self.number, "of": self.of, "start": rows.start, "stop": rows.stop}
+
+
+def merge(paths: Sequence[Path]) -> TrainingSet:
+    """Join the parts of a design into the training set that one job would have made.
+
+    Raises
+    ------
+    DataError
+        If a file is no part, parts are of another simulator, version, setting or design, a row is there twice, or
+        rows are missing.
+    """
+    parts = {path: TrainingSet.load(path) for path in paths}
+    for path, part in parts.items():
+        if "part" not in part.metadata:
+            raise DataError(f"{path} is no part of a design; `astroemu simulate --part I/N` makes one")
+    ordered = sorted(parts, key=lambda path: parts[path].metadata["part"]["start"])
+    first = ordered[0]
+    for path in ordered[1:]:
+        _demand_same(parts[first], first, parts[path], path)
+    _demand_whole([(path, parts[path].metadata["part"]) for path in ordered], parts[first].metadata["design"]["n"])
+    found = [parts[path] for path in ordered]
+    theta = np.concatenate([part.theta for part in found])
+    failed = [point for part in found for point in part.metadata["failed"]]
+    if not len(theta):
+        raise DataError(f"every point failed; the first with {failed[0]['error']}")
+    values = {name: np.concatenate([part.values[name] for part in found]) for name in found[0].observables}
+    return TrainingSet(found[0].names, theta, found[0].observables, values, {**_shared(found[0]), "failed": failed})
+
+
+def _shared(part: TrainingSet) -> dict[str, Any]:
+    """The metadata that all parts must have in common."""
+    return {key: value for key, value in part.metadata.items() if key not in ("part", "failed")}
+
+
+def _demand_same(part: TrainingSet, path: Path, other: TrainingSet, other_path: Path) -> None:
+    ours, theirs = _shared(part), _shared(other)
+    different = [key for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key)]
+    if part.names != other.names or dict(part.observables) != dict(other.observables):
+        different.append("parameters or observables")
+    if different:
+        shown = "; ".join(f"{key}: {ours[key]!r} and {theirs[key]!r}" for key in different if _short(ours, theirs, key))
+        raise DataError(
+            f"{path} and {other_path} are no parts of one design: {listing(different)} differ"
+            + (f" ({shown})" if shown else "")
+        )
+
+
+def _short(ours: Mapping[str, Any], theirs: Mapping[str, Any], key: str) -> bool:
+    return key in ours and key in theirs and len(repr((ours[key], theirs[key]))) < 200
+
+
+def _demand_whole(parts: Sequence[tuple[Path, Mapping[str, int]]], n: int) -> None:
+    """Refuse rows that are there twice or not at all."""
+    missing, expected, before = [], 0, None
+    for path, rows in parts:
+        if rows["start"] < expected:
+            raise DataError(f"{before} and {path} both hold row {rows['start']} of the design; give each part once")
+        if rows["start"] > expected:
+            missing.append((expected, rows["start"]))
+        expected, before = rows["stop"], path
+    if expected < n:
+        missing.append((expected, n))
+    if missing:
+        rows_text = ", ".join(f"{start} to {stop - 1}" for start, stop in missing)
+        of = parts[0][1]["of"]
+        there = {rows["number"] for _, rows in parts if rows["of"] == of}
+        absent = ", ".join(f"{i}/{of}" for i in range(1, of + 1) if i not in there)
+        raise DataError(f"rows {rows_text} of the {n} of the design are missing: part(s) {absent} were not given")

@@ -1,0 +1,133 @@
+"""The best fit: the highest point of the posterior or of the likelihood, from several starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from astroemu.core.typing import FloatArray
+from astroemu.errors import SamplingError
+from astroemu.model.model import Model
+
+#: Prior draws of which the best are starts.
+_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class BestFit:
+    """A best fit.
+
+    Attributes
+    ----------
+    names : tuple of str
+    theta : (d,) array
+    value : float
+        Log-posterior (up to the evidence) or log-likelihood there.
+    log_likelihood : float
+    by_probe : dict of str to float
+        Its parts.
+    starts : (s,) array
+        Value that each start ended at, highest first: where they differ, the surface has several tops.
+    evaluations : int
+        Points at which the gradient was taken.
+    at_edge : tuple of str
+        Parameters that stopped at an edge of the prior.
+    """
+
+    names: tuple[str, ...]
+    theta: FloatArray
+    value: float
+    log_likelihood: float
+    by_probe: dict[str, float]
+    starts: FloatArray
+    evaluations: int
+    at_edge: tuple[str, ...]
+
+
+def find_best_fit(model: Model, *, starts: int = 8, prior: bool = True, seed: int = 1) -> BestFit:
+    """Find the highest point with L-BFGS-B (Byrd et al. 1995, SIAM J. Sci. Comput. 16, 1190).
+
+    The starts are the best of 1000 prior draws; parameters are scaled by the width of their prior, and kept
+    inside it.
+
+    Parameters
+    ----------
+    model : Model
+    starts : int
+    prior : bool
+        Whether to maximise the posterior density; else the likelihood, inside the prior's range.
+    seed : int
+
+    Raises
+    ------
+    ConfigurationError
+        If the model has no gradient, see :meth:`astroemu.model.model.Model.value_and_grad`.
+    SamplingError
+        If no prior draw has a likelihood.
+    """
+    from scipy.optimize import minimize
+
+    draws = model.prior.sample(_DRAWS, np.random.default_rng(seed))
+    values = model.log_likelihood(draws) + (model.log_prior(draws) if prior else 0.0)
+    if not np.any(np.isfinite(values)):
+        raise SamplingError(f"none of {_DRAWS} prior draws has a likelihood; narrow the priors")
+    order = np.argsort(-np.where(np.isfinite(values), values, -np.inf))
+    begin = draws[order[: min(starts, int(np.isfinite(values).sum()))]]
+    low, high, width = frame(model)
+    objective = _Objective(model, low, width, prior)
+    bounds = (np.stack([low, high], axis=1) - objective.origin[:, None]) / width[:, None]
+    ends = [
+        minimize(
+            objective,
+            (point - objective.origin) / width,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": 500, "ftol": 1e-10, "gtol": 1e-4},
+        )
+        for point in begin
+    ]
+    ends.sort(key=lambda end: float(end.fun))
+    theta = np.minimum(np.maximum(objective.origin + width * ends[0].x, low), high)  # rounding only
+    parts = {key: float(part[0]) for key, part in model.log_likelihood_by_probe(theta[None]).items()}
+    total = sum(parts.values())
+    edge = (theta - low < 1e-6 * width) | (high - theta < 1e-6 * width)
+    return BestFit(
+        model.names,
+        theta,
+        total + (float(model.log_prior(theta[None])[0]) if prior else 0.0),
+        total,
+        parts,
+        -np.array([float(end.fun) for end in ends]),
+        objective.evaluations,
+        tuple(name for name, at in zip(model.names, edge, strict=True) if at),
+    )
+
+
+def frame(model: Model) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Lower and upper edge of the prior, and the width that holds its central 68 %: each ``(d,)``."""
+    low, high = np.array([p.prior.support for p in model.prior.free]).T
+    quantiles = model.prior.transform(np.repeat([[0.1587], [0.8413]], len(low), axis=1))
+    return low, high, np.asarray(quantiles[1] - quantiles[0])
+
+
+class _Objective:
+    """Minus the value and its gradient, in scaled parameters, for a minimiser."""
+
+    def __init__(self, model: Model, low: FloatArray, width: FloatArray, prior: bool) -> None:
+        middle = model.prior.transform(np.full((1, len(low)), 0.5))[0]
+        self.origin = np.where(np.isfinite(low), low, middle)
+        self.evaluations = 0
+        self._evaluate: Callable[[FloatArray], tuple[FloatArray, FloatArray]] = lambda x: model.value_and_grad(
+            x, prior=prior
+        )
+        self._width = width
+
+    def __call__(self, x: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = self._evaluate((self.origin + self._width * x)[None])
+        self.evaluations += 1
+        if not np.isfinite(value[0]):
+            return 1e300, np.zeros_like(x)  # a line search steps back from there
+        return -float(value[0]), -gradient[0] * self._width

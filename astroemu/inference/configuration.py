@@ -1,0 +1,306 @@
+"""The typed configuration: one TOML file describes one inference.
+
+Every table is checked before anything is computed: unknown keys at any level, wrong types,
+missing files and mismatched parameters are errors that name the file, the key and the remedy.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from astroemu.core.adapters import ProviderSubset
+from astroemu.core.parameter import parameter_from
+from astroemu.core.prior import Prior
+from astroemu.core.probe import Probe
+from astroemu.core.provider import Provider
+from astroemu.emulation.loading import load_emulator
+from astroemu.emulation.simulator import SimulatorProvider
+from astroemu.errors import AstroemuError, ConfigurationError, closest, listing, located
+from astroemu.io.paths import resolve
+from astroemu.io.toml import read_toml
+from astroemu.model.engines import EngineName
+from astroemu.model.model import Model
+from astroemu.runtime.options import build, validate_options
+from astroemu.runtime.plugins import CONFIGURATIONS, DERIVED, PROBES, SAMPLERS, SIMULATORS, PluginGroup, locate
+from astroemu.sampling.sampler import Sampler
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class EmulatorTable(_Table):
+    """``[emulators.NAME]``: a trained emulator."""
+
+    file: str | None = None
+    provides: list[str] | None = None
+
+
+class SimulatorTable(_Table):
+    """``[simulators.NAME]``: a simulator that is run in the likelihood itself."""
+
+    plugin: str | None = None
+    options: dict[str, Any] = {}
+    provides: list[str] | None = None
+
+
+class DerivedTable(SimulatorTable):
+    """``[derived.NAME]``: a quantity that follows from others."""
+
+
+class ConfigurationDocument(_Table):
+    """The whole file. Plugin tables stay open here; each plugin checks its own options."""
+
+    title: str = ""
+    sampler: str = "emcee"
+    seed: int = Field(default=1, ge=0)
+    emulator_error: bool | Annotated[float, Field(ge=0, allow_inf_nan=False)] = True
+    truncate_prior: bool = False
+    engine: EngineName = "auto"
+    parameters: dict[str, dict[str, Any]]
+    emulators: dict[str, EmulatorTable] = {}
+    simulators: dict[str, SimulatorTable] = {}
+    derived: dict[str, DerivedTable] = {}
+    probes: dict[str, dict[str, Any]]
+    samplers: dict[str, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A parsed configuration.
+
+    Attributes
+    ----------
+    path : Path
+        The file that it was read from.
+    raw : mapping
+        Its content, after overrides, as plain values.
+    document : ConfigurationDocument
+    copy : Path, optional
+        A copy of the file that is sure to be as it was then: the one in the folder of a run.
+    """
+
+    path: Path
+    raw: Mapping[str, Any]
+    document: ConfigurationDocument
+    copy: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        """Where the text of the file can be read."""
+        return self.copy or self.path
+
+    @property
+    def name(self) -> str:
+        """Stem of the file name."""
+        return self.path.stem
+
+    def where(self, *keys: str) -> str:
+        """Name a table of the file for a message."""
+        return f"{self.path}, [{'.'.join(keys)}]" if keys else str(self.path)
+
+    def overridden(self, overrides: Sequence[str]) -> Configuration:
+        """Return this configuration with some keys set, each as ``key.key=value``.
+
+        Raises
+        ------
+        ConfigurationError
+            If one does not read so, or what comes out is no valid configuration.
+        """
+        raw = deepcopy(dict(self.raw))
+        for override in overrides:
+            _override(raw, override)
+        return configuration_from(raw, self.path, self.copy)
+
+    def only(self, probes: Collection[str]) -> Configuration:
+        """Return this configuration with no other probes than these."""
+        return self.without([name for name in self.document.probes if name not in probes])
+
+    def without(self, probes: Sequence[str]) -> Configuration:
+        """Return this configuration with some of its probes left out, and the priors that only they need.
+
+        Raises
+        ------
+        ConfigurationError
+            If it has no such probe.
+        """
+        kept = dict(self.document.probes)
+        for name in probes:
+            if name not in kept:
+                raise ConfigurationError(
+                    f"{self.path} has no probe {name!r}.{closest(name, kept)} It has {listing(kept)}"
+                )
+            del kept[name]
+        left = configuration_from({**self.raw, "probes": kept}, self.path, self.copy)
+        orphans = left._orphans({name: self.document.probes[name] for name in probes})
+        parameters = {name: table for name, table in self.raw["parameters"].items() if name not in orphans}
+        return configuration_from({**left.raw, "parameters": parameters}, self.path, self.copy) if orphans else left
+
+    def _orphans(self, dropped: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Nuisance parameters of probes that were dropped, with a prior stated here, that nothing else takes."""
+        orphans: set[str] = set()
+        for name, options in dropped.items():
+            with suppress(AstroemuError):  # one that cannot be built may be why it is left out
+                orphans |= {p.name for p in self._probe(name, options).parameters} & set(self.document.parameters)
+        if orphans:
+            orphans -= {p.name for probe in self.probes().values() for p in probe.parameters}
+            providers = {**self.emulators(), **self.simulators(), **self.derived()}
+            orphans -= {name for provider in providers.values() for name in provider.parameters}
+        return orphans
+
+    def prior(self) -> Prior:
+        """Build the prior from ``[parameters]``."""
+        return Prior(
+            tuple(
+                parameter_from(name, spec, self.where("parameters", name))
+                for name, spec in self.document.parameters.items()
+            )
+        )
+
+    def emulators(self) -> dict[str, Provider]:
+        """Load the emulators of ``[emulators]``."""
+        loaded: dict[str, Provider] = {}
+        for name, table in self.document.emulators.items():
+            with located(self.where("emulators", name)):
+                emulator = load_emulator(resolve(table.file or name, self.path.parent))
+                loaded[name] = emulator if table.provides is None else ProviderSubset(emulator, table.provides)
+        return loaded
+
+    def simulators(self) -> dict[str, Provider]:
+        """Construct the simulators of ``[simulators]``."""
+        tables = self.document.simulators
+        return {
+            name: self._plugged("simulators", SIMULATORS, name, table, SimulatorProvider, self.document.emulators)
+            for name, table in tables.items()
+        }
+
+    def derived(self) -> dict[str, Provider]:
+        """Construct the derived quantities of ``[derived]``."""
+        taken = {*self.document.emulators, *self.document.simulators}
+        return {
+            name: self._plugged("derived", DERIVED, name, table, lambda provider: provider, taken)
+            for name, table in self.document.derived.items()
+        }
+
+    def _plugged(
+        self,
+        key: str,
+        group: PluginGroup,
+        name: str,
+        table: SimulatorTable,
+        provider: Callable[[Any], Provider],
+        taken: Collection[str],
+    ) -> Provider:
+        where = self.where(key, name)
+        with located(where):
+            if name in taken:
+                raise ConfigurationError("another provider has this name too; choose another, and say `plugin`")
+            made = provider(build(group.load(table.plugin or name), table.options, where, self.path.parent))
+            return made if table.provides is None else ProviderSubset(made, table.provides)
+
+    def probes(self) -> dict[str, Probe]:
+        """Construct the probes of ``[probes]``."""
+        return {name: self._probe(name, options) for name, options in self.document.probes.items()}
+
+    def _probe(self, name: str, options: Mapping[str, Any]) -> Probe:
+        where = self.where("probes", name)
+        options = dict(options)
+        plugin = options.pop("plugin", name)
+        if not isinstance(plugin, str):
+            raise ConfigurationError(f"{where}: plugin = {plugin!r} must be the name of a probe")
+        with located(where):
+            probe = build(PROBES.load(plugin), options, where, self.path.parent)
+        assert isinstance(probe, Probe)
+        return probe
+
+    def model(self) -> Model:
+        """Build the joint model."""
+        document = self.document
+        with located(str(self.path)):
+            return Model(
+                self.prior(),
+                {**self.emulators(), **self.simulators(), **self.derived()},
+                self.probes(),
+                emulator_error=document.emulator_error,
+                truncate_prior=document.truncate_prior,
+                engine=document.engine,
+                name=self.name,
+            )
+
+    def sampler(self, name: str | None = None) -> Sampler:
+        """Construct the sampler with its options, by default the one that the file names."""
+        name = name or self.document.sampler
+        options = self.document.samplers.get(name, {})
+        with located(str(self.path)):
+            sampler = build(SAMPLERS.load(name), options, self.where("samplers", name), self.path.parent)
+        assert isinstance(sampler, Sampler)
+        return sampler
+
+
+def load_configuration(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Configuration:
+    """Read a configuration by path or by the name of an installed one.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+    overrides : sequence of str
+        ``key.key=value`` with a TOML value (bare text is taken as a string).
+
+    Raises
+    ------
+    AstroemuError
+        If there is no such file, or it is not a valid configuration.
+    """
+    path = locate(CONFIGURATIONS, name_or_path)
+    raw = read_toml(path)
+    for override in overrides:
+        _override(raw, override)
+    return configuration_from(raw, path)
+
+
+def configuration_from(raw: Mapping[str, Any], path: Path, copy: Path | None = None) -> Configuration:
+    """Check the content of a configuration that belongs to ``path``."""
+    document = validate_options(ConfigurationDocument, raw, str(path))
+    for name in document.samplers:
+        if name not in SAMPLERS.entries:
+            raise ConfigurationError(
+                f"{path}, [samplers.{name}]: no sampler is called {name!r}.{closest(name, SAMPLERS.names)} "
+                f"Installed: {listing(SAMPLERS.names)}"
+            )
+    return Configuration(path, raw, document, copy)
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    """Set one dotted key; its table is made if needed, and checked with the rest."""
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigurationError(f"--set {override!r} must read key=value, such as probes.optical_depth.errors=split")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        value = text
+    *tables, last = key.strip().split(".")
+    for name in tables:
+        raw = raw.setdefault(name, {})
+        if not isinstance(raw, dict):
+            raise ConfigurationError(f"--set {override!r}: {name!r} is a value, not a table")
+    raw[last] = value
+
+
+def load_model(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Model:
+    """Return the joint model of a configuration, by path or by installed name.
+
+    Examples
+    --------
+    >>> model = load_model("reionization")  # doctest: +SKIP
+    >>> model.log_likelihood(model.prior_transform(rng.random((5, 9))))  # doctest: +SKIP
+    """
+    return load_configuration(name_or_path, overrides).model()

@@ -1,0 +1,108 @@
+"""The Fisher matrix of a model: what a posterior would be if it were Gaussian.
+
+    F_ij = - d^2 ln L / d theta_i d theta_j  at the maximum,   C = (F + P)^-1
+
+by central differences of the compiled gradient, with steps that follow the width found. ``P`` is the
+prior's information: the inverse variance of each parameter, flat priors taken as Gaussians of their
+variance, so that a direction that the data leave open is as wide as its prior.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astroemu.core.typing import FloatArray
+from astroemu.errors import SamplingError
+from astroemu.inference.best_fit import frame
+from astroemu.model.model import Model
+
+#: Step, in units of the conditional width: a balance of curvature and of the networks' float32.
+_STEP = 0.2
+
+
+@dataclass(frozen=True)
+class FisherForecast:
+    """A forecast.
+
+    Attributes
+    ----------
+    names : tuple of str
+    theta : (d,) array
+        Where.
+    data, prior : (d, d) array
+        Information of the likelihood and of the prior.
+    covariance : (d, d) array
+        Inverse of their sum.
+    """
+
+    names: tuple[str, ...]
+    theta: FloatArray
+    data: FloatArray
+    prior: FloatArray
+    covariance: FloatArray
+
+    @property
+    def std(self) -> FloatArray:
+        """Marginal standard deviations ``(d,)``."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def conditional(self) -> FloatArray:
+        """Standard deviations with all other parameters known ``(d,)``."""
+        return np.asarray(1.0 / np.sqrt(np.diag(self.data + self.prior)))
+
+
+def fisher_matrix(model: Model, theta: FloatArray, *, prior: bool = True) -> FisherForecast:
+    """Return the Fisher matrix at a point.
+
+    Parameters
+    ----------
+    model : Model
+    theta : (d,) array
+        The maximum, see :func:`astroemu.inference.best_fit.find_best_fit`; at another point it means less.
+    prior : bool
+        Whether the prior's information is added.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model has no gradient.
+    SamplingError
+        If the sum is not positive definite, or the likelihood ends within a step.
+    """
+    low, high, width = frame(model)
+    information = np.diag(1.0 / _variance(model)) if prior else np.zeros((len(theta), len(theta)))
+    step = 0.01 * width
+    for _ in range(3):
+        data = _hessian(model, theta, np.minimum(step, 0.1 * width), low, high)
+        curvature = np.maximum(np.diag(data), 0.0) + 1.0 / width**2
+        step = _STEP / np.sqrt(curvature)
+    total = data + information
+    scale = np.sqrt(np.abs(np.diag(total)))
+    if np.any(scale == 0) or np.linalg.eigvalsh(total / np.outer(scale, scale))[0] <= 0:
+        raise SamplingError(
+            "the Fisher matrix is not positive definite: the point is no maximum, or the data leave a direction "
+            + ("open" if prior else "open; add the prior's information (leave out --no-prior)")
+        )
+    covariance = np.linalg.inv(total / np.outer(scale, scale)) / np.outer(scale, scale)
+    return FisherForecast(model.names, np.asarray(theta), data, information, covariance)
+
+
+def _hessian(model: Model, theta: FloatArray, step: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Minus the second derivatives, by central differences of gradients; moved inwards at an edge."""
+    centre = np.minimum(np.maximum(theta, low + step), high - step)
+    points = np.concatenate([centre + np.diag(step), centre - np.diag(step)])
+    _, gradient = model.value_and_grad(points)
+    if not np.all(np.isfinite(gradient)):
+        raise SamplingError("the likelihood ends within a step of the point, so that it has no second derivative there")
+    ahead, behind = np.split(gradient, 2)
+    second = -(ahead - behind) / (2.0 * step[:, None])
+    return 0.5 * (second + second.T)
+
+
+def _variance(model: Model) -> FloatArray:
+    """Of each prior ``(d,)``, by the midpoint rule in its quantiles."""
+    u = (np.arange(2000) + 0.5) / 2000
+    return np.asarray([np.var(p.prior.transform(u)) for p in model.prior.free])

@@ -1,0 +1,149 @@
+"""One fit from start to finish: configuration in, run folder out."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from astroemu.core.progress import ProgressCallback, silent
+from astroemu.errors import ConfigurationError, located
+from astroemu.inference.configuration import Configuration
+from astroemu.inference.fingerprint import RunFingerprint
+from astroemu.inference.run_folder import RunFolder
+from astroemu.inference.summary import summarise
+from astroemu.inference.training_distance import warn_if_far
+from astroemu.model.model import Model
+from astroemu.model.profile import Profile
+from astroemu.runtime.mpi import Processes, abort_on_uncaught, processes
+from astroemu.sampling.mpi_target import MPITarget
+from astroemu.sampling.replay import LikelihoodReplay
+from astroemu.sampling.sampler import Sampler
+from astroemu.sampling.target import Target
+
+
+def fit(
+    configuration: Configuration,
+    *,
+    out: str | Path | None = None,
+    sampler: str | None = None,
+    seed: int | None = None,
+    resume: bool = False,
+    repeated: RunFolder | None = None,
+    profile: bool = False,
+    report: ProgressCallback = silent,
+) -> tuple[RunFolder, Model]:
+    """Sample the posterior of a configuration and write its run folder.
+
+    Under ``mpiexec`` to be called on all processes: the first one samples and writes, all evaluate.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    out : str or Path, optional
+        Run folder; by default the first free one of ``runs/NAME``, ``runs/NAME-2``, ...
+    sampler : str, optional
+        Instead of the configuration's.
+    seed : int, optional
+        Instead of the configuration's.
+    resume : bool
+        Go on with the run in ``out`` (or in the last of ``runs/NAME``, ...) if it was cut short; start it if there is
+        none; leave it as it is if it is finished.
+    repeated : RunFolder, optional
+        A run that this one repeats: it is refused if anything that must match differs.
+    profile : bool
+        Time the parts of the model, on the first process; the summary gets the seconds.
+    report : callable
+        Told of the progress.
+
+    Raises
+    ------
+    AstroemuError
+        For anything that a user can mend; nothing is written before the model is whole. A run that is resumed
+        must be the same in everything that moves its numbers; the message has every difference.
+    """
+    seed = configuration.document.seed if seed is None else seed
+    name = sampler or configuration.document.sampler
+    algorithm = configuration.sampler(name)
+    model = configuration.model()
+    with located(configuration.where("samplers", name)):
+        algorithm.check(model)
+    job = processes()
+    abort_on_uncaught(job)
+    identity = RunFingerprint.of(configuration, model, algorithm, sampler=name, seed=seed)
+    _demand_agreement(identity, job)
+    if repeated is not None:
+        identity.demand_repeatable(RunFingerprint.load(repeated.identity_file), repeated.path)
+    if job.size > 1 and algorithm.traits.batch == "scalar":
+        _warn_of_idle(name, job)
+    pool = MPITarget(model, job)
+    if not job.is_root:
+        pool.serve()
+        return RunFolder(job.broadcast(None)), model
+    with pool.serving():
+        folder = _folder(configuration, out, identity if resume else None)
+        if not folder.finished:
+            if not folder.identity_file.is_file():
+                folder.start(configuration, _resolved(configuration, name, seed), identity)
+            model.profile = Profile() if profile else None
+            _run(folder, configuration, model, pool, algorithm, seed, report)
+    job.broadcast(str(folder.path))
+    return folder, model
+
+
+def _folder(configuration: Configuration, out: str | Path | None, same: RunFingerprint | None) -> RunFolder:
+    """A new folder, or the one to go on with."""
+    if same is None:
+        return RunFolder.fresh(Path("runs"), configuration.name) if out is None else RunFolder.create(out)
+    folder = RunFolder.last(Path("runs"), configuration.name) if out is None else RunFolder(out)
+    folder.resume(same)
+    return folder
+
+
+def _run(
+    folder: RunFolder,
+    configuration: Configuration,
+    model: Model,
+    target: Target,
+    algorithm: Sampler,
+    seed: int,
+    report: ProgressCallback,
+) -> None:
+    started = time.perf_counter()
+    with LikelihoodReplay(target, folder.record_file) as record:
+        samples = algorithm.run(record, seed=seed, folder=folder.path, report=report)
+        wall = time.perf_counter() - started
+        timed = {} if model.profile is None else {"profile": model.profile.summary(wall)}
+        model.profile = None
+        warn_if_far(model, samples)
+        summary = summarise(samples, model, configuration, seed=seed, wall_seconds=wall)
+        summary["evaluations"]["recalled"] = record.recalled
+        summary |= timed
+        folder.finish(samples, summary)
+        record.remove()
+
+
+def _demand_agreement(identity: RunFingerprint, processes: Processes) -> None:
+    """Refuse to start if the processes of a job would not evaluate the same model."""
+    digests = processes.allgather(identity.digest)
+    if len(set(digests)) > 1:
+        others = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
+        raise ConfigurationError(
+            f"processes {others} of this job see another configuration, other data or other versions than process 0. "
+            "Give all of them the same files and the same environment"
+        )
+
+
+def _warn_of_idle(sampler: str, processes: Processes) -> None:
+    if processes.is_root:
+        warnings.warn(
+            f"the sampler {sampler!r} asks for one point at a time as it is set here, so that {processes.size - 1} of "
+            f"{processes.size} processes have nothing to do; if it has an option for batches, raise it",
+            stacklevel=3,
+        )
+
+
+def _resolved(configuration: Configuration, sampler: str, seed: int) -> dict[str, Any]:
+    raw = dict(configuration.raw)
+    return {"path": str(configuration.path.resolve()), "configuration": {**raw, "sampler": sampler, "seed": seed}}

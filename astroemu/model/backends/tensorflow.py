@@ -1,0 +1,187 @@
+"""TensorFlow: one ``tf.function(jit_compile=True)``, that is, one XLA program."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from astroemu.core.array_namespace import Namespace
+from astroemu.model.backends.base import Backend, Function, host_memory
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+_LOG_2PI = float(np.log(2.0 * np.pi))
+
+
+def make() -> Backend:
+    """Return this backend."""
+    # Products of float32 with ten bits of mantissa would cost more than the likelihood may lose.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    return TensorFlow()
+
+
+class TensorFlow(Backend):
+    """TensorFlow with XLA."""
+
+    name = "tensorflow"
+
+    def __init__(self) -> None:
+        self.xp = namespace()
+        gpus = tf.config.list_physical_devices("GPU")
+        self._gpu = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else ""
+
+    @property
+    def device(self) -> str:
+        return self._gpu or "cpu"
+
+    @property
+    def on_gpu(self) -> bool:
+        return bool(self._gpu)
+
+    @property
+    def memory(self) -> float:
+        if not self._gpu:
+            return host_memory()
+        from tensorflow.python.client import device_lib
+
+        return 0.25 * max(float(d.memory_limit) for d in device_lib.list_local_devices() if d.device_type == "GPU")
+
+    def trace(self, function: Function, arguments: Any) -> None:
+        tf.function(function, autograph=False).get_concrete_function(*tf.nest.map_structure(_spec, arguments))
+
+    def compile(self, function: Function, arguments: Any) -> Function:
+        compiled = tf.function(function, autograph=False, jit_compile=True)
+        concrete = compiled.get_concrete_function(*tf.nest.map_structure(_spec, arguments))
+
+        def call(*values: Any) -> Any:
+            return tf.nest.map_structure(_back, concrete(*tf.nest.map_structure(_over, values)))
+
+        return call
+
+    def with_gradient(self, function: Function) -> Function:
+        def both(theta: Any) -> tuple[Any, Any]:
+            with tf.GradientTape() as tape:
+                tape.watch(theta)
+                value = function(theta)
+            return value, tape.gradient(value, theta)
+
+        return both
+
+
+def _spec(value: Any) -> Any:
+    return None if value is None else tf.TensorSpec(value.shape, value.dtype)
+
+
+def _over(value: Any) -> Any:
+    return None if value is None else tf.constant(value)
+
+
+def _back(value: Any) -> Any:
+    return None if value is None else value.numpy()
+
+
+def _dtype(value: Any) -> Any:
+    return value.dtype.as_numpy_dtype if tf.is_tensor(value) else np.asarray(value).dtype
+
+
+def _alike(*values: Any) -> list[Any]:
+    """Values as tensors of one type, found as NumPy does: Python's numbers take that of the others."""
+    strong = [_dtype(value) for value in values if not isinstance(value, bool | int | float) or not np.isscalar(value)]
+    target = np.result_type(*strong) if strong else np.dtype(float)
+    return [tf.cast(value, target) if tf.is_tensor(value) else tf.constant(value, target) for value in values]
+
+
+def _tensor(value: Any) -> Any:
+    return tf.convert_to_tensor(value)
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    a, b = _alike(a, b)
+    return tf.linalg.matvec(a, b) if len(b.shape) == 1 else tf.matmul(a, b)
+
+
+def _log_ndtr(x: Any) -> Any:
+    """Logarithm of the normal distribution function, float64: as accurate as SciPy's on either side.
+
+    Below -20 by its asymptotic series (Abramowitz and Stegun 1964, eq. 26.2.12), which is exact to
+    rounding there.
+    """
+    x = tf.cast(x, tf.float64)
+    low, high = x < -20.0, x > 0.0
+    middle = tf.math.log(0.5 * tf.math.erfc(-tf.where(low | high, tf.zeros_like(x), x) * np.sqrt(0.5)))
+    upper = tf.math.log1p(-0.5 * tf.math.erfc(tf.where(high, x, tf.ones_like(x)) * np.sqrt(0.5)))
+    t = tf.where(low, x, -20.0 * tf.ones_like(x))
+    inverse = 1.0 / (t * t)
+    series = tf.ones_like(x)
+    for n in range(9, -1, -1):
+        series = 1.0 - (2 * n + 1) * inverse * series
+    lower = -0.5 * t * t - 0.5 * _LOG_2PI - tf.math.log(-t) + tf.math.log(series)
+    return tf.where(low, lower, tf.where(high, upper, middle))
+
+
+def _log10(x: Any) -> Any:
+    x = _tensor(x)
+    return tf.math.log(x) / tf.constant(np.log(10.0), x.dtype)
+
+
+def _tanh(x: Any) -> Any:
+    """In float64 and back: XLA's own for float32 is off by several units in the last place."""
+    x = _tensor(x)
+    return tf.cast(tf.math.tanh(tf.cast(x, tf.float64)), x.dtype)
+
+
+def _factored(x: Any) -> tuple[Any, Any]:
+    return tf.linalg.qr(_tensor(x))
+
+
+def _solve(a: Any, b: Any) -> Any:
+    """By QR factors: XLA has no general solver, and these need no definite matrix."""
+    q, r = _factored(a)
+    return tf.linalg.triangular_solve(r, tf.matmul(q, _tensor(b), transpose_a=True), lower=False)
+
+
+def _logdet(x: Any) -> Any:
+    _, r = _factored(x)
+    return tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(r))), axis=-1)
+
+
+def namespace() -> Namespace:
+    """Return the functions of :data:`astroemu.core.array_namespace.NUMPY` for TensorFlow's tensors."""
+    return SimpleNamespace(
+        abs=tf.abs,
+        all=lambda x, axis=None: tf.reduce_all(x, axis=axis),
+        arcsinh=tf.math.asinh,
+        concatenate=lambda values, axis=0: tf.concat(_alike(*values), axis=axis),
+        cosh=tf.math.cosh,
+        diagonal=tf.linalg.diag_part,
+        erf=tf.math.erf,
+        exp=tf.math.exp,
+        float64="float64",
+        astype=lambda x, dtype: tf.cast(_tensor(x), dtype),
+        log=tf.math.log,
+        log10=_log10,
+        log1p=tf.math.log1p,
+        log_ndtr=_log_ndtr,
+        logdet=_logdet,
+        matmul=_matmul,
+        maximum=lambda a, b: tf.maximum(*_alike(a, b)),
+        minimum=lambda a, b: tf.minimum(*_alike(a, b)),
+        ones_like=tf.ones_like,
+        reshape=tf.reshape,
+        sigmoid=tf.math.sigmoid,
+        sinh=tf.math.sinh,
+        solve=_solve,
+        sqrt=tf.math.sqrt,
+        stack=lambda values, axis=0: tf.stack(_alike(*values), axis=axis),
+        sum=lambda x, axis=None: tf.reduce_sum(x, axis=axis),
+        take=lambda x, columns: tf.gather(x, columns, axis=1),
+        tanh=_tanh,
+        transpose=lambda x, axes=None: tf.transpose(x, perm=axes),
+        where=lambda condition, a, b: tf.where(condition, *_alike(a, b)),
+        zeros=lambda shape: tf.zeros(shape, tf.float64),
+    )

@@ -1,0 +1,165 @@
+"""Timing of a joint log-likelihood, beside what the machine's linear algebra can do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from astroemu.core.array_namespace import NUMPY
+from astroemu.model.engines import EngineName, make_engine
+from astroemu.model.model import Model
+from astroemu.model.operation_count import OperationCount, counting_namespace
+
+#: Seconds spent on each batch size.
+_SECONDS = 1.0
+#: Points on which the work of one is counted.
+_COUNTED = 1000
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Best speed of a large matrix product, in FLOP a second: float32 and float64, all cores."""
+
+    single: float
+    double: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One row of the table.
+
+    Attributes
+    ----------
+    engine, device : str
+    batch : int
+    microseconds : float
+        A point; median over repetitions.
+    gflops : float
+        Rate of the matrix products' operations, 10^9 a second.
+    of_sgemm : float
+        That rate over the measured peak of float32 products.
+    of_peak : float
+        Time in which the measured peaks, float32 and float64 each with its own, would have done the
+        products, over the time taken. NaN on a GPU, whose peaks are not measured.
+    bytes_moved : float
+        A point: arrays made, and read by products, weights included.
+    compile_seconds : float
+        Of this batch size; zero where nothing is compiled.
+    repetitions : int
+    """
+
+    engine: str
+    device: str
+    batch: int
+    microseconds: float
+    gflops: float
+    of_sgemm: float
+    of_peak: float
+    bytes_moved: float
+    compile_seconds: float
+    repetitions: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a mapping; what is not known is None."""
+        return {key: None if value != value else value for key, value in asdict(self).items()}
+
+
+def measured_peak(size: int = 2048) -> Peak:
+    """Measure the speed of square matrix products in NumPy."""
+    rates = []
+    for dtype in (np.float32, np.float64):
+        matrix = np.full((size, size), 0.5, dtype)
+        rates.append(2.0 * size**3 / min(_times(np.matmul, (matrix, matrix), 0.5)))
+    return Peak(*rates)
+
+
+def bench_model(
+    model: Model, batches: Sequence[int], engines: Sequence[EngineName] = ("numpy",), seed: int = 1
+) -> tuple[Peak, list[Timing]]:
+    """Time a model's log-likelihoods on prior draws, by engine and batch size.
+
+    Raises
+    ------
+    ConfigurationError
+        If an engine is asked for that cannot be had.
+    """
+    peak = measured_peak()
+    rng = np.random.default_rng(seed)
+    points = {batch: model.prior.sample(batch, rng) for batch in batches}
+    rows = []
+    for name in engines:
+        engine = make_engine(name, model.pipeline)
+        for batch in batches:
+            theta = points[batch]
+            compiled = list(getattr(engine, "compilations", ()))
+            engine.log_likelihoods(theta)
+            new = list(getattr(engine, "compilations", ()))[len(compiled) :]
+            times = _times(engine.log_likelihoods, (theta,), _SECONDS)
+            backend = getattr(engine, "backend", None)
+            label = engine.name if backend is None else f"{engine.name}/{backend.name}"
+            device = "cpu" if backend is None else backend.device
+            seconds = float(np.median(times)) / batch
+            rows.append(
+                _timing(
+                    label,
+                    device,
+                    batch,
+                    seconds,
+                    _cost(model, min(batch, _COUNTED)),
+                    peak,
+                    sum(c.seconds for c in new),
+                    len(times),
+                )
+            )
+    return peak, rows
+
+
+def _timing(
+    label: str,
+    device: str,
+    batch: int,
+    seconds: float,
+    cost: OperationCount,
+    peak: Peak,
+    compile_seconds: float,
+    repetitions: int,
+) -> Timing:
+    rate = (cost.flops + cost.flops_double) / seconds
+    ideal = cost.flops / peak.single + cost.flops_double / peak.double
+    here = device == "cpu"
+    return Timing(
+        label,
+        device,
+        batch,
+        1e6 * seconds,
+        1e-9 * rate,
+        rate / peak.single if here else float("nan"),
+        ideal / seconds if here else float("nan"),
+        cost.bytes_made + cost.bytes_read,
+        compile_seconds,
+        repetitions,
+    )
+
+
+def _cost(model: Model, batch: int) -> OperationCount:
+    """Work of one point in a batch."""
+    tally = OperationCount()
+    theta = model.prior.sample(batch, np.random.default_rng(1))
+    model.pipeline.log_likelihoods(theta, counting_namespace(NUMPY, tally))
+    return OperationCount(*(value / batch for value in asdict(tally).values()))
+
+
+def _times(function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> list[float]:
+    """Durations of at least three calls, over about so many seconds."""
+    function(*arguments)
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        started = time.perf_counter()
+        function(*arguments)
+        times.append(time.perf_counter() - started)
+    return times

@@ -1,0 +1,56 @@
+"""The choice of an engine by its name in a configuration."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from astroemu.errors import ConfigurationError, listing
+from astroemu.model.backends.base import gpu_visible, load_backend
+from astroemu.model.compiled_engine import CompiledEngine
+from astroemu.model.engine import Engine
+from astroemu.model.numpy_engine import NumpyEngine
+from astroemu.model.pipeline import Pipeline
+
+#: ``auto``: keras where its backend sees a GPU, numpy elsewhere.
+EngineName = Literal["auto", "numpy", "keras"]
+ENGINES = ("auto", "numpy", "keras")
+
+
+def engine_name(text: str) -> EngineName:
+    """Return a text as the name of an engine.
+
+    Raises
+    ------
+    ConfigurationError
+        If no engine has this name.
+    """
+    if text not in ENGINES:
+        raise ConfigurationError(f"engine = {text!r} is not one of {listing(ENGINES)}")
+    return cast(EngineName, text)
+
+
+def make_engine(name: EngineName, pipeline: Pipeline) -> Engine:
+    """Build the engine that a configuration names.
+
+    Raises
+    ------
+    ConfigurationError
+        For ``keras`` without a backend that can compile.
+    """
+    if name == "numpy" or (name == "auto" and not gpu_visible()):
+        return NumpyEngine(pipeline)
+    backend = load_backend()
+    if name == "auto" and not backend.on_gpu:
+        return NumpyEngine(pipeline)
+    return CompiledEngine(pipeline, backend)
+
+
+def with_gradients(pipeline: Pipeline, engine: Engine) -> CompiledEngine:
+    """Return an engine that has gradients: the given one if it compiles, or a new one.
+
+    Raises
+    ------
+    ConfigurationError
+        If nothing is installed that compiles.
+    """
+    return engine if isinstance(engine, CompiledEngine) else CompiledEngine(pipeline, load_backend())

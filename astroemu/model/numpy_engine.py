@@ -1,0 +1,86 @@
+"""The numpy engine: a pipeline in NumPy, with threads that share large batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from astroemu.core.typing import FloatArray
+from astroemu.model.engine import Engine
+from astroemu.model.pipeline import Pipeline
+from astroemu.runtime.mpi import cores
+
+#: Points of a piece, whose arrays stay in the cache of a core.
+_PIECE = 256
+#: From here on threads share the batch.
+_SHARED = 64
+
+
+class NumpyEngine(Engine):
+    """NumPy, nothing compiled: it starts at once.
+
+    Large batches are cut into pieces that threads evaluate side by side, each with one thread of the
+    linear algebra: so all of the work is shared, not the matrix products alone. The cuts depend on the batch
+    alone, so that machines with more or fewer cores round alike. A model with a part that is declared
+    ``host_only`` is evaluated in one piece, since such code may not bear threads.
+    """
+
+    name = "numpy"
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline)
+        self.whole = bool(pipeline.host) or any(pipeline.graph.probes[key].host_only for key in pipeline.nuisance)
+        self.threads = 1 if self.whole else cores()
+
+    def log_likelihoods(self, theta: FloatArray) -> tuple[dict[str, FloatArray], Any]:
+        n = len(theta)
+        if n < 2:  # products of vectors come to no harm, and holding costs some microseconds
+            return self.pipeline.log_likelihoods(theta)
+        with self._held():
+            if self.whole or n < _SHARED:
+                return self.pipeline.log_likelihoods(theta)
+            pieces = np.array_split(theta, max(2, -(-n // _PIECE)))
+            run = map if self.threads == 1 else self._pool.map
+            return _joined(list(run(self.pipeline.log_likelihoods, pieces)))
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the linear algebra to one thread.
+
+        Two threads that share a small product wait for each other: on a busy machine for a hundred times as long
+        as the product takes.
+        """
+        before = [(library, library.get_num_threads()) for library in self._libraries]
+        try:
+            for library, _ in before:
+                library.set_num_threads(1)
+            yield
+        finally:
+            for library, number in before:
+                library.set_num_threads(number)
+
+    @cached_property
+    def _libraries(self) -> list[Any]:
+        from threadpoolctl import ThreadpoolController
+
+        return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads, thread_name_prefix="astroemu")
+
+    def report(self) -> list[str]:
+        return [f"engine {self.name}: {self.threads} thread(s) for batches of {_SHARED} and more"]
+
+
+def _joined(found: list[tuple[dict[str, FloatArray], Any]]) -> tuple[dict[str, FloatArray], Any]:
+    if len(found) == 1:
+        return found[0]
+    values = {key: np.concatenate([parts[key] for parts, _ in found]) for key in found[0][0]}
+    inside = [within for _, within in found]
+    return values, None if inside[0] is None else np.concatenate(inside)

@@ -1,0 +1,69 @@
+"""What a function written against ``xp`` costs: floating-point operations of its products, bytes that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from types import SimpleNamespace
+from typing import Any
+
+from astroemu.core.array_namespace import Namespace
+
+
+@dataclass
+class OperationCount:
+    """What was counted so far.
+
+    Attributes
+    ----------
+    flops : float
+        Of matrix products in float32, the networks': two a multiplication and addition.
+    flops_double : float
+        Of matrix products in float64.
+    bytes_made : float
+        Size of every array that a function of ``xp`` returned. Operators (``+``, ``*``) are not seen.
+    bytes_read : float
+        Size of the arrays that went into the matrix products, weights included.
+    """
+
+    flops: float = 0.0
+    flops_double: float = 0.0
+    bytes_made: float = 0.0
+    bytes_read: float = 0.0
+
+
+def counting_namespace(xp: Namespace, tally: OperationCount) -> Namespace:
+    """Return a namespace that works as ``xp`` does and keeps a tally.
+
+    Shapes must be known; values need not be, so that a trace can be counted too.
+    """
+
+    def wrapped(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            result = function(*arguments, **keywords)
+            tally.bytes_made += _size(result)
+            if name == "matmul":
+                left, right = arguments
+                operations = 2.0 * prod(result.shape) * left.shape[-1]
+                tally.bytes_read += _size(left) + _size(right)
+                if _bytes_each(result) == 4:
+                    tally.flops += operations
+                else:
+                    tally.flops_double += operations
+            return result
+
+        return call
+
+    return SimpleNamespace(
+        **{name: wrapped(name, member) if callable(member) else member for name, member in vars(xp).items()}
+    )
+
+
+def _bytes_each(array: Any) -> int:
+    dtype = array.dtype
+    return int(getattr(dtype, "itemsize", None) or dtype.size)
+
+
+def _size(array: Any) -> float:
+    return float(prod(array.shape)) * _bytes_each(array) if hasattr(array, "shape") else 8.0

@@ -1,0 +1,351 @@
+"""From a batch of points to the probes' log-likelihoods, in a straight line.
+
+Every requirement becomes a constant matrix, stripped of the grid points that it does not use:
+
+    theta -> providers (only the rows needed) -> matrices -> probes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astroemu.core.array_namespace import NUMPY, Namespace
+from astroemu.core.observable import Observable
+from astroemu.core.provider import Evaluate, Prediction
+from astroemu.core.requirement import Requirement
+from astroemu.core.typing import FloatArray
+from astroemu.errors import AstroemuError, ProbeError, ResolutionError, Terminated
+from astroemu.model.graph import ModelGraph
+from astroemu.model.profile import Profile
+
+
+@dataclass(frozen=True)
+class _Term:
+    """One requirement, resolved: which provider's rows it takes, and its matrix."""
+
+    observable: str
+    rows: NDArray[np.intp] | None  # its grid points among the rows asked of the provider; None if all
+    matrix: FloatArray | None  # (used rows, size); None if it only selects
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One provider, with the columns of the extended theta that it takes and the sizes it must give."""
+
+    key: str
+    evaluate: Evaluate
+    sizes: Mapping[str, int]
+    columns: NDArray[np.intp] | None  # None if it takes them all in order
+    derived: tuple[_DerivedColumn, ...]  # by increasing position
+
+
+@dataclass(frozen=True)
+class _DerivedColumn:
+    """A parameter of a provider that another provider computes."""
+
+    name: str
+    position: int  # among the provider's parameters
+    low: float
+    high: float
+
+    @property
+    def stand_in(self) -> float:
+        """A value that the provider takes, for a point that is rejected."""
+        return 0.5 * (self.low + self.high) if np.isfinite(self.low) and np.isfinite(self.high) else 0.0
+
+
+@dataclass(frozen=True)
+class ProviderOutput:
+    """What providers gave for a batch.
+
+    Attributes
+    ----------
+    found : mapping of str to Prediction
+        The rows asked of them, by observable.
+    inside : (n,) bool array or None
+        Which points kept to the range of every provider in the parameters that other providers
+        compute; None if there are no such parameters.
+    """
+
+    found: Mapping[str, Prediction]
+    inside: Any = None
+
+
+NOTHING = ProviderOutput({})
+_TRACED = (
+    " while its function was traced for the keras engine. Write it against `xp` alone, or declare "
+    '`host_only = True` in its class, or choose engine = "numpy"'
+)
+
+
+class Pipeline:
+    """The resolved graph for one set of requirements."""
+
+    def __init__(self, graph: ModelGraph, wanted: Mapping[str, Mapping[str, Requirement]], error_scale: float) -> None:
+        self.graph = graph
+        self.error_scale = error_scale
+        #: Set one to time the providers and probes.
+        self.profile: Profile | None = None
+        chain = _ordered(graph, wanted)
+        # A probe and a provider may have one name: users are told apart by their side.
+        everything = [(("probe", user), key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
+        everything += [(("provider", p), r.observable, r) for p in chain for r in graph.providers[p].requires]
+        everything += [(("parameter", p), r.observable, r) for p in chain for r in graph.derived_inputs(p)]
+        matrices = {(user, key): _matrix(req, graph.source(req, user[1])[1], user[1]) for user, key, req in everything}
+        used: dict[str, NDArray[np.intp]] = {}
+        for user, key, req in everything:
+            columns = np.flatnonzero(np.any(matrices[user, key] != 0, axis=0))
+            used[req.observable] = np.union1d(used.get(req.observable, np.array([], dtype=np.intp)), columns)
+        self.terms: dict[tuple[str, str], dict[str, _Term]] = {}
+        for user, key, req in everything:
+            self.terms.setdefault(user, {})[key] = _term(req.observable, matrices[user, key], used[req.observable])
+        self.steps: list[_Step] = []
+        for key in chain:
+            provider = graph.providers[key]
+            rows = {name: used[name] for name in provider.provides if name in used}
+            sizes = {name: len(wanted_rows) for name, wanted_rows in rows.items()}
+            derived = self._derived(key)
+            computed = {column.name for column in derived}
+            given = tuple(name for name in provider.parameters if name not in computed)
+            self.steps.append(_Step(key, provider.evaluator(rows), sizes, self._columns(given), derived))
+        self.nuisance = {
+            key: tuple(p.name for p in probe.parameters) for key, probe in graph.probes.items() if key in wanted
+        }
+        #: Providers that a compiled engine runs outside, in NumPy.
+        self.host = self._on_host()
+        self.low, self.high = self._box()
+
+    def in_range(self, theta: FloatArray) -> NDArray[np.bool_]:
+        """Which points lie in the range of every provider that is used: ``(n,)``.
+
+        Parameters that a provider computes are checked on the way.
+        """
+        return np.asarray(np.logical_and.reduce((theta >= self.low) & (theta <= self.high), axis=1))
+
+    def _derived(self, key: str) -> tuple[_DerivedColumn, ...]:
+        provider = self.graph.providers[key]
+        names = [requirement.observable for requirement in self.graph.derived_inputs(key)]
+        return tuple(
+            _DerivedColumn(name, position, *provider.bounds.get(name, (-np.inf, np.inf)))
+            for position, name in enumerate(provider.parameters)
+            if name in names
+        )
+
+    def _columns(self, parameters: tuple[str, ...]) -> NDArray[np.intp] | None:
+        """Columns of the extended theta (sampled, then fixed); None if they are all in order."""
+        names = (*self.graph.names, *self.graph.prior.fixed)
+        columns = np.array([names.index(name) for name in parameters], dtype=np.intp)
+        return None if np.array_equal(columns, np.arange(len(names))) else columns
+
+    def _box(self) -> tuple[FloatArray, FloatArray]:
+        names = self.graph.names
+        low, high = np.full(len(names), -np.inf), np.full(len(names), np.inf)
+        for step in self.steps:
+            for name, (a, b) in self.graph.providers[step.key].bounds.items():
+                if name in names:
+                    j = names.index(name)
+                    low[j], high[j] = max(low[j], a), min(high[j], b)
+        return low, high
+
+    def _on_host(self) -> frozenset[str]:
+        """Providers that are declared to need the host, and those that they build on."""
+        makers = {name: step.key for step in self.steps for name in step.sizes}
+        host: set[str] = set()
+        for step in reversed(self.steps):  # after whoever builds on it
+            provider = self.graph.providers[step.key]
+            if provider.host_only or step.key in host:
+                inputs = (*provider.requires, *self.graph.derived_inputs(step.key))
+                host |= {step.key, *(makers[requirement.observable] for requirement in inputs)}
+        return frozenset(host)
+
+    def _extended(self, theta: Any, xp: Namespace) -> Any:
+        fixed = self.graph.prior.fixed
+        if not fixed:
+            return theta
+        constant = np.broadcast_to(list(fixed.values()), (theta.shape[0], len(fixed)))
+        return xp.concatenate([theta, constant], axis=1)
+
+    def on_host(self, theta: FloatArray) -> ProviderOutput:
+        """What the providers of :attr:`host` give, in NumPy."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._run([step for step in self.steps if step.key in self.host], theta, NUMPY, NOTHING)
+
+    def run_providers(self, theta: Any, xp: Namespace = NUMPY, given: ProviderOutput = NOTHING) -> ProviderOutput:
+        """Run the providers, except those whose answers are in ``given``."""
+        missing = [step for step in self.steps if not (step.sizes and step.sizes.keys() <= given.found.keys())]
+        return self._run(missing, theta, xp, given)
+
+    def _run(self, steps: Sequence[_Step], theta: Any, xp: Namespace, given: ProviderOutput) -> ProviderOutput:
+        theta = self._extended(theta, xp)
+        found, inside = dict(given.found), given.inside
+        for step in steps:
+            terms = self.terms.get(("provider", step.key), {})
+            inner = {name: self._apply(term, found, xp) for name, term in terms.items()}
+            points = theta if step.columns is None else xp.take(theta, step.columns)
+            if step.derived:
+                points, within = self._completed(step, points, found, xp)
+                inside = within if inside is None else inside & within
+            answer = self._guarded(
+                self.graph.providers[step.key], step.key, theta, lambda s=step, p=points, i=inner: s.evaluate(p, i, xp)
+            )
+            _check_answer(step, answer, theta.shape[0])
+            found |= answer
+        return ProviderOutput(found, inside)
+
+    def _completed(self, step: _Step, points: Any, found: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
+        """Insert the computed parameters of a provider, and say which points lie in its range.
+
+        The others get a value in the range instead, since a provider may fail beyond it; what it
+        answers there is thrown away.
+        """
+        terms = self.terms["parameter", step.key]
+        values = {column: self._apply(terms[column.name], found, xp).value for column in step.derived}
+        within = [(value >= column.low) & (value <= column.high) for column, value in values.items()]
+        inside = xp.all(xp.concatenate(within, axis=1), axis=1)
+        columns = [points[:, j : j + 1] for j in range(points.shape[1])]
+        for column, value in values.items():
+            columns.insert(column.position, xp.where(inside[:, None], value, column.stand_in))
+        return xp.concatenate(columns, axis=1), inside
+
+    def _apply(self, term: _Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
+        whole = found[term.observable]
+        value, error = whole.value, whole.error if self.error_scale else None
+        if term.rows is not None:
+            value, error = xp.take(value, term.rows), None if error is None else xp.take(error, term.rows)
+        if term.matrix is not None:
+            value = xp.matmul(value, term.matrix)
+            # Errors are taken as fully correlated, as the grid points of one emulator nearly are.
+            error = None if error is None else xp.abs(xp.matmul(error, term.matrix))
+        return Prediction(value, error if error is None or self.error_scale == 1 else self.error_scale * error)
+
+    def predictions(self, theta: FloatArray, user: str, xp: Namespace = NUMPY) -> tuple[dict[str, Prediction], Any]:
+        """What one user asked for, and what :meth:`log_likelihoods` says about ranges."""
+        provided = self.run_providers(theta, xp)
+        return self.predictions_for(user, provided, xp), provided.inside
+
+    def predictions_for(self, user: str, provided: ProviderOutput, xp: Namespace = NUMPY) -> dict[str, Prediction]:
+        """What one probe asked for."""
+        return {key: self._apply(term, provided.found, xp) for key, term in self.terms.get(("probe", user), {}).items()}
+
+    def log_likelihoods(self, theta: FloatArray, xp: Namespace = NUMPY) -> tuple[dict[str, FloatArray], Any]:
+        """Log-likelihood ``(n,)`` of each probe, as the probe returns it.
+
+        Returns
+        -------
+        dict of str to (n,) array
+        (n,) bool array or None
+            Which points kept to the range of every provider in the parameters that other providers
+            compute; None if there are no such parameters. Elsewhere the likelihoods mean nothing.
+        """
+        # What overflows becomes infinite, which the model counts: no warning is needed.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            provided = self.run_providers(theta, xp)
+            found = {
+                key: self.probe_log_likelihood(key, theta, self.predictions_for(key, provided, xp), xp)
+                for key in self.nuisance
+            }
+        return found, provided.inside
+
+    def probe_log_likelihood(self, key: str, theta: Any, asked: Mapping[str, Prediction], xp: Namespace = NUMPY) -> Any:
+        """Log-likelihood ``(n,)`` of one probe, float64.
+
+        Raises
+        ------
+        ProbeError
+            If the probe raises, or returns another shape.
+        """
+        probe, n = self.graph.probes[key], theta.shape[0]
+        nuisance = self.nuisance_parameters(key, theta)
+        values = self._guarded(
+            probe, key, theta, lambda: xp.astype(probe.log_likelihood(asked, nuisance, xp), "float64")
+        )
+        if tuple(values.shape) != (n,):
+            raise ProbeError(
+                f"the probe {key!r} ({type(probe).__name__}) returned the shape {tuple(values.shape)} "
+                f"for {n} point(s); ({n},) is needed"
+            )
+        return values
+
+    def nuisance_parameters(self, key: str, theta: Any) -> dict[str, Any]:
+        """Nuisance parameters ``(n,)`` of one probe, by name."""
+        names, fixed = self.graph.names, self.graph.prior.fixed
+        return {
+            name: np.full(theta.shape[0], fixed[name]) if name in fixed else theta[:, names.index(name)]
+            for name in self.nuisance[key]
+        }
+
+    def _guarded(self, plugin: Any, key: str, theta: Any, call: Any) -> Any:
+        profile = self.profile
+        try:
+            if profile is None or not isinstance(theta, np.ndarray):  # what is traced is not run here
+                return call()
+            kind = "probe" if self.graph.probes.get(key) is plugin else "provider"
+            with profile.part(f"{kind} {key}"):
+                return call()
+        except (AstroemuError, ProbeError, Terminated):
+            raise
+        except (Exception, SystemExit) as error:  # some wrappers of compiled code end the interpreter
+            names = self.graph.names
+            rows = theta[:1] if isinstance(theta, np.ndarray) else ()
+            first = [", ".join(f"{n} = {v:.10g}" for n, v in zip(names, row, strict=False)) for row in rows]
+            raise ProbeError(
+                f"{key!r} ({type(plugin).__module__}.{type(plugin).__name__}) raised {type(error).__name__}: "
+                f"{error}. It was given a batch of {theta.shape[0]} point(s)"
+                + "".join(f", the first at {point}" for point in first)
+                + ("" if isinstance(theta, np.ndarray) else _TRACED)
+            ) from error
+
+
+def _ordered(graph: ModelGraph, wanted: Mapping[str, Mapping[str, Requirement]]) -> list[str]:
+    """Return the providers that are needed, each after those that it builds on."""
+    order: list[str] = []
+
+    def visit(requirement: Requirement, user: str, above: tuple[str, ...]) -> None:
+        key, _ = graph.source(requirement, user)
+        if key in above:
+            raise ResolutionError(f"providers go in a circle: {' -> '.join((*above, key))}")
+        if key not in order:
+            for inner in (*graph.providers[key].requires, *graph.derived_inputs(key)):
+                visit(inner, key, (*above, key))
+            order.append(key)
+
+    for user, requirements in wanted.items():
+        for requirement in requirements.values():
+            visit(requirement, user, ())
+    return order
+
+
+def _check_answer(step: _Step, answer: Mapping[str, Prediction], n: int) -> None:
+    """Refuse values of another shape: above all those of a provider that ignores the rows asked for."""
+    for name, size in step.sizes.items():
+        if name not in answer:
+            raise ProbeError(f"the provider {step.key!r} gave no {name!r}, which it says that it provides")
+        prediction = answer[name]
+        for what, values in (("values", prediction.value), ("errors", prediction.error)):
+            if values is not None and tuple(values.shape) != (n, size):
+                raise ProbeError(
+                    f"the provider {step.key!r} gave {what} of {name!r} in the shape {tuple(values.shape)}; "
+                    f"{(n, size)} is needed: {n} point(s) by the {size} row(s) asked for"
+                )
+
+
+def _matrix(requirement: Requirement, provided: Observable, user: str) -> FloatArray:
+    try:
+        return requirement.matrix(provided)
+    except AstroemuError as error:
+        raise ResolutionError(f"{user!r}: {error}") from None
+
+
+def _term(observable: str, matrix: FloatArray, used: NDArray[np.intp]) -> _Term:
+    columns = np.flatnonzero(np.any(matrix != 0, axis=0))
+    rows = None if len(columns) == len(used) else np.searchsorted(used, columns)
+    small = matrix[:, columns].T
+    selects = small.shape[0] == small.shape[1] and np.array_equal(small, np.eye(len(small)))
+    if selects:
+        return _Term(observable, rows, None)
+    return _Term(observable, rows, np.ascontiguousarray(small))

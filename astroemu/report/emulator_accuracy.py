@@ -1,0 +1,150 @@
+"""Pictures of a validation: where an emulator errs, whether it knows, and how it was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astroemu.core.observable import Observable
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.reference import ReferenceSimulations
+from astroemu.report.style import ACCENT, COLOUR, style
+from astroemu.validation.accuracy import emulator_residuals, in_stated_errors
+
+_LEVELS = ((0.5, "-"), (0.6827, "--"), (0.95, ":"))
+
+
+def draw_validation(emulator: Emulator, simulations: ReferenceSimulations, folder: Path) -> None:
+    """Draw the error along each axis and against each parameter, agreement, calibration and history."""
+    found = emulator_residuals(emulator, simulations)
+    residuals = {name: _residual(truth, value) for name, (truth, value, _) in found.items()}
+    _draw_errors(emulator, residuals, folder / "errors.png")
+    for name, (residual, kind) in residuals.items():
+        _draw_by_parameter(emulator, simulations.theta, name, residual, kind, folder / f"{name}.png")
+    _draw_agreement(emulator, found, folder / "agreement.png")
+    stated = {
+        name: in_stated_errors(np.abs(value - truth), error)
+        for name, (truth, value, error) in found.items()
+        if error is not None
+    }
+    if stated:
+        _draw_calibration(stated, folder / "calibration.png")
+    if emulator.provenance.get("history"):
+        _draw_history(emulator.provenance["history"], folder / "history.png")
+
+
+def _residual(truth: FloatArray, value: FloatArray) -> tuple[FloatArray, str]:
+    """|error|, as a fraction where the observable is positive over more than two decades."""
+    residual = np.abs(value - truth)
+    lowest, highest = np.nanmin(truth), np.nanmax(truth)
+    if lowest > 0 and highest > 100 * lowest:
+        return residual / truth, "fractional error"
+    return residual, "absolute error"
+
+
+def _draw_errors(emulator: Emulator, residuals: dict[str, tuple[FloatArray, str]], path: Path) -> None:
+    """Quantiles of the error along the first axis of each observable, over all points and other axes."""
+    names = [name for name in residuals if emulator.provides[name].axes]
+    if not names:
+        return
+    with style() as pyplot:
+        figure, axes = _grid(pyplot, len(names))
+        for axis, name in zip(axes, names, strict=False):
+            observable = emulator.provides[name]
+            residual, kind = residuals[name]
+            x, rows = _along_first_axis(observable, residual)
+            for level, line in _LEVELS:
+                axis.plot(x, np.nanquantile(rows, level, axis=1), line, color=COLOUR, lw=1.2, label=f"{level:.0%}")
+            axis.set(title=name, xlabel=observable.axes[0].name, yscale="log")
+            axis.set_ylabel(kind if kind.startswith("f") or not observable.unit else f"{kind} [{observable.unit}]")
+        axes[0].legend(fontsize=8)
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _along_first_axis(observable: Observable, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Coordinate ``(m,)`` and errors ``(m, everything else)``."""
+    m = len(observable.axes[0].values)
+    return observable.axes[0].values, np.moveaxis(residual.reshape(len(residual), m, -1), 1, 0).reshape(m, -1)
+
+
+def _draw_by_parameter(
+    emulator: Emulator, theta: FloatArray, name: str, residual: FloatArray, kind: str, path: Path
+) -> None:
+    """The median and the largest error of each point against every parameter."""
+    with style() as pyplot:
+        figure, axes = _grid(pyplot, len(emulator.parameters))
+        for j, (axis, parameter) in enumerate(zip(axes, emulator.parameters, strict=False)):
+            axis.plot(theta[:, j], np.nanmax(residual, axis=1), ".", ms=3, color=ACCENT, label="largest")
+            axis.plot(theta[:, j], np.nanmedian(residual, axis=1), ".", ms=3, color=COLOUR, label="median")
+            axis.set(xlabel=parameter, ylabel=kind, yscale="log")
+        axes[0].legend(fontsize=8)
+        figure.suptitle(f"{name}: error of each point", fontsize=10)
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _draw_agreement(emulator: Emulator, found: Any, path: Path) -> None:
+    """Prediction against truth, for observables that are one number."""
+    names = [name for name in found if not emulator.provides[name].axes]
+    if not names:
+        return
+    with style() as pyplot:
+        figure, axes = _grid(pyplot, len(names))
+        for axis, name in zip(axes, names, strict=False):
+            truth, value, stated = found[name]
+            truth, value, error = truth[:, 0], value[:, 0], None if stated is None else stated[:, 0]
+            axis.errorbar(truth, value, error, fmt="o", ms=2, lw=0.4, alpha=0.5, color=COLOUR)
+            axis.axline((float(np.nanmean(truth)),) * 2, slope=1.0, color=ACCENT, lw=1)
+            label = f"${emulator.provides[name].latex}$" if emulator.provides[name].latex else name
+            axis.set(xlabel=f"{label}, truth", ylabel=f"{label}, found")
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _draw_calibration(stated: dict[str, FloatArray], path: Path) -> None:
+    """The share of errors within a multiple of the stated error, beside that of a normal distribution."""
+    from scipy.special import erf
+
+    multiples = np.linspace(0, 4, 81)
+    with style() as pyplot:
+        figure, axis = pyplot.subplots(figsize=(5.2, 4.0))
+        axis.plot(multiples, erf(multiples / np.sqrt(2)), "k--", lw=1, label="normal distribution")
+        for name, units in stated.items():
+            defined = np.sort(units[~np.isnan(units)])
+            axis.plot(multiples, np.searchsorted(defined, multiples, side="right") / len(defined), lw=1.2, label=name)
+        axis.set(xlabel="|error| / stated error", ylabel="share of values within", ylim=(0, 1.02))
+        axis.legend(fontsize=8)
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _draw_history(history: dict[str, Any], path: Path) -> None:
+    """Losses of every network, epoch by epoch."""
+    with style() as pyplot:
+        figure, axes = _grid(pyplot, len(history))
+        for axis, (name, columns) in zip(axes, history.items(), strict=False):
+            epochs = np.arange(1, len(columns["loss"]) + 1)
+            axis.plot(epochs, columns["loss"], color=COLOUR, lw=1, label="training")
+            axis.plot(epochs, columns["validation"], color=ACCENT, lw=1, label="validation")
+            axis.set(title=name, xlabel="epoch", ylabel="loss", yscale="log")
+        axes[0].legend(fontsize=8)
+        figure.tight_layout()
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _grid(pyplot: Any, n: int) -> tuple[Any, Any]:
+    columns = min(n, 3)
+    rows = -(-n // columns)
+    figure, axes = pyplot.subplots(rows, columns, figsize=(4.2 * columns, 3.2 * rows), squeeze=False)
+    for axis in axes.flat[n:]:
+        axis.set_visible(False)
+    return figure, axes.ravel()

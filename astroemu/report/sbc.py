@@ -1,0 +1,100 @@
+"""Pictures of a calibration: histograms of ranks, their distribution with its band, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from astroemu.core.prior import Prior
+from astroemu.report.style import COLOUR, plain_where_unsettable, style
+from astroemu.validation.ranks import Uniformity, below
+from astroemu.validation.sbc import all_ranks, tested
+
+Ranks = Mapping[str, NDArray[np.intp]]
+_BINS = 20
+_COLUMNS = 4
+
+
+def draw_calibration(fits: list[dict[str, Any]], draws: int, prior: Prior, folder: Path) -> list[Path]:
+    """Draw ``ranks.png``, ``ecdf.png`` and ``coverage.png`` into a folder; return their paths."""
+    ranks = tested(all_ranks(fits))
+    names = {p.name: plain_where_unsettable(p).label for p in prior.free}
+    titles = {name: names.get(name, name.replace("_", "-")) for name in ranks}
+    expected = Uniformity.of(len(fits), draws)
+    paths = []
+    with style() as plt:
+        for name, figure in (
+            ("ranks.png", _histograms(plt, ranks, titles, draws)),
+            ("ecdf.png", _distributions(plt, ranks, titles, expected)),
+            ("coverage.png", _coverage(plt, ranks, titles, expected, set(names))),
+        ):
+            figure.savefig(folder / name, dpi=120)
+            plt.close(figure)
+            paths.append(folder / name)
+    return paths
+
+
+def _grid(plt: Any, ranks: Ranks, titles: Mapping[str, str]) -> tuple[Any, dict[str, Any]]:
+    rows = -(-len(ranks) // _COLUMNS)
+    figure, axes = plt.subplots(
+        rows, _COLUMNS, figsize=(2.9 * _COLUMNS, 2.3 * rows), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat[len(ranks) :]:
+        axis.set_axis_off()
+    places = dict(zip(ranks, axes.flat, strict=False))
+    for name, axis in places.items():
+        axis.set_title(titles[name], fontsize=10)
+    return figure, places
+
+
+def _histograms(plt: Any, ranks: Ranks, titles: Mapping[str, str], draws: int) -> Any:
+    """Uniform ranks fill the bins within the band, each with 95 %."""
+    figure, places = _grid(plt, ranks, titles)
+    edges = np.linspace(0, draws + 1, _BINS + 1)
+    for name, axis in places.items():
+        n = len(ranks[name])
+        axis.axhspan(*binom.ppf([0.025, 0.975], n, 1 / _BINS), color="0.85")
+        axis.axhline(n / _BINS, color="0.5", lw=0.8)
+        axis.hist(ranks[name] + 0.5, edges, color=COLOUR, alpha=0.8)
+        axis.set_xlim(0, draws + 1)
+    figure.supxlabel("rank of the truth")
+    figure.supylabel("fits")
+    return figure
+
+
+def _distributions(plt: Any, ranks: Ranks, titles: Mapping[str, str], expected: Uniformity) -> Any:
+    """Uniform ranks stay in the band at all points together with 95 %."""
+    figure, places = _grid(plt, ranks, titles)
+    z = np.arange(1, expected.draws + 1) / (expected.draws + 1.0)
+    low, high = expected.band()
+    for name, axis in places.items():
+        axis.fill_between(z, low - z, high - z, color="0.85", step="mid")
+        axis.axhline(0.0, color="0.5", lw=0.8)
+        axis.step(z, below(ranks[name], expected.draws) / expected.n - z, where="mid", color=COLOUR)
+        axis.set_xlim(0, 1)
+    figure.supxlabel("share of the posterior below the truth")
+    figure.supylabel("share of the fits, less what is expected")
+    return figure
+
+
+def _coverage(plt: Any, ranks: Ranks, titles: Mapping[str, str], expected: Uniformity, parameters: set[str]) -> Any:
+    """How often the central interval holds the truth, against its level."""
+    figure, axis = plt.subplots(figsize=(5.0, 4.6), layout="constrained")
+    width = np.arange(1, expected.draws + 1)
+    level = width / (expected.draws + 1.0)
+    first = (expected.draws + 1 - width) // 2
+    axis.fill_between(level, *(binom.ppf(q, expected.n, level) / expected.n for q in (0.025, 0.975)), color="0.85")
+    axis.plot([0, 1], [0, 1], color="0.5", lw=0.8)
+    for name in ranks:
+        if name in parameters:
+            inside = (ranks[name][:, None] >= first) & (ranks[name][:, None] < first + width)
+            axis.plot(level, inside.mean(axis=0), lw=1.2, label=titles[name])
+    axis.set(xlabel="level of the central interval", ylabel="share of the fits whose truth it holds")
+    axis.set(xlim=(0, 1), ylim=(0, 1))
+    axis.legend(fontsize=8, frameon=False)
+    return figure

@@ -1,0 +1,1 @@
+"""What surrounds the computation: plugins and their options, processes, provenance, the installation check."""

@@ -1,0 +1,153 @@
+"""Options of a plugin: the annotated keyword arguments of its constructor, checked.
+
+A plugin author writes an ordinary constructor (or a dataclass). What a configuration gives is
+checked against its annotations before it is called: an unknown key names the nearest right one,
+a wrong type or a missing value is an error that says where.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NotRequired
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict, is_typeddict
+
+from astroemu.errors import ConfigurationError, closest, listing
+
+
+def build(cls: type, options: Mapping[str, Any], where: str, base: Path | None = None) -> Any:
+    """Check options and construct a plugin.
+
+    Parameters
+    ----------
+    cls : type
+        The plugin's class.
+    options : mapping
+        As written in a configuration.
+    where : str
+        Named in errors: file and table.
+    base : Path, optional
+        Folder from which relative file paths count.
+
+    Raises
+    ------
+    ConfigurationError
+        For an unknown or missing option, a wrong type, or whatever the constructor refuses.
+    """
+    checked = validate_options(_schema(cls), dict(options), where, base)
+    try:
+        return cls(**checked)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+def with_defaults(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of a plugin, as written, with the defaults of those that are not."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    return {p.name: p.default for p in parameters if p.default is not p.empty} | dict(options)
+
+
+def validate_options(schema: Any, value: Any, where: str, base: Path | None = None) -> Any:
+    """Validate a value against a pydantic model or a typed dictionary, with errors in plain words.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the place, the key and the remedy.
+    """
+    try:
+        text = json.dumps(value)
+    except TypeError as error:
+        raise ConfigurationError(f"{where}: {error}; dates and times are not used here") from None
+    try:
+        return TypeAdapter(schema).validate_json(text, strict=True, context={"base": base})
+    except ValidationError as error:
+        raise ConfigurationError(f"{where}: {_explain(schema, error, value)}") from None
+
+
+@lru_cache(maxsize=256)
+def _schema(cls: type) -> Any:
+    """Return the constructor's keyword arguments as a typed dictionary."""
+    constructor: Any = cls.__init__  # type: ignore[misc]
+    hints = typing.get_type_hints(constructor, include_extras=True)
+    fields: dict[str, Any] = {}
+    for name, parameter in list(inspect.signature(constructor).parameters.items())[1:]:
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        hint = hints.get(name, Any)
+        fields[name] = hint if parameter.default is parameter.empty else NotRequired[hint]
+    schema = TypedDict(cls.__name__, fields)  # type: ignore[misc]
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    return with_config(config)(schema)
+
+
+def _explain(schema: Any, error: ValidationError, value: Any) -> str:
+    found = error.errors(include_url=False)
+    # A misspelt key is often also a missing one: the spelling is the cause.
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
+    path = _written(first["loc"], value, first["type"] == "missing")
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        known = sorted(set(_fields([schema], path[:-1])))
+        return f"unknown key {key!r}.{closest(path[-1], known)} Known here: {listing(known)}"
+    if first["type"] == "missing" and path and not path[-1].isdigit():
+        return f"the key {key!r} is missing; add it"
+    return f"{key} = {first['input']!r} is not right: {first['msg']}"
+
+
+def _written(location: tuple[int | str, ...], value: Any, last_is_missing: bool) -> list[str]:
+    """Parts of a location that the user wrote: a union adds the types of its members to it."""
+    path: list[str] = []
+    for i, part in enumerate(location):
+        known = range(len(value)) if isinstance(value, list | tuple) else value if isinstance(value, Mapping) else ()
+        if part in known:
+            value = value[part]
+        elif not (last_is_missing and i == len(location) - 1):
+            continue
+        path.append(str(part))
+    return path
+
+
+def _fields(schemas: list[Any], path: list[str]) -> list[str]:
+    """Names of the keys that are known at the end of a path."""
+    for part in path:
+        schemas = [child for schema in schemas for child in _children(schema, part)]
+    return [name for schema in schemas for member in _members(schema) for name in _keys(member)]
+
+
+def _members(schema: Any) -> Iterator[Any]:
+    """Members of a union, without annotations."""
+    origin = typing.get_origin(schema)
+    if origin is typing.Union or origin is types.UnionType:
+        for member in typing.get_args(schema):
+            yield from _members(member)
+    elif origin in (typing.Annotated, NotRequired):
+        yield from _members(typing.get_args(schema)[0])
+    else:
+        yield schema
+
+
+def _children(schema: Any, part: str) -> Iterator[Any]:
+    """What may stand under one key of a schema."""
+    for member in _members(schema):
+        if typing.get_origin(member) is dict:
+            yield typing.get_args(member)[1]  # the key is a name that the user chose
+        elif part.isdigit() and typing.get_origin(member) in (list, tuple):
+            yield typing.get_args(member)[0]
+        elif part in (keys := _keys(member)):
+            yield keys[part]
+
+
+def _keys(member: Any) -> dict[str, Any]:
+    if is_typeddict(member):
+        return dict(member.__annotations__)
+    if isinstance(member, type) and issubclass(member, BaseModel):
+        return {info.alias or name: info.annotation for name, info in member.model_fields.items()}
+    return {}

@@ -1,0 +1,107 @@
+"""An engine that sees only the array namespace: arrays that NumPy's own functions refuse.
+
+A compiled engine traces a likelihood through ``xp`` and the operators of its arrays; a call of
+``numpy.something(values)`` in between would break there, or silently leave the graph. These arrays
+break at once, on any machine and without a compiler: they know operators, indexing and ``shape``,
+and the functions of :data:`TRACED`, nothing else.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from astroemu.core.array_namespace import NUMPY, Namespace
+
+
+class TracedArray:
+    """An array that only operators and the functions of ``xp`` can read."""
+
+    __array_ufunc__ = None  # NumPy then leaves `numpy_array + traced` to us, and refuses its own functions
+
+    def __init__(self, value: Any) -> None:
+        self._value = np.asarray(value)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("a NumPy function was called on the engine's array; use the function of xp")
+
+    def __bool__(self) -> bool:
+        raise TypeError("the truth of an engine's array was asked for; use xp.where")
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __getitem__(self, key: Any) -> TracedArray:
+        return TracedArray(self._value[_bare(key)])
+
+    def __neg__(self) -> TracedArray:
+        return TracedArray(-self._value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As NumPy's."""
+        return tuple(self._value.shape)
+
+    @property
+    def ndim(self) -> int:
+        """As NumPy's."""
+        return int(self._value.ndim)
+
+    @property
+    def dtype(self) -> Any:
+        """As NumPy's."""
+        return self._value.dtype
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, TracedArray):
+        return value._value
+    if isinstance(value, list | tuple):
+        return type(value)(_bare(item) for item in value)
+    return value
+
+
+def _binary(function: Callable[[Any, Any], Any], *, swapped: bool) -> Any:
+    def method(self: TracedArray, other: Any) -> TracedArray:
+        pair = (_bare(other), self._value) if swapped else (self._value, _bare(other))
+        return TracedArray(function(*pair))
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow", "matmul"):
+    setattr(TracedArray, f"__{_name}__", _binary(getattr(operator, _name), swapped=False))
+    setattr(TracedArray, f"__r{_name}__", _binary(getattr(operator, _name), swapped=True))
+
+
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(TracedArray, f"__{_name}__", _binary(getattr(operator, _name), swapped=False))
+
+
+def _traced(function: Any) -> Any:
+    if not callable(function):
+        return function
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        given = [_bare(argument) for argument in arguments]
+        return TracedArray(function(*given, **{key: _bare(value) for key, value in options.items()}))
+
+    return call
+
+
+#: The functions of the NumPy namespace, on :class:`TracedArray`.
+TRACED: Namespace = SimpleNamespace(**{name: _traced(function) for name, function in vars(NUMPY).items()})
+
+
+def traced(value: Any) -> Any:
+    """Wrap an array; None stays None."""
+    return None if value is None else TracedArray(value)
+
+
+def untraced(value: Any) -> Any:
+    """Unwrap an array of the engine; anything else is returned as it is."""
+    return _bare(value)

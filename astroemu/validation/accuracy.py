@@ -1,0 +1,246 @@
+"""An emulator against simulations that it never saw.
+
+Three yardsticks: the observable itself (absolute, fractional, in units of the error that the
+emulator states), the data (a difference of predictions in units of their errors), and the
+log-likelihood of each probe. The last two need a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.panel import Panel
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.recipe import Gate
+from astroemu.emulation.reference import ReferenceSimulations, TabulatedProvider
+from astroemu.errors import ConfigurationError, DataError, closest, listing
+from astroemu.model.model import Model
+from astroemu.model.replacement import replace_provider
+
+ERROR_QUANTILES = {"median": 0.5, "q68": 0.6827, "q95": 0.95, "max": 1.0}
+_WORST = 10
+
+
+def validate(emulator: Emulator, simulations: ReferenceSimulations, model: Model | None = None) -> dict[str, Any]:
+    """Compare an emulator with simulations.
+
+    Parameters
+    ----------
+    emulator : Emulator
+    simulations : ReferenceSimulations
+    model : Model, optional
+        Whose probes show what the error means for a fit. Its own emulators are replaced.
+
+    Returns
+    -------
+    dict
+        ``points``; ``observables``: by name the figures of :func:`errors` and the ``worst`` points,
+        each with its row, its error and its parameters; ``probes``: by name the quantiles of
+        ``delta_log_likelihood`` and, where it has pictures, ``data_sigma``.
+
+    Raises
+    ------
+    DataError
+        If a simulation lies outside the training box.
+    """
+    observables: dict[str, Any] = dict(errors(emulator, simulations))
+    for name, rows in _worst(emulator, simulations).items():
+        observables[name]["worst"] = rows
+    found: dict[str, Any] = {"points": len(simulations.theta), "observables": observables}
+    if model is not None:
+        found["probes"] = probes(emulator, simulations, model)
+    return found
+
+
+def errors(emulator: Emulator, simulations: ReferenceSimulations) -> dict[str, dict[str, float]]:
+    """Error quantiles of each observable, over all points and outputs.
+
+    Undefined values (NaN) are left out. ``absolute`` and ``fractional`` are of the linear
+    observable; ``stated`` is in units of the emulator's own error, and ``within_1`` to
+    ``within_3`` the shares of values within so many of them, where it states one.
+    """
+    found = {}
+    for name, (truth, value, stated) in emulator_residuals(emulator, simulations).items():
+        residual = np.abs(value - truth)
+        found[name] = _quantiles("absolute", residual)
+        found[name] |= _quantiles("fractional", _ratio(residual, np.abs(truth)))
+        if stated is not None:
+            units = in_stated_errors(residual, stated)
+            found[name] |= _quantiles("stated", units)
+            found[name] |= {f"within_{n}": float(np.mean(units[~np.isnan(units)] <= n)) for n in (1, 2, 3)}
+    return found
+
+
+def in_stated_errors(residual: FloatArray, stated: FloatArray) -> FloatArray:
+    """|error| over the stated one; infinite where that is zero and the error is not, NaN where undefined."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(residual == 0, 0.0, residual / stated)
+
+
+def emulator_residuals(
+    emulator: Emulator, simulations: ReferenceSimulations
+) -> dict[str, tuple[FloatArray, FloatArray, FloatArray | None]]:
+    """Truth, prediction and stated error, each ``(n, size)``, of every observable that both have."""
+    both = [name for name in emulator.provides if name in simulations.values]
+    if not both:
+        raise DataError(
+            f"the simulations hold {listing(simulations.values)}; the emulator gives {listing(emulator.provides)}"
+        )
+    emulator.predict(simulations.theta[:0])  # the shape of theta
+    outside = np.flatnonzero(~emulator.inside(simulations.theta))
+    if outside.size:
+        emulator.predict(simulations.theta)  # says which, and why
+    rows = {name: np.arange(emulator.provides[name].size) for name in both}
+    found = emulator.evaluator(rows)(simulations.theta, {}, NUMPY)
+    n = len(simulations.theta)
+    return {
+        name: (
+            np.asarray(simulations.values[name], dtype=float).reshape(n, -1),
+            np.asarray(found[name].value, dtype=float),
+            None if found[name].error is None else np.asarray(found[name].error, dtype=float),
+        )
+        for name in both
+    }
+
+
+def _worst(emulator: Emulator, simulations: ReferenceSimulations) -> dict[str, list[dict[str, Any]]]:
+    """The points of the largest root-mean-square error, in units of each output's own median error."""
+    found = {}
+    for name, (truth, value, _) in emulator_residuals(emulator, simulations).items():
+        residual = np.abs(value - truth)
+        with np.errstate(invalid="ignore"):
+            scale = np.nanmedian(residual, axis=0)
+        typical = np.nanmedian(residual[residual > 0]) if np.any(residual > 0) else 1.0
+        score = np.sqrt(np.nanmean((residual / np.maximum(scale, 0.1 * typical)) ** 2, axis=1))
+        order = np.argsort(-score)[:_WORST]
+        found[name] = [
+            {
+                "row": int(row),
+                "error": float(np.nanmax(residual[row])),
+                "theta": dict(zip(emulator.parameters, simulations.theta[row].tolist(), strict=True)),
+            }
+            for row in order
+        ]
+    return found
+
+
+def probes(emulator: Emulator, simulations: ReferenceSimulations, model: Model) -> dict[str, Any]:
+    """What the emulator's error means for each probe of a model.
+
+    Returns
+    -------
+    dict
+        By probe: ``delta_log_likelihood``, quantiles of the difference between the log-likelihood of
+        the emulator's prediction and of the simulation, neither with an emulator error;
+        ``not_finite``, how many points have no log-likelihood by either; and
+        ``data_sigma``, quantiles of the difference of the two predictions at the data points of the
+        probe's pictures, in units of their errors (of a limit: of the limit).
+    """
+    ours, true = (
+        replace_provider(model, new, emulator.provides, emulator_error=False)
+        for new in (emulator, TabulatedProvider(emulator, simulations))
+    )
+    theta = _columns(model, emulator, simulations)
+    with_emulator, with_truth = (m.log_likelihood_by_probe(theta) for m in (ours, true))
+    found: dict[str, Any] = {}
+    for name in model.probes:
+        both = np.isfinite(with_emulator[name]) & np.isfinite(with_truth[name])
+        difference = np.full(len(theta), np.nan)
+        difference[both] = np.abs(with_emulator[name][both] - with_truth[name][both])
+        found[name] = {
+            "delta_log_likelihood": _quantiles("", difference),
+            "not_finite": {"emulator": _count(with_emulator[name]), "truth": _count(with_truth[name])},
+        }
+        panels = model.probes[name].panels()
+        if panels:
+            curves = {str(i): panel.curve for i, panel in enumerate(panels)}
+            a, b = (m.predict_for(curves, theta) for m in (ours, true))
+            parts = [_in_data_errors(panel, a[str(i)], b[str(i)]).ravel() for i, panel in enumerate(panels)]
+            found[name]["data_sigma"] = _quantiles("", np.concatenate(parts))
+    return found
+
+
+def _count(log_likelihood: FloatArray) -> int:
+    return int(np.sum(~np.isfinite(log_likelihood)))
+
+
+def _columns(model: Model, emulator: Emulator, simulations: ReferenceSimulations) -> FloatArray:
+    """The simulations' points in the model's order; other parameters at the middle of their prior."""
+    middle = model.prior_transform(np.full((1, len(model.names)), 0.5))
+    theta = np.repeat(middle, len(simulations.theta), axis=0)
+    for j, name in enumerate(emulator.parameters):
+        if name not in model.names:
+            raise ConfigurationError(f"the simulations vary {name!r}, which is not a free parameter of {model.name!r}")
+        theta[:, model.names.index(name)] = simulations.theta[:, j]
+    return theta
+
+
+def _in_data_errors(panel: Panel, ours: FloatArray, true: FloatArray) -> FloatArray:
+    limit = np.array(panel.kind) != "measurement"
+    sigma = np.where(limit, np.abs(panel.y), (panel.error_low + panel.error_high) / 2)
+    ours, true = panel.transform(ours), panel.transform(true)
+    if panel.curve_x is None:
+        return np.asarray(np.abs(ours - true) / sigma)
+    x = panel.curve_x
+    difference = [np.interp(panel.x, x, row) for row in np.abs(ours - true)]
+    return np.asarray(difference) / sigma
+
+
+def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = a / b
+    return np.where(np.isfinite(ratio), ratio, np.nan)
+
+
+def _quantiles(kind: str, values: FloatArray) -> dict[str, float]:
+    prefix = f"{kind}_" if kind else ""
+    if not np.any(np.isfinite(values)):
+        return {f"{prefix}{level}": float("nan") for level in ERROR_QUANTILES}
+    return {f"{prefix}{level}": float(np.nanquantile(values, q)) for level, q in ERROR_QUANTILES.items()}
+
+
+def failures(found: Mapping[str, Any], gate: Gate) -> list[str]:
+    """Return, in words, every limit of a gate that a validation exceeds.
+
+    Parameters
+    ----------
+    found : mapping
+        From :func:`astroemu.validation.accuracy.validate`.
+    gate : mapping
+
+    Raises
+    ------
+    ConfigurationError
+        If the gate names what the validation did not measure.
+    """
+    figures = _figures(found)
+    exceeded = []
+    for name, limits in gate.items():
+        if name not in figures:
+            raise ConfigurationError(
+                f"[gate.{name}] names what was not measured.{closest(name, figures)} Measured: {listing(figures)}; "
+                "a probe is measured when validate is given --model"
+            )
+        for figure, limit in limits.items():
+            if figure not in figures[name]:
+                hint = closest(figure, figures[name])
+                raise ConfigurationError(f"[gate.{name}] {figure} was not measured.{hint} {listing(figures[name])}")
+            value = figures[name][figure]
+            if not value <= limit:
+                exceeded.append(f"{name} {figure} = {value:.4g} exceeds {limit:.4g}")
+    return exceeded
+
+
+def _figures(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """All figures by name, nested ones joined with an underscore."""
+    figures = {
+        name: {k: v for k, v in row.items() if not isinstance(v, list)} for name, row in found["observables"].items()
+    }
+    for name, row in found.get("probes", {}).items():
+        figures[name] = {f"{kind}_{level}": value for kind, values in row.items() for level, value in values.items()}
+    return figures

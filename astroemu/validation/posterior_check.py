@@ -1,0 +1,224 @@
+"""A finished run against the true simulator: what would the posterior be without the emulator?
+
+The simulator is run at draws of the posterior. The likelihood of the truth over that of the emulator gives each
+draw an importance weight; the weighted means against the plain ones say by how much the emulator moved the
+result. Beside it stands how far the draws lie from the training points (:mod:`astroemu.emulation.coverage`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from astroemu.core.adapters import FixedParameters
+from astroemu.core.distributions import Fixed
+from astroemu.core.parameter import Parameter
+from astroemu.core.prior import Prior
+from astroemu.core.progress import ProgressCallback, silent
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.reference import ReferenceSimulations, TabulatedProvider
+from astroemu.emulation.simulation import SimulationTask, simulate
+from astroemu.emulation.simulator import SimulatorProvider
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.errors import ConfigurationError, DataError
+from astroemu.inference.inputs import provenance_of
+from astroemu.inference.run_folder import RunFolder
+from astroemu.inference.training_distance import distance_from_training
+from astroemu.io.files import make_folder, new_file, write_atomically, write_json
+from astroemu.model.model import Model
+from astroemu.runtime.mpi import processes
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.statistics import kish_ess
+from astroemu.validation.truth import TruthModel, simulating, with_truth
+
+DIFFERENCE_QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
+
+
+@dataclass(frozen=True)
+class PosteriorCheck:
+    """A run, and the truth that it is compared with.
+
+    Attributes
+    ----------
+    run : RunFolder
+    truth : TruthModel
+        A simulator, or finished simulations at draws of this run (see :func:`write_points`).
+    n : int
+        Draws. For finished simulations all that there are.
+    seed, workers : int
+    """
+
+    run: RunFolder
+    truth: TruthModel
+    n: int = 50
+    seed: int = 1
+    workers: int = 1
+
+    def check(self, folder: Path, report: ProgressCallback = silent) -> dict[str, Any]:
+        """Simulate, compare, and write ``check.json`` into a folder. Started again with it, it goes on.
+
+        Returns
+        -------
+        dict
+            See :func:`compare_likelihoods`.
+
+        Raises
+        ------
+        ConfigurationError
+            If the simulator does not fit the model, or there is none.
+        DataError
+            If the folder holds a check of something else, or simulations were not made at draws of this run.
+        """
+        configuration = self.run.configuration()
+        model = configuration.model()
+        samples = self.run.samples()
+        theta = draws(samples, self.n, self.seed)
+        if self.truth.simulations is not None:
+            predicting, rows = self.truth.of(model)
+            assert rows is not None
+            theta = _matched(samples, rows, self.truth.simulations)
+        elif self.truth.simulator is not None:
+            predicting, theta = self._simulated(model, theta, folder, report)
+        else:
+            raise ConfigurationError("name the truth: a simulator, or finished simulations")
+        found: dict[str, Any] = {}
+        if processes().is_root:
+            found = compare_likelihoods(model, predicting, samples, theta)
+            found["of"] = {"run": str(self.run.path.resolve()), "simulator": self.truth.simulator, "seed": self.seed}
+            found["provenance"] = provenance_of(model, configuration)
+            make_folder(folder)
+            write_json(folder / "check.json", found)
+        return dict(processes().broadcast(found))
+
+    def _simulated(
+        self, model: Model, theta: FloatArray, folder: Path, report: ProgressCallback
+    ) -> tuple[Model, FloatArray]:
+        """The model with the simulator's answers at the draws, and the draws at which it gave one."""
+        assert self.truth.simulator is not None
+        simulator, provider = simulating(model, self.truth)
+        with_truth(model, provider)  # all that can be wrong is said before anything runs
+        constant = {**model.prior.fixed, **self.truth.fixed}
+        taken = [p for p in simulator.parameters if p.name in model.names]
+        fixed = [Parameter(p.name, Fixed(constant[p.name])) for p in simulator.parameters if p.name in constant]
+        if len(taken) + len(fixed) < len(simulator.parameters):
+            raise ConfigurationError(
+                f"{self.truth.simulator!r} takes a parameter that another provider computes in {model.name!r}; run it "
+                "elsewhere, at the points of --points, and give --simulations"
+            )
+        task = SimulationTask(self.truth.simulator, self.truth.options, Prior((*taken, *fixed)), "sobol", len(theta), 0)
+        path = folder / "simulations.h5"
+        columns = theta[:, [model.names.index(p.name) for p in taken]]
+        if not path.exists():
+            simulate(task, path, points=columns, workers=self.workers, report=report)
+        data = TrainingSet.load(path)
+        wanted = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(columns))}
+        theirs = [row.tobytes() for row in np.ascontiguousarray(data.theta[:, _places(data, taken)])]
+        known = (data.metadata.get("simulator"), data.metadata.get("options"), data.metadata.get("fixed"))
+        if known != (task.simulator, dict(task.options), task.prior.fixed) or not set(theirs) <= set(wanted):
+            raise DataError(f"{path} holds simulations of another check; choose another folder with --out")
+        chosen = theta[[wanted[row] for row in theirs]]
+        whole = np.stack(
+            [
+                data.theta[:, data.names.index(p.name)]
+                if p.name in data.names
+                else np.full(len(data), constant[p.name])
+                for p in simulator.parameters
+            ],
+            axis=1,
+        )
+        recorded = TabulatedProvider(SimulatorProvider(simulator), ReferenceSimulations(whole, data.values))
+        return with_truth(model, FixedParameters(recorded, self.truth.fixed)), chosen
+
+
+def _places(data: TrainingSet, taken: list[Parameter]) -> list[int]:
+    if set(data.names) != {p.name for p in taken}:
+        raise DataError("the simulations there vary other parameters; choose another folder with --out")
+    return [data.names.index(p.name) for p in taken]
+
+
+def draws(samples: Samples, n: int, seed: int) -> FloatArray:
+    """Equally weighted draws ``(n, d)`` of a posterior; the same for the same seed."""
+    return samples.equal_weight(n, np.random.default_rng(seed))
+
+
+def write_points(run: RunFolder, n: int, seed: int, path: Path) -> Path:
+    """Write draws of a run for a simulator elsewhere: HDF5, ``theta (n, d)`` with the attribute ``names``."""
+    samples = run.samples()
+
+    def write(temporary: Path) -> None:
+        with h5py.File(temporary, "w") as file:
+            file["theta"] = draws(samples, n, seed)
+            file["theta"].attrs["names"] = list(samples.names)
+
+    write_atomically(new_file(path), write)
+    return path
+
+
+def _matched(samples: Samples, rows: FloatArray, where: str) -> FloatArray:
+    """The samples at which simulations ``(n, d)`` were made; columns that these do not have are NaN."""
+    own = np.isfinite(rows).all(axis=0)
+    scale = samples.std()[own]
+    chosen = []
+    for row in rows[:, own]:
+        distance = np.max(np.abs(samples.theta[:, own] - row) / scale, axis=1)
+        nearest = int(np.argmin(distance))
+        if distance[nearest] > 1e-6:
+            raise DataError(
+                f"{where}: {row.tolist()} is no sample of this run. Simulate the points that --points writes"
+            )
+        chosen.append(np.where(np.isfinite(rows[0]), np.nan, samples.theta[nearest]))
+    found = np.array(chosen)
+    found[:, own] = rows[:, own]  # to the last bit: the simulations are looked up by their points
+    return found
+
+
+def compare_likelihoods(model: Model, truth: Model, samples: Samples, theta: FloatArray) -> dict[str, Any]:
+    """Compare likelihoods at posterior draws ``(n, d)``.
+
+    Returns
+    -------
+    dict
+        ``n``; ``delta_log_likelihood``: quantiles of \\|truth - emulator\\|, in all (``total``, and ``scatter``
+        about the mean difference, which alone matters) and by probe; ``efficiency``: effective share of the
+        importance weights; ``parameters``: by name the ``shift`` of the mean in standard deviations and its
+        standard ``error``; ``far``: see :func:`astroemu.inference.training_distance.distance_from_training`.
+
+    Raises
+    ------
+    DataError
+        If the truth is impossible at every draw.
+    """
+    ours, theirs = model.log_likelihood_by_probe(theta), truth.log_likelihood_by_probe(theta)
+    difference = np.array(sum(theirs.values())) - np.array(sum(ours.values()))
+    if not np.any(np.isfinite(difference)):
+        raise DataError("the truth has no finite likelihood at any of these draws")
+    weight = np.exp(difference - difference.max())
+    weight /= weight.sum()
+    mean, std = theta.mean(axis=0), samples.std()
+    moved = weight @ theta
+    # Of the two means, drawn from the same points (delta method).
+    error = np.sqrt(np.sum((weight[:, None] * (theta - moved) - (theta - mean) / len(theta)) ** 2, axis=0))
+    finite = difference[np.isfinite(difference)]
+    return {
+        "n": len(theta),
+        "delta_log_likelihood": {
+            "total": _quantiles(difference),
+            "scatter": _quantiles(finite - finite.mean()),
+            **{key: _quantiles(theirs[key] - ours[key]) for key in ours},
+        },
+        "impossible": int(len(theta) - len(finite)),
+        "efficiency": kish_ess(difference) / len(theta),
+        "parameters": {
+            name: {"shift": float((moved[j] - mean[j]) / std[j]), "error": float(error[j] / std[j])}
+            for j, name in enumerate(samples.names)
+        },
+        "far": distance_from_training(model, theta),
+    }
+
+
+def _quantiles(difference: FloatArray) -> dict[str, float]:
+    return {key: float(np.quantile(np.abs(difference), q)) for key, q in DIFFERENCE_QUANTILES.items()}

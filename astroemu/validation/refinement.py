@@ -1,0 +1,216 @@
+"""Refinement: more simulations where the posterior is, and what that changed.
+
+1. Sample the posterior with the emulator that there is.
+2. Run the true simulator at some of these samples: their importance weights, the likelihood of the
+   truth over that of the emulator, say how well the emulator stands for it.
+3. Sample a tempered posterior (likelihood to the power 1/T: wider, so that the edges are covered
+   too), run the simulator there, add the points to the training set, and train again.
+4. Repeat 1 and 2 with the new emulator.
+
+Every step leaves a file in one folder, and a step whose file is there is not made again: a
+refinement that was killed goes on. (The scheme of CONNECT, Nygaard et al. 2023, arXiv:2205.15726,
+with a check against the true simulator.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astroemu.core.typing import FloatArray
+from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.loading import load_emulator
+from astroemu.emulation.recipe import Recipe
+from astroemu.emulation.reference import TabulatedProvider, load_simulations
+from astroemu.emulation.simulation import SimulationTask, simulate
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.errors import ConfigurationError
+from astroemu.inference.configuration import Configuration
+from astroemu.io.claim import claim_folder
+from astroemu.io.files import write_json
+from astroemu.model.model import Model
+from astroemu.model.replacement import replace_provider
+from astroemu.runtime.provenance import provenance
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.statistics import kish_ess
+from astroemu.sampling.target import Target, TargetWrapper, evaluate
+
+Log = Callable[[str], Any]
+
+
+class Tempered(TargetWrapper):
+    """A target whose likelihood is raised to the power ``1 / temperature``."""
+
+    def __init__(self, target: Target, temperature: float) -> None:
+        super().__init__(target)
+        self.temperature = temperature
+
+    def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:
+        return evaluate(self.target, theta, gradient=gradient) / self.temperature
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What to refine, and how much.
+
+    Attributes
+    ----------
+    workshop : Recipe
+        The recipe of the emulator: its simulator and its training.
+    data : Path
+        The training set that the emulator was trained on.
+    emulator : Emulator
+    configuration : Configuration
+        The fit. Its own emulator of the same observables is replaced.
+    n : int
+        Points to add.
+    check : int
+        Posterior samples at which the true simulator is run, before and after.
+    temperature : float
+    seed : int
+    workers : int
+        Processes of the simulations.
+    """
+
+    workshop: Recipe
+    data: Path
+    emulator: Emulator
+    configuration: Configuration
+    n: int = 1000
+    check: int = 200
+    temperature: float = 2.0
+    seed: int = 1
+    workers: int = 1
+
+    def run(self, folder: Path, log: Log = print) -> dict[str, Any]:
+        """Refine into a folder; return what the report says.
+
+        Returns
+        -------
+        dict
+            ``parameters``: by name the mean and standard deviation ``before`` and ``after`` and the
+            ``shift`` of the mean in units of the first standard deviation; ``efficiency``: the
+            effective number of the importance weights over the number of checked samples,
+            ``before`` and ``after``; ``points`` added and in all.
+
+        Raises
+        ------
+        ConfigurationError
+            If the simulator's parameters are not those of the emulator, or the fit has others.
+        DataError
+            If the folder holds a refinement of something else.
+        """
+        if self.temperature < 1:
+            raise ConfigurationError(f"temperature = {self.temperature} must be at least 1")
+        self._claim(folder)
+        task = self.workshop.simulation()
+        before = self._sampled(self._model(self.emulator), folder / "samples_before.h5", log)
+        efficiency = {"before": self._checked(self.emulator, before, task, folder / "check_before.h5", log)}
+        tempered = self._sampled(
+            Tempered(self._model(self.emulator), self.temperature), folder / "samples_tempered.h5", log
+        )
+        added = self._simulated(task, tempered, self.n, folder / "added.h5", log)
+        refined = self._trained(TrainingSet.load(added), folder, log)
+        after = self._sampled(self._model(refined), folder / "samples_after.h5", log)
+        efficiency["after"] = self._checked(refined, after, task, folder / "check_after.h5", log)
+        found = {
+            "parameters": _moved(before, after),
+            "efficiency": efficiency,
+            "points": {"added": len(TrainingSet.load(added)), "all": int(refined.provenance["points"])},
+            "provenance": provenance(inputs={**self.emulator.sources, "refined": refined.file_hash}),
+        }
+        write_json(folder / "refinement.json", found)
+        return found
+
+    def _claim(self, folder: Path) -> None:
+        """Note what this folder refines, or check that it is this."""
+        content = {
+            "recipe": self.workshop.recipe.model_dump(mode="json"),
+            "emulator": dict(self.emulator.sources),
+            "configuration": dict(self.configuration.raw),
+            "n": self.n,
+            "check": self.check,
+            "temperature": self.temperature,
+            "seed": self.seed,
+        }
+        claim_folder(folder / "refinement_of.json", content, "a refinement", "something else")
+
+    def _model(self, emulator: Emulator) -> Model:
+        model = self.configuration.model()
+        return replace_provider(model, emulator, emulator.provides)
+
+    def _sampled(self, target: Target, path: Path, log: Log) -> Samples:
+        if path.exists():
+            return Samples.load(path)
+        log(f"samples {path.stem.removeprefix('samples_')} ...")
+        samples = self.configuration.sampler().run(target, seed=self.seed)
+        if not samples.converged:
+            log(f"{path.stem} did not converge: {samples.reason}")
+        samples.save(path)
+        return samples
+
+    def _simulated(self, task: SimulationTask, samples: Samples, n: int, path: Path, log: Log) -> Path:
+        if not path.exists():
+            log(f"simulates {n} points for {path.name} ...")
+            points = samples.equal_weight(n, np.random.default_rng(self.seed))
+            simulate(task, path, points=self._columns(task, samples.names, points), workers=self.workers)
+        return path
+
+    def _columns(self, task: SimulationTask, names: tuple[str, ...], points: FloatArray) -> FloatArray:
+        """The samples in the order of the simulation's parameters."""
+        missing = [name for name in task.prior.names if name not in names]
+        if missing:
+            raise ConfigurationError(
+                f"{self.configuration.path} does not vary {missing[0]!r}, which the simulator takes; "
+                "refine with a fit of all its parameters"
+            )
+        return points[:, [names.index(name) for name in task.prior.names]]
+
+    def _checked(
+        self, emulator: Emulator, samples: Samples, task: SimulationTask, path: Path, log: Log
+    ) -> float | None:
+        """Effective share of the samples when each is weighted by the true likelihood over the emulator's."""
+        if not self.check:
+            return None
+        simulations = load_simulations(emulator, self._simulated(task, samples, self.check, path, log))
+        model = self._model(emulator)
+        if set(model.names) != set(emulator.parameters):
+            raise ConfigurationError(
+                f"{self.configuration.path} varies parameters that {path.name} does not hold; check = 0 leaves this out"
+            )
+        theta = simulations.theta[:, [emulator.parameters.index(name) for name in model.names]]
+        tabulated = TabulatedProvider(emulator, simulations)
+        truth = replace_provider(model, tabulated, emulator.provides, emulator_error=False)
+        difference = truth.log_likelihood(theta) - model.log_likelihood(theta)
+        efficiency = kish_ess(difference) / len(theta)
+        log(f"{path.stem}: effective share of {len(theta)} samples under the true simulator {efficiency:.1%}")
+        return efficiency
+
+    def _trained(self, added: TrainingSet, folder: Path, log: Log) -> Emulator:
+        path = folder / "emulator.h5"
+        if not path.exists():
+            whole = TrainingSet.load(self.data).joined(added)
+            if not (folder / "set.h5").exists():
+                whole.save(folder / "set.h5")
+            self.workshop.train(whole, log, folder=folder / "emulator.training").save(path)
+        return load_emulator(path)
+
+
+def _moved(before: Samples, after: Samples) -> dict[str, Any]:
+    found = {}
+    for j, name in enumerate(before.names):
+        (a, b), (sa, sb) = ((float(v[j]) for v in pair) for pair in _moments(before, after))
+        found[name] = {
+            "before": {"mean": a, "std": sa},
+            "after": {"mean": b, "std": sb},
+            "shift": (b - a) / sa,
+        }
+    return found
+
+
+def _moments(before: Samples, after: Samples) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+    return (before.mean(), after.mean()), (before.std(), after.std())

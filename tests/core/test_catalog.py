@@ -1,0 +1,185 @@
+"""Catalogs: refused if damaged, whole if installed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import h5py
+import numpy as np
+import pytest
+from astropy import units
+from astropy.table import QTable
+
+from astroemu.core.catalog import Catalog, load_catalog
+from astroemu.core.remote_catalog import RemoteCatalog
+from astroemu.errors import DataError, PluginError
+from astroemu.runtime.plugins import CATALOGS
+
+# One that is fetched may not be there; tests/core/test_remote_catalog.py makes its own.
+SHIPPED = [name for name in CATALOGS.names if not isinstance(load_catalog(name), RemoteCatalog)]
+
+
+@pytest.fixture
+def ecsv(tmp_path):
+    path = tmp_path / "mine.ecsv"
+    QTable({"z": [6.0, 7.0], "k": [0.1, 0.2] / units.Mpc}).write(path, format="ascii.ecsv")
+    return path
+
+
+@pytest.fixture
+def hdf5(tmp_path):
+    path = tmp_path / "mine.h5"
+    with h5py.File(path, "w") as file:
+        file["power"] = np.arange(3.0)
+    return path
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_file_of_the_expected_checksum_is_read(ecsv):
+    catalog = Catalog("mine", ecsv, checksum=digest(ecsv))
+    assert catalog.sha256 == digest(ecsv)
+    table = catalog.table()
+    np.testing.assert_array_equal(table["z"], [6.0, 7.0])
+    assert table["k"].unit == 1 / units.Mpc
+
+
+def test_hdf5_is_opened_for_reading_and_closed(hdf5):
+    with Catalog("mine", hdf5, checksum=digest(hdf5)).hdf5() as file:
+        np.testing.assert_array_equal(file["power"][()], [0, 1, 2])
+        assert file.mode == "r"
+    assert not file
+
+
+@pytest.mark.parametrize("checksum", ["0" * 64, ""])
+def test_a_changed_file_is_refused_by_every_reader(ecsv, checksum):
+    catalog = Catalog("mine", ecsv, checksum=checksum)
+    with pytest.raises(DataError, match=r"'mine'.*has the SHA-256 .*changed or damaged") as caught:
+        catalog.table()
+    assert digest(ecsv) in str(caught.value)
+    with pytest.raises(DataError, match="SHA-256"), catalog.hdf5():
+        pass
+    with pytest.raises(DataError, match="SHA-256"):
+        _ = catalog.sha256
+
+
+def test_one_changed_byte_is_noticed(hdf5):
+    checksum = digest(hdf5)
+    content = bytearray(hdf5.read_bytes())
+    content[-1] ^= 1
+    hdf5.write_bytes(content)
+    with pytest.raises(DataError, match="changed or damaged"), Catalog("mine", hdf5, checksum).hdf5():
+        pass
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    catalog = Catalog("mine", tmp_path / "none.ecsv")
+    with pytest.raises(DataError, match=r"catalog 'mine': there is no file .*none\.ecsv"):
+        catalog.table()
+    with pytest.raises(DataError, match="there is no file"), catalog.hdf5():
+        pass
+    with pytest.raises(DataError, match="there is no file"):
+        _ = Catalog("folder", tmp_path).sha256
+
+
+def test_a_file_of_another_kind_is_refused(ecsv, hdf5, tmp_path):
+    plain = tmp_path / "plain.ecsv"
+    plain.write_text("z,k\n1,2\n")
+    for path in (hdf5, plain):
+        with pytest.raises(DataError, match="is not an ECSV table"):
+            Catalog("mine", path).table()
+    with pytest.raises(DataError, match="is not the HDF5 file of the catalog"), Catalog("mine", ecsv).hdf5():
+        pass
+
+
+def test_a_dataset_that_is_not_there_is_a_fault_of_the_file(hdf5):
+    with pytest.raises(DataError, match=r"mine\.h5 is not the HDF5 file"), Catalog("mine", hdf5).hdf5() as file:
+        _ = file["none"]
+
+
+def test_other_errors_while_a_file_is_open_pass_through(hdf5):
+    with pytest.raises(ZeroDivisionError), Catalog("mine", hdf5).hdf5():
+        _ = 1 / 0
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_a_file_of_ones_own_is_read_as_it_is(ecsv, text):
+    catalog = load_catalog(str(ecsv) if text else f"{ecsv.parent}/./{ecsv.name}")
+    assert (catalog.name, catalog.checksum) == ("mine.ecsv", None)
+    assert len(catalog.table()) == 2
+    assert catalog.sha256 == digest(ecsv)
+
+
+def test_ones_own_file_that_is_not_there_is_refused_when_it_is_read(tmp_path):
+    with pytest.raises(DataError, match="there is no file"):
+        load_catalog(str(tmp_path / "none.ecsv")).table()
+
+
+def test_an_unknown_name_lists_what_is_installed():
+    with pytest.raises(
+        PluginError, match=r"no catalog is called 'optical_dept'.*Did you mean 'optical_depth'"
+    ) as caught:
+        load_catalog("optical_dept")
+    assert "'hera_h1c_idr3'" in str(caught.value)
+
+
+def test_the_shipped_catalogs_are_installed():
+    assert {
+        "hera_h1c_idr3",
+        "neutral_fraction",
+        "optical_depth",
+        "uv_luminosity_function",
+        "uv_luminosity_function_21cmmc",
+    } <= set(CATALOGS.names)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_an_installed_catalog_is_whole_named_and_cited(name):
+    catalog = load_catalog(name)
+    assert catalog.name == name
+    assert catalog.checksum == catalog.sha256 == digest(catalog.path)
+    assert catalog.reference and catalog.licence and catalog.arxiv
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_an_installed_catalog_can_be_read_and_describes_itself(name):
+    catalog = load_catalog(name)
+    if catalog.path.suffix == ".h5":
+        with catalog.hdf5() as file:
+            assert len(file) > 0
+        return
+    table = catalog.table()
+    assert len(table) > 0
+    assert all(column.info.description for column in table.itercols())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_damaged_copy_of_an_installed_catalog_is_refused(name, tmp_path):
+    catalog = load_catalog(name)
+    copy = tmp_path / catalog.path.name
+    copy.write_bytes(catalog.path.read_bytes() + b"\n")
+    with pytest.raises(DataError, match="changed or damaged"):
+        _ = dataclasses.replace(catalog, path=copy).sha256
+
+
+def test_columns_come_in_the_unit_that_is_asked_for(ecsv):
+    table = Catalog("mine", ecsv).table({"z": "", "k": "1 / kpc"})
+    assert table["k"].unit == 1 / units.kpc
+    np.testing.assert_allclose(table["k"], [1e-4, 2e-4])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"kk": ""}, r"has no column 'kk'\. Did you mean 'k'\? It has 'k', 'z'"),
+        ({"k": "mag"}, r"column 'k' of .*mine\.ecsv is needed in 'mag' but has the unit '1 / Mpc'"),
+        ({"k": ""}, r"'k' of .* is needed in 'no unit' but has the unit '1 / Mpc'"),
+        ({"z": "Mpc"}, r"'z' of .* is needed in 'Mpc' but has the unit 'None'"),
+    ],
+)
+def test_a_column_that_is_missing_or_of_another_unit_is_refused(ecsv, columns, message):
+    with pytest.raises(DataError, match=message):
+        Catalog("mine", ecsv).table(columns)

@@ -1,0 +1,293 @@
+"""Samples: weighted statistics, resampling, and the file."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astroemu.errors import DataError
+from astroemu.sampling.samples import Samples
+from astroemu.sampling.statistics import kish_ess, weighted_quantile
+
+
+def made(n=4000, log_weight=None, **changed):
+    rng = np.random.default_rng(0)
+    theta = rng.normal([1.0, -2.0], [0.5, 2.0], (n, 2))
+    weight = np.full(n, -np.log(n)) if log_weight is None else log_weight
+    given = {
+        "names": ("a", "b"),
+        "theta": theta,
+        "log_likelihood": -0.5 * theta[:, 0] ** 2,
+        "log_prior": np.zeros(n),
+        "log_weight": weight,
+        "sampler": "test",
+        "ess": float(n),
+        "converged": True,
+        "reason": "made",
+        "n_likelihood": n,
+        "log_evidence": -3.0,
+        "log_evidence_err": 0.1,
+        "diagnostics": {"steps": 5},
+    }
+    return Samples(**(given | changed))
+
+
+def test_moments_and_quantiles_of_a_gaussian():
+    table = made().table()
+    assert table["a"]["mean"] == pytest.approx(1.0, abs=0.04) and table["a"]["std"] == pytest.approx(0.5, abs=0.03)
+    assert table["b"]["q84"] - table["b"]["q16"] == pytest.approx(4.0, abs=0.2)
+    assert table["b"]["q975"] - table["b"]["q025"] == pytest.approx(7.84, abs=0.5)
+
+
+def test_weights_move_the_statistics():
+    samples = made()
+    tilted = made(log_weight=samples["a"] - np.logaddexp.reduce(samples["a"]))
+    assert tilted.mean()[0] == pytest.approx(1.25, abs=0.04)  # a Gaussian tilted by exp(x) moves by its variance
+    drawn = tilted.equal_weight(4000, np.random.default_rng(1))
+    assert drawn[:, 0].mean() == pytest.approx(tilted.mean()[0], abs=0.01)
+    assert kish_ess(tilted.log_weight) == pytest.approx(4000 * np.exp(-0.25), rel=0.1)
+
+
+def test_weighted_quantile_of_equal_weights_is_the_plain_one():
+    x = np.random.default_rng(2).random(1001)
+    assert weighted_quantile(x, np.ones(1001), 0.3) == pytest.approx(np.quantile(x, 0.3), abs=2e-3)
+
+
+def test_the_highest_density_region_of_a_gaussian_is_one_sigma():
+    low, high = made(200_000).highest_density("a", 0.6827)
+    assert low == pytest.approx(0.5, abs=0.06) and high == pytest.approx(1.5, abs=0.06)
+
+
+def test_the_file_gives_the_same_back(tmp_path):
+    samples = made()
+    samples.save(tmp_path / "s.h5")
+    again = Samples.load(tmp_path / "s.h5")
+    np.testing.assert_array_equal(again.theta, samples.theta)
+    assert again.names == samples.names and again.log_evidence == -3.0 and again.diagnostics == {"steps": 5}
+
+
+def test_births_are_kept_where_there_are_any(tmp_path):
+    birth = np.full(4000, -np.inf)
+    made(log_birth=birth, log_volume=-0.5).save(tmp_path / "nested.h5")
+    made().save(tmp_path / "chain.h5")
+    nested, chain = (Samples.load(tmp_path / f"{name}.h5") for name in ("nested", "chain"))
+    np.testing.assert_array_equal(nested.log_birth, birth)
+    assert nested.log_volume == -0.5 and chain.log_birth is None and chain.log_volume == 0.0
+    with pytest.raises(DataError, match="log_birth"):
+        made(log_birth=birth[:3])
+
+
+def test_a_damaged_or_missing_file_is_refused(tmp_path):
+    samples = made()
+    samples.save(tmp_path / "s.h5")
+    content = (tmp_path / "s.h5").read_bytes()
+    (tmp_path / "s.h5").write_bytes(content[: len(content) // 2])
+    for name in ("s.h5", "none.h5"):
+        with pytest.raises(DataError, match=name):
+            Samples.load(tmp_path / name)
+
+
+def test_shapes_that_differ_are_refused():
+    with pytest.raises(DataError, match="log_weight"):
+        made(log_weight=np.zeros(3))
+
+
+def few(theta, weight):
+    """A handful of samples of one parameter, with their weights."""
+    theta, weight = np.array(theta, dtype=float), np.array(weight, dtype=float)
+    n = len(theta)
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(weight)
+    return made(n, log_weight, names=("x",), theta=theta[:, None], log_likelihood=np.zeros(n), log_prior=np.zeros(n))
+
+
+def test_weights_are_normalised_whatever_their_scale():
+    for shift in (0.0, -1e5, 1e5):
+        samples = made(3, np.log([0.2, 0.3, 0.5]) + shift)
+        np.testing.assert_allclose(samples.weight, [0.2, 0.3, 0.5], rtol=1e-9)
+
+
+def test_a_sample_without_weight_counts_for_nothing():
+    samples = few([0.0, 1.0, 1e6], [0.5, 0.5, 0.0])
+    assert samples.mean()[0] == pytest.approx(0.5) and samples.std()[0] == pytest.approx(0.5)
+    assert np.all(samples.equal_weight(1000, np.random.default_rng(0)) < 2)
+
+
+def test_weighted_moments_by_hand():
+    samples = few([0.0, 2.0, 10.0], [0.5, 0.25, 0.25])
+    assert samples.mean()[0] == pytest.approx(3.0)
+    assert samples.std()[0] == pytest.approx(np.sqrt(0.5 * 9 + 0.25 * 1 + 0.25 * 49))
+
+
+def test_a_weighted_quantile_is_linear_between_the_middles_of_the_weights():
+    x, weight = np.array([3.0, 1.0, 2.0]), np.array([1.0, 2.0, 1.0])  # middles at 1/4, 5/8, 7/8
+    levels = {0.0: 1.0, 0.25: 1.0, 0.4375: 1.5, 0.625: 2.0, 0.875: 3.0, 1.0: 3.0}
+    for q, expected in levels.items():
+        assert weighted_quantile(x, weight, q) == pytest.approx(expected)
+
+
+@settings(max_examples=50)
+@given(x=st.lists(st.floats(-100, 100), min_size=1, max_size=30), q=st.floats(0, 1))
+def test_equal_weights_give_the_quantile_of_hazen(x, q):
+    found = weighted_quantile(np.array(x), np.full(len(x), 0.3), q)
+    assert found == pytest.approx(np.quantile(x, q, method="hazen"), abs=1e-9)
+
+
+@settings(max_examples=50)
+@given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=12), q=st.floats(0, 1))
+def test_a_weighted_quantile_lies_within_the_steps_of_the_cumulative_weight(counts, q):
+    x, weight = np.arange(len(counts), dtype=float), np.array(counts) / np.sum(counts)
+    found, edges = weighted_quantile(x, weight, q), np.concatenate([[0], np.cumsum(weight)])
+    assert edges[int(np.floor(found))] - 1e-12 <= q <= edges[int(np.ceil(found)) + 1] + 1e-12
+
+
+def test_quantiles_of_the_table_are_those_of_a_gaussian():
+    n = 20_001
+    from scipy.stats import norm
+
+    x = norm.ppf((np.arange(n) + 0.5) / n)
+    table = few(x, np.ones(n)).table()["x"]
+    expected = {"q025": -1.95996, "q16": -0.99446, "median": 0.0, "q84": 0.99446, "q975": 1.95996}
+    assert {key: table[key] for key in expected} == pytest.approx(expected, abs=1e-3)
+    assert (table["hpd68_low"], table["hpd68_high"]) == pytest.approx((-0.99446, 0.99446), abs=0.02)
+    assert set(table) == {"mean", "std", *expected, "hpd68_low", "hpd68_high"}
+
+
+def test_the_highest_density_region_of_an_exponential_begins_at_its_peak():
+    n = 50_000
+    x = -np.log1p(-(np.arange(n) + 0.5) / n)
+    low, high = few(x, np.ones(n)).highest_density("x", 0.68)
+    assert low == pytest.approx(0.0, abs=1e-3) and high == pytest.approx(-np.log(0.32), abs=0.06)
+
+
+def test_the_highest_density_region_holds_its_mass_and_may_be_everything():
+    samples = made()
+    low, high = samples.highest_density("a", 0.9)
+    assert np.mean((samples["a"] >= low) & (samples["a"] <= high)) >= 0.9
+    assert samples.highest_density("a", 1.0) == pytest.approx((samples["a"].min(), samples["a"].max()))
+
+
+@pytest.mark.parametrize("n", [1, 7, 1000])
+def test_systematic_resampling_takes_each_sample_as_often_as_its_weight_says(n):
+    weight = np.array([0.05, 0.4, 0.15, 0.3, 0.1])
+    drawn = few(range(5), weight).equal_weight(n, np.random.default_rng(3))
+    assert drawn.shape == (n, 1)
+    counts = np.bincount(drawn[:, 0].astype(int), minlength=5)
+    assert np.all(np.abs(counts - n * weight) < 1 + 1e-9)
+
+
+def test_resampling_is_unbiased_and_shuffled():
+    weight = np.array([0.05, 0.4, 0.15, 0.3, 0.1])
+    rng, samples = np.random.default_rng(4), few(range(5), weight)
+    drawn = np.array([samples.equal_weight(3, rng)[:, 0] for _ in range(6000)]).astype(int)
+    for column in drawn.T:  # each place, not only all together
+        np.testing.assert_allclose(np.bincount(column, minlength=5) / 6000, weight, atol=0.03)
+
+
+def test_resampling_repeats_with_its_generator():
+    first, second = (made().equal_weight(50, np.random.default_rng(5)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_best_sample_maximises_likelihood_times_prior():
+    samples = made(
+        3,
+        names=("x",),
+        theta=np.arange(3.0)[:, None],
+        log_likelihood=np.array([0, 5, 4.0]),
+        log_prior=np.array([0, -3, -1.0]),
+    )
+    np.testing.assert_array_equal(samples.best(), [2.0])
+
+
+def test_columns_are_found_by_name():
+    samples = made(10)
+    assert len(samples) == 10
+    np.testing.assert_array_equal(samples["b"], samples.theta[:, 1])
+
+
+def test_kish_counts_equal_weights_fully_and_one_dominant_weight_once():
+    assert kish_ess(np.full(50, -700.0)) == pytest.approx(50)
+    assert kish_ess(np.array([0.0, -np.inf, -800.0])) == pytest.approx(1)
+    assert kish_ess(np.log([0.5, 0.25, 0.25])) == pytest.approx(1 / 0.375)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"log_evidence": None, "log_evidence_err": None},
+        {"converged": False, "reason": "τ > N/50"},
+        {"ess": float("inf")},
+    ],
+)
+def test_every_field_survives_the_file(tmp_path, changed):
+    samples = made(20, log_weight=np.concatenate([[-np.inf], np.zeros(19)]), **changed)
+    samples.save(str(tmp_path / "s.h5"))
+    again = Samples.load(str(tmp_path / "s.h5"))
+    for name in ("theta", "log_likelihood", "log_prior", "log_weight"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(samples, name))
+    for name in ("names", "sampler", "ess", "converged", "reason", "n_likelihood", "log_evidence", "log_evidence_err"):
+        assert getattr(again, name) == getattr(samples, name)
+    assert again.diagnostics == {"steps": 5}
+    assert [file.name for file in tmp_path.iterdir()] == ["s.h5"]
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_file_cut_anywhere_is_refused(tmp_path, kept):
+    path = tmp_path / "cut.h5"
+    made(100).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(DataError, match=r"cut\.h5 is not a whole file of samples"):
+        Samples.load(path)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    (tmp_path / "text.h5").write_text("not HDF5")
+    with h5py.File(tmp_path / "empty.h5", "w"):
+        pass
+    for name in ("text.h5", "empty.h5"):
+        with pytest.raises(DataError, match=f"{name} is not a whole file of samples"):
+            Samples.load(tmp_path / name)
+    with pytest.raises(DataError, match="there are no samples"):
+        Samples.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"names": ["a", "b"]}'])
+def test_a_file_of_damaged_metadata_is_refused(tmp_path, text):
+    made(10).save(tmp_path / "s.h5")
+    with h5py.File(tmp_path / "s.h5", "r+") as file:
+        file.attrs["samples"] = text
+    with pytest.raises(DataError, match="is not a whole file of samples"):
+        Samples.load(tmp_path / "s.h5")
+
+
+def test_a_file_that_lacks_an_array_or_is_of_a_newer_format_is_refused(tmp_path):
+    for name in ("lacking.h5", "newer.h5"):
+        made(10).save(tmp_path / name)
+    with h5py.File(tmp_path / "lacking.h5", "r+") as file:
+        del file["log_prior"]
+    with h5py.File(tmp_path / "newer.h5", "r+") as file:
+        file.attrs["format"] = 2
+    with pytest.raises(DataError, match="is not a whole file of samples"):
+        Samples.load(tmp_path / "lacking.h5")
+    with pytest.raises(DataError, match="is of format 2; this version reads 1"):
+        Samples.load(tmp_path / "newer.h5")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"names": ("a",)},
+        {"theta": np.zeros(4)},
+        {"log_likelihood": np.zeros(5)},
+        {"log_prior": np.zeros((4, 1))},
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(changed):
+    with pytest.raises(DataError, match="has the shape"):
+        made(4, **changed)
