@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal, cast
 
 from astroemu.errors import ConfigurationError, listing
-from astroemu.model.backends.base import gpu_visible, load_backend
+from astroemu.model.backends.base import BACKENDS, backend_installed, gpu_visible, load_backend
 from astroemu.model.compiled_engine import CompiledEngine
 from astroemu.model.engine import Engine
 from astroemu.model.numpy_engine import NumpyEngine
 from astroemu.model.pipeline import Pipeline
 
-#: ``auto``: keras where its backend sees a GPU, numpy elsewhere.
+#: ``auto`` is keras if its backend sees a GPU, and numpy otherwise.
 EngineName = Literal["auto", "numpy", "keras"]
 ENGINES = ("auto", "numpy", "keras")
 
 
 def engine_name(text: str) -> EngineName:
-    """Return a text as the name of an engine.
+    """Return the text, checked to be the name of an engine.
 
     Raises
     ------
@@ -30,14 +31,20 @@ def engine_name(text: str) -> EngineName:
 
 
 def make_engine(name: EngineName, pipeline: Pipeline) -> Engine:
-    """Build the engine that a configuration names.
+    """Return a new engine for a pipeline, by its name in a configuration.
 
     Raises
     ------
     ConfigurationError
-        For ``keras`` without a backend that can compile.
+        If the engine is ``keras`` and no backend that compiles is installed.
     """
     if name == "numpy" or (name == "auto" and not gpu_visible()):
+        return NumpyEngine(pipeline)
+    if name == "auto" and not backend_installed():
+        warnings.warn(
+            f"this machine has a GPU, but none of {listing(BACKENDS)} is installed: NumPy evaluates the likelihood",
+            stacklevel=2,
+        )
         return NumpyEngine(pipeline)
     backend = load_backend()
     if name == "auto" and not backend.on_gpu:
@@ -51,6 +58,6 @@ def with_gradients(pipeline: Pipeline, engine: Engine) -> CompiledEngine:
     Raises
     ------
     ConfigurationError
-        If nothing is installed that compiles.
+        If no backend that compiles is installed.
     """
     return engine if isinstance(engine, CompiledEngine) else CompiledEngine(pipeline, load_backend())

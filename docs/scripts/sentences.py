@@ -28,9 +28,9 @@ def pages() -> list[Path]:
 
 
 def plain_text(inline: Token) -> str:
-    """Return the text of a paragraph, with each piece of code as the word ``code``."""
+    """Return the text of a paragraph, with each piece of code as one word."""
     return "".join(
-        {"text": child.content, "softbreak": " ", "hardbreak": " ", "code_inline": "code"}.get(child.type, "")
+        {"text": child.content, "softbreak": " ", "hardbreak": " ", "code_inline": "`code`"}.get(child.type, "")
         for child in inline.children or ()
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 from astroemu.core.array_namespace import Namespace
 from astroemu.errors import ConfigurationError, listing
 
-#: A function of arrays, which may be nested in mappings and tuples, that returns such a nest.
+#: A function of arrays that returns arrays; both may be nested in mappings and tuples.
 Function = Callable[..., Any]
 #: Class of each backend, by Keras's name for it, with the module that must be installed.
 BACKENDS: Mapping[str, tuple[str, str]] = {
@@ -29,47 +29,50 @@ class Backend(ABC):
     #: Keras's name for it.
     name: str
 
-    #: Its array functions.
+    #: Its array functions, the same as in :data:`astroemu.core.array_namespace.NUMPY`.
     xp: Namespace
 
     @property
     @abstractmethod
     def device(self) -> str:
-        """Where compiled functions run, such as ``cpu`` or the name of a GPU."""
+        """The device that runs compiled functions: ``cpu`` or the name of a GPU."""
 
     @property
     @abstractmethod
     def on_gpu(self) -> bool:
-        """Whether that is a GPU."""
+        """True if compiled functions run on a GPU."""
 
     @property
     @abstractmethod
     def memory(self) -> float:
-        """Bytes that one call may take."""
+        """Memory that one call may use, in bytes."""
 
     @abstractmethod
     def trace(self, function: Function, arguments: Any) -> None:
-        """Run a function on symbols of the shapes of the arguments; nothing is compiled or computed."""
+        """Trace a function for the shapes of the arguments; nothing is compiled or computed."""
 
     @abstractmethod
     def compile(self, function: Function, arguments: Any) -> Function:
-        """Return a function for arguments of these shapes, compiled as a whole.
+        """Return the function compiled into one program, for arguments of these shapes.
 
         It takes and returns NumPy arrays.
         """
 
     @abstractmethod
     def with_gradient(self, function: Function) -> Function:
-        """From ``f(theta (n, d)) -> (n,)``, whose rows are independent, to value and gradient ``(n, d)``."""
+        """Return a function of ``theta (n, d)`` that gives the value ``(n,)`` of ``function`` and its gradient ``(n, d)``.
+
+        The value of each row must depend on that row of ``theta`` only.
+        """
 
 
 def backend_name() -> str:
-    """Return the backend to compile with: ``KERAS_BACKEND``, else Keras's own, else what is installed.
+    """Return the name of the backend: ``KERAS_BACKEND`` if set, else that of an imported Keras, else an installed one.
 
     Raises
     ------
     ConfigurationError
-        If it is none that astroemu compiles with, or none is installed.
+        If astroemu cannot compile with the chosen backend, or none is installed.
     """
     chosen = os.environ.get("KERAS_BACKEND")
     if not chosen and "keras" in sys.modules:
@@ -90,8 +93,13 @@ def backend_name() -> str:
     return chosen
 
 
+def backend_installed() -> bool:
+    """Return True if a library that can compile is installed. Nothing is imported."""
+    return any(find_spec(module) for _, module in BACKENDS.values())
+
+
 def load_backend() -> Backend:
-    """Import the backend of :func:`backend_name`, and let Keras use it too."""
+    """Return the backend of :func:`backend_name`; Keras will use it too."""
     name = backend_name()
     os.environ.setdefault("KERAS_BACKEND", name)  # layers that Keras evaluates must be of the same library
     made = import_module(BACKENDS[name][0]).make()
@@ -100,13 +108,13 @@ def load_backend() -> Backend:
 
 
 def gpu_visible() -> bool:
-    """Whether this process may see an NVIDIA GPU, asked without importing anything."""
+    """Return True if this process may see an NVIDIA GPU. No array library is imported for this."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def host_memory() -> float:
-    """A quarter of the memory that is free now, at most 2 GiB."""
+    """Return a quarter of the free memory, and at most 2 GiB, in bytes."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return min(0.25 * free, 2.0 * 2**30)

@@ -279,7 +279,13 @@ def _inputs(data: TrainingSet, settings: Settings) -> tuple[Input, ...]:
 def _keras(seed: int) -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
+    try:
+        import keras
+    except ImportError as error:  # Keras itself, or the library that it runs on
+        raise PluginError(
+            f"training a network needs keras and {os.environ['KERAS_BACKEND']} ({error}): pip install keras "
+            f"{os.environ['KERAS_BACKEND']}"
+        ) from None
 
     keras.utils.set_random_seed(seed)
     keras.backend.clear_session()
