@@ -1,8 +1,8 @@
-"""What can go wrong, by who can mend it.
+"""Exceptions, grouped by who can fix the problem, and warnings.
 
-Every :class:`AstroemuError` is something that the reader of its message can mend: it says what
-was wrong, where (file, key, value) and what to do. The command line prints it as one paragraph
-and exits with code 2. Anything else that is raised is a defect of a program, ours or a plugin's.
+The reader of an :class:`AstroemuError` can fix its cause. The message states what was wrong, where (file, key, value)
+and what to do. The command line prints it as one paragraph and exits with code 2. Any other exception is a bug in
+astroemu or in a plugin.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 
 class AstroemuError(Exception):
-    """Base of every error that a user can mend."""
+    """Base class of all errors that a user can fix."""
 
 
 class ConfigurationError(AstroemuError):
@@ -25,7 +25,7 @@ class ResolutionError(ConfigurationError):
 
 
 class PluginError(AstroemuError):
-    """A plugin that is missing, doubled, broken or of the wrong type."""
+    """A plugin that is missing, installed twice, broken or of the wrong type."""
 
 
 class DataError(AstroemuError):
@@ -33,28 +33,34 @@ class DataError(AstroemuError):
 
 
 class RunFolderError(AstroemuError):
-    """A run folder that is in use, incomplete or not there."""
+    """A run folder that is in use, incomplete or missing."""
 
 
 class SamplingError(AstroemuError):
-    """A sampler that cannot start or go on with this model."""
+    """A sampler that cannot start or continue with this model."""
 
 
 class ProbeError(Exception):
-    """A programming error inside a plugin, with its name and the point that met it.
+    """A programming error inside a plugin. The message names the plugin and the point at which it failed.
 
-    Not an :class:`AstroemuError`: the author of the plugin must mend it. It ends the run; it
-    never becomes a log-likelihood of minus infinity.
+    Not an :class:`AstroemuError`: the author of the plugin must fix it. It ends the run. It never becomes a
+    log-likelihood of minus infinity.
     """
 
 
 class Terminated(SystemExit):
-    """The process was asked to end, by a signal: no defect of the plugin that was at work then."""
+    """A signal asked the process to end. This is no bug of the plugin that was running at that time."""
 
 
 @contextmanager
 def located(where: str) -> Iterator[None]:
-    """Put a place before the message of an error raised inside, unless it names the place already."""
+    """Context manager that adds a place to the message of an :class:`AstroemuError` raised inside.
+
+    Parameters
+    ----------
+    where : str
+        File, table or key. Nothing is added if the message already contains it.
+    """
     try:
         yield
     except AstroemuError as error:
@@ -64,7 +70,7 @@ def located(where: str) -> Iterator[None]:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the best match of a misspelt word, or ``""``."""
+    """Return ``" Did you mean 'x'?"`` for the known word closest to a misspelt one, or ``""`` if none is close."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" Did you mean {match[0]!r}?" if match else ""
 
@@ -79,8 +85,8 @@ class DoubleCountingWarning(UserWarning):
 
 
 class FarFromTrainingWarning(UserWarning):
-    """Most of a posterior lies where an emulator had few training points."""
+    """Most of a posterior lies in a region where an emulator had few training points."""
 
 
 class DivergenceWarning(UserWarning):
-    """A sampler that was started again asked for other points than before."""
+    """A restarted sampler requested other points than in the interrupted run."""

@@ -6,17 +6,19 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from astroemu.core.distributions import Uniform
+from astroemu.core.distributions import Distribution, Uniform
 from astroemu.core.observable import Axis, Observable
 from astroemu.core.parameter import Parameter
 from astroemu.core.prior import Prior
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Prediction, Provider
 from astroemu.core.requirement import Requirement
+from astroemu.emulation.emulator import Emulator
 
 #: Grids of 21cmFAST-based emulators, written out so that no emulator file is needed.
 Z = 6.90059 * 1.02 ** np.arange(84) - 1
@@ -111,9 +113,127 @@ class StubProbe(Probe):
         return self.function(self.seen.value)
 
 
+#: Nodes of :func:`line_provider`.
+LINE_X = np.linspace(0.0, 9.0, 10)
+
+
+def line_provider(name: str = "y", *, unit: str = "", bounds: tuple[float, float] = (-1.0, 1.0)) -> Stub:
+    """y(x) = slope x + offset on ten nodes, with an error of 0.1 everywhere."""
+    observable = Observable(name, (Axis("x", LINE_X),), unit)
+    return Stub(
+        ("slope", "offset"),
+        {observable: lambda theta: theta[:, :1] * LINE_X + theta[:, 1:]},
+        bounds={"slope": bounds},
+        errors={name: lambda theta: np.full((len(theta), len(LINE_X)), 0.1)},
+    )
+
+
+def datum_probe(observable="y", *, at=2.5, datum=0.0, function=None, **options: Any) -> StubProbe:
+    """A Gaussian datum of unit width at one x of :func:`line_provider`, or of a single number.
+
+    Another ``function`` of the values ``(n,)`` may replace the Gaussian.
+    """
+    coordinates = {"x": np.array([at])} if observable == "y" else {}
+    function = function or (lambda values: -0.5 * (values - datum) ** 2)
+    return StubProbe(Requirement(observable, coordinates, **options), lambda values: function(values[:, 0]))
+
+
+def line_prior(**distributions: Distribution | None) -> Prior:
+    """Flat priors of slope and offset, with some replaced, added, or left out (None)."""
+    given = {"slope": Uniform(-1, 1), "offset": Uniform(-5, 5)} | distributions
+    return Prior(tuple(Parameter(name, d) for name, d in given.items() if d is not None))
+
+
+def line_model(probes=None, *, prior=None, line=None, **options: Any):
+    """A model of one :func:`line_provider`, by default with one datum."""
+    from astroemu.model.model import Model
+
+    probes = {"a": datum_probe()} if probes is None else probes
+    return Model(prior or line_prior(), {"line": line or line_provider()}, probes, **options)
+
+
+class KnownEmulator(Emulator):
+    """line = a + b x + ``shift`` (mK) with the stated error 0.1; level = a without an error."""
+
+    kind = "known"
+    X = np.array([0.0, 1.0, 2.0])
+
+    def __init__(self, shift: float = 0.05) -> None:
+        self.parameters = ("a", "b")
+        self.shift = shift
+        self.provenance = {"name": "known"}
+
+    @property
+    def provides(self):
+        return {"line": Observable("line", (Axis("x", self.X),), "mK"), "level": Observable("level")}
+
+    @property
+    def bounds(self):
+        return {"a": (0.0, 1.0), "b": (0.0, 1.0)}
+
+    def evaluator(self, rows):
+        def evaluate(theta, observables, xp):
+            line = theta[:, :1] + theta[:, 1:] * self.X + self.shift
+            found = {"line": Prediction(line, np.full(line.shape, 0.1)), "level": Prediction(theta[:, :1])}
+            return {
+                name: Prediction(p.value[:, rows[name]], None if p.error is None else p.error[:, rows[name]])
+                for name, p in found.items()
+                if name in rows
+            }
+
+        return evaluate
+
+    @classmethod
+    def train(cls, data, settings, **_):
+        return cls()
+
+    def write(self, group):
+        group.attrs["shift"] = self.shift
+
+    @classmethod
+    def read(cls, group, provenance):
+        return cls(float(group.attrs["shift"]))
+
+
+def gapped_emulator(folder: Path) -> Path:
+    """Train an emulator of tau_e whose training points leave the corner a > 1, b > 0 empty; return its file."""
+    from astroemu.emulation.recipe import Recipe
+    from astroemu.emulation.training_set import TrainingSet
+
+    theta = np.random.default_rng(3).uniform([0, -1], [2, 1], (600, 2))
+    theta = theta[~((theta[:, 0] > 1) & (theta[:, 1] > 0))]
+    ranges = {"a": (0.0, 2.0), "b": (-1.0, 1.0)}
+    box = {name: {"low": low, "high": high, "unit": "", "latex": ""} for name, (low, high) in ranges.items()}
+    values = {"tau_e": 0.05 + 0.01 * theta[:, 0]}
+    data = TrainingSet(("a", "b"), theta, {"tau_e": TAU}, values, {"parameters": box})
+    text = 'emulator = "polynomial"\n[training]\ndegree = 2\n[parameters]\n'
+    for name, (low, high) in ranges.items():
+        text += f'{name} = {{ distribution = "uniform", low = {low}, high = {high} }}\n'
+    (folder / "recipe.toml").write_text(text)
+    Recipe(folder / "recipe.toml").train(data, log=lambda _: None).save(folder / "tau.h5")
+    return folder / "tau.h5"
+
+
 def uniform(**ranges: tuple[float, float]) -> Prior:
     """Flat priors by name."""
     return Prior(tuple(Parameter(name, Uniform(*edges)) for name, edges in ranges.items()))
+
+
+#: Another straight line, of the parameters a and b: its grid, a requirement between its nodes, a prior and points.
+RAMP = Observable("line", (Axis("x", np.arange(6.0)),), "mK")
+RAMP_AT = Requirement("line", {"x": np.array([1.5, 4.0])}, "mK")
+RAMP_PRIOR = uniform(a=(-1.0, 1.0), b=(0.0, 2.0))
+RAMP_POINTS = np.array([[0.5, 1.0], [-0.5, 0.3], [0.1, 1.9]])
+
+
+def ramp(theta):
+    """a + b x on the grid of :data:`RAMP`."""
+    return theta[:, :1] + theta[:, 1:] * np.arange(6.0)
+
+
+def ramp_provider(**options: Any) -> Stub:
+    """A provider of :func:`ramp`, and of ``number`` = a."""
+    return Stub(("a", "b"), {RAMP: ramp, Observable("number"): lambda theta: theta[:, 0]}, **options)
 
 
 def command(*arguments: str) -> tuple[int, str, str]:

@@ -1,24 +1,27 @@
-"""Every test asserts something: by itself, or through a function of the tests that does."""
+"""Every test asserts something, either itself or through a function of the tests that it calls."""
 
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-#: What ends a test that fails, beside ``assert``: these of pytest, and functions whose names begin so.
+#: Besides ``assert``, these functions of pytest, and functions with these beginnings, can fail a test.
 OF_PYTEST = {"raises", "warns", "fail"}
 BEGINNINGS = ("assert_", "check_")
 
 
+@cache
 def called(node):
-    """Names of the functions that are called anywhere below a node."""
+    """Return the names of the functions that are called anywhere below a node."""
     functions = (call.func for call in ast.walk(node) if isinstance(call, ast.Call))
     return {f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "") for f in functions}
 
 
+@cache
 def asserts(node):
-    """Whether something below a node can fail."""
+    """Return True if something below a node can fail."""
     if any(isinstance(below, ast.Assert) for below in ast.walk(node)):
         return True
     return any(name in OF_PYTEST or name.startswith(BEGINNINGS) for name in called(node))
@@ -29,7 +32,7 @@ def functions(tree):
 
 
 def idle(trees):
-    """Tests, as ``file::name``, that assert nothing, of parsed files by name."""
+    """Return the tests that assert nothing, as ``file::name``, of parsed files by name."""
     known = [node for tree in trees.values() for node in functions(tree) if not node.name.startswith("test_")]
     good: set[str] = set()
     while more := {node.name for node in known if asserts(node) or called(node) & good} - good:

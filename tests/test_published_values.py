@@ -1,7 +1,7 @@
-"""The definitions of 21CMMC, written again the slow way, against ``like_21cmmc.toml``.
+"""The likelihoods of 21CMMC, written as scalar formulas, against ``like_21cmmc.toml``.
 
-One stub provides arbitrary smooth observables; the joint model and the scalar formulas of the
-papers must agree number for number.
+One stub provides arbitrary smooth observables. The joint model and the formulas of the papers must agree in every
+number.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Smooth(Provider):
         return self._provides
 
     def values(self, amplitude, shift):
-        """Everything on its grid, for one point."""
+        """Return all observables on their grids, for one point."""
         z, k = (axis.values for axis in self._provides["delta21_sq"].axes)
         z_lf, m_uv = (axis.values for axis in self._provides["log10_uv_lf"].axes)
         bump = 1 + 0.5 * np.sin(z[:, None]) * np.cos(3 * np.log(k))
@@ -67,7 +67,7 @@ def model():
 
 
 def hera(p, z, k, catalog):
-    """21CMMC: splines in z and k, k held at the last node, 20 % error, ln of half (1 + erf)."""
+    """Return the sum of ``ln [(1 + erf) / 2]`` of 21CMMC: splines in z and k, k held at the last node, 20 % error."""
     spline = RectBivariateSpline(z, k, p)
     total = 0.0
     with h5py.File(catalog) as file:

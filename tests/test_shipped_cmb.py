@@ -1,4 +1,4 @@
-"""The shipped CMB emulators and configurations: against CAMB at the best fit of Planck, and as joint models."""
+"""The shipped CMB emulators and configurations, compared with CAMB at the best fit of Planck, and as joint models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ H = 0.6732117
 
 @pytest.fixture(scope="module")
 def theta_mc():
-    """The angle at which the emulated h is that of the best fit."""
+    """The angle theta_mc at which the emulated h equals that of the best fit."""
     background = astroemu.load_emulator("cmb_background")
 
     def h(theta):

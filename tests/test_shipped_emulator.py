@@ -1,4 +1,4 @@
-"""The shipped emulator against 50 real 21cmFAST simulations that no training ever saw."""
+"""The shipped emulator, compared with 50 real 21cmFAST simulations that were not used in any training."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_neutral_fraction_is_a_fraction(acg):
 
 @pytest.mark.skipif(not SIMULATIONS.exists(), reason="the real simulations are not here")
 def test_its_accuracy_is_that_of_the_documentation(acg):
-    """The limits are the measured figures of docs/emulators.md with a tenth to spare."""
+    """The limits are the measured figures of docs/emulators.md plus a tenth."""
     found = errors(acg, load_simulations(acg, SIMULATIONS))
     assert found["delta21_sq"]["fractional_median"] <= LIMITS["delta21_sq median"]
     assert found["delta21_sq"]["fractional_q95"] <= LIMITS["delta21_sq q95"]

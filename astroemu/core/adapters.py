@@ -1,9 +1,9 @@
 """Providers made from other providers, and from a sampled parameter.
 
-* :class:`ProviderSubset`: some of the observables. Where two providers offer the same observable, a configuration keeps
-  one of them by listing what each is to provide.
-* :class:`FixedParameters`: some of the parameters at constant values.
-* :class:`SampledParameter`: a parameter that a probe measures directly, such as tau_e without a model behind it.
+* :class:`ProviderSubset`: some of the observables of a provider. If two providers offer the same observable, a
+  configuration chooses one by listing the observables of each.
+* :class:`FixedParameters`: a provider with some of its parameters at constant values.
+* :class:`SampledParameter`: a sampled parameter that a probe measures directly, such as tau_e without a model of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from astroemu.errors import ConfigurationError, closest, listing
 
 
 class ProviderAdapter(Provider):
-    """A provider around another one. It forwards everything; a subclass overrides what it changes.
+    """A provider that forwards everything to another one. Subclasses override what they change.
 
     Parameters
     ----------
@@ -56,24 +56,25 @@ class ProviderAdapter(Provider):
 
 
 def unwrapped(provider: Provider) -> Provider:
-    """Return the provider inside its adapters."""
+    """Return the innermost provider of nested adapters, or the provider itself."""
     while isinstance(provider, ProviderAdapter):
         provider = provider.provider
     return provider
 
 
 class ProviderSubset(ProviderAdapter):
-    """A provider, restricted to some of its observables.
+    """A provider restricted to some of its observables.
 
     Parameters
     ----------
     provider : Provider
     names : sequence of str
+        Names of the observables to keep.
 
     Raises
     ------
     ConfigurationError
-        If it does not provide one of them.
+        If the provider does not provide one of them.
     """
 
     def __init__(self, provider: Provider, names: Sequence[str]) -> None:
@@ -98,12 +99,12 @@ class FixedParameters(ProviderAdapter):
     ----------
     provider : Provider
     values : mapping of str to float
-        By name.
+        Values of the fixed parameters by name, in the units of the provider.
 
     Raises
     ------
     ConfigurationError
-        For a name that it does not take.
+        For a name that is not a parameter of the provider.
     """
 
     def __init__(self, provider: Provider, values: Mapping[str, float]) -> None:
@@ -134,7 +135,12 @@ class FixedParameters(ProviderAdapter):
 
 
 class SampledParameter(Provider):
-    """A sampled parameter under its own name, as an observable of one number."""
+    """A sampled parameter as an observable: a single number of the same name and unit.
+
+    Parameters
+    ----------
+    parameter : Parameter
+    """
 
     def __init__(self, parameter: Parameter) -> None:
         self.parameters = (parameter.name,)

@@ -1,8 +1,8 @@
 """The array namespace ``xp``: the functions that likelihoods may use.
 
-A probe writes its likelihood once, against ``xp``. NumPy is one namespace; a compiled engine
-supplies another with the same functions, so that the joint likelihood can be traced into one
-graph. The special functions that array libraries lack are added here.
+The likelihood of a probe is written once, with the functions of ``xp``. One namespace is that of NumPy. A compiled
+engine supplies another one with the same functions, so that it can trace the joint likelihood into one graph. Special
+functions that array libraries lack are added here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-#: Type of ``xp``. Its functions are those of :data:`NUMPY`.
+#: Type of ``xp``, an object with the same functions as :data:`NUMPY`.
 Namespace = Any
 #: The NumPy namespace.
 NUMPY: Namespace = SimpleNamespace(
@@ -42,7 +42,7 @@ NUMPY: Namespace = SimpleNamespace(
     solve=np.linalg.solve,
     sqrt=np.sqrt,
     stack=np.stack,
-    sum=lambda x, axis=None: np.add.reduce(x, axis=axis),  # np.sum without its wrapper
+    sum=lambda x, axis=None: np.add.reduce(x, axis=axis),  # faster than np.sum, which calls this through a wrapper
     take=lambda x, columns: x.take(columns, axis=1),
     tanh=np.tanh,
     transpose=np.transpose,

@@ -1,7 +1,7 @@
-"""An observational data set: one file, its origin, its licence and its checksum.
+"""Catalogs: observational data sets of one file each, with origin, licence and checksum.
 
-A catalog that comes with a plugin states the SHA-256 of its file and is refused if the file
-differs. A user's own file is read as it is; its checksum is recorded with the run.
+A catalog of a plugin states the SHA-256 of its file and is refused if the file differs. A user's own file is read
+without this check. Its checksum is recorded with the run.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Catalog:
     checksum : str, optional
         Expected SHA-256.
     reference, licence : str
-        What to cite, and under which terms the file is passed on.
+        The paper to cite, and the terms under which the file is redistributed.
     arxiv : tuple of str
-        Identifiers of the papers.
+        arXiv numbers of the papers.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Catalog:
 
     @property
     def remedy(self) -> str:
-        """What a user can do when the file is missing."""
+        """What a user can do if the file is missing. Empty if there is no advice."""
         return ""
 
     @cached_property
@@ -56,7 +56,7 @@ class Catalog:
         Raises
         ------
         DataError
-            If there is no file, or it is not the expected one.
+            If the file is missing, or its checksum is not the expected one.
         """
         if not self.path.is_file():
             raise DataError(f"catalog {self.name!r}: there is no file {self.path}. {self.remedy}".rstrip())
@@ -64,29 +64,29 @@ class Catalog:
         if self.checksum is not None and found != self.checksum:
             raise DataError(
                 f"catalog {self.name!r}: {self.path} has the SHA-256 {found}, not {self.checksum}; the file was "
-                "changed or damaged. Reinstall the package that brings it, or name your own file instead."
+                "changed or damaged. Reinstall the package that contains it, or name your own file instead."
             )
         return found
 
     def table(self, columns: Mapping[str, str] | None = None) -> Any:
-        """Read an ECSV file as an :class:`astropy.table.Table`.
+        """Return the content of an ECSV file as an :class:`astropy.table.Table`.
 
         Parameters
         ----------
         columns : mapping of str to str, optional
-            Columns that must be there, and the unit in which each is returned (empty for a text
-            or a plain number). Further columns come as they are.
+            Required columns, and the unit in which each is returned. The unit is empty for texts and pure numbers.
+            Other columns are returned unchanged.
 
         Raises
         ------
         DataError
-            If the checksum fails, the file is not ECSV, or a column is missing or of another unit.
+            If the checksum differs, the file is not ECSV, or a column is missing or cannot be converted.
         """
         from astropy.table import Table
 
         _ = self.sha256
         try:
-            text = read_text(self.path)  # astropy would unpack a compressed file of any size
+            text = read_text(self.path)  # astropy would decompress a file of any size
             table = Table.read(text.splitlines(), format="ascii.ecsv")
         except Exception as error:
             raise DataError(f"catalog {self.name!r}: {self.path} is not an ECSV table ({error})") from None
@@ -107,17 +107,17 @@ class Catalog:
         except Exception as error:
             raise DataError(
                 f"catalog {self.name!r}: the column {name!r} of {self.path} is needed in {unit or 'no unit'!r} but "
-                f"has the unit {str(table[name].unit)!r} ({error}); state the right one in the header of the file"
+                f"has the unit {str(table[name].unit)!r} ({error}); correct it in the header of the file"
             ) from None
 
     @contextmanager
     def hdf5(self) -> Iterator[Any]:
-        """Open an HDF5 file for reading.
+        """Context manager that opens an HDF5 file for reading.
 
         Raises
         ------
         DataError
-            If the checksum fails, the file is not HDF5, or it lacks what is read from it.
+            If the checksum differs, the file is not HDF5, or it lacks a dataset that is read from it.
         """
         _ = self.sha256
         with open_hdf5(self.path, f"the HDF5 file of the catalog {self.name!r}") as file:
@@ -125,16 +125,22 @@ class Catalog:
 
 
 def write_table(path: Path, table: Any) -> None:
-    """Write an :class:`astropy.table.Table` as a new ECSV file."""
+    """Write an :class:`astropy.table.Table` to a new ECSV file."""
     from astropy.io import ascii as ecsv
 
     write_atomically(new_file(path), lambda temporary: ecsv.write(table, temporary, format="ecsv"))
 
 
 def write_datasets(path: Path, datasets: Mapping[str, tuple[Any, str]], attributes: Mapping[str, Any]) -> None:
-    """Write a new HDF5 file: datasets with their units by name, and attributes.
+    """Write datasets with units, and attributes, to a new HDF5 file.
 
-    A name of an attribute may begin with that of a group and a slash.
+    Parameters
+    ----------
+    path : Path
+    datasets : mapping of str to (array, str)
+        Values and unit of each dataset, by its name.
+    attributes : mapping of str to value
+        By name. A name of the form ``group/key`` sets an attribute of a group.
     """
     import h5py
 
@@ -151,7 +157,7 @@ def write_datasets(path: Path, datasets: Mapping[str, tuple[Any, str]], attribut
 
 
 def load_catalog(name_or_path: str) -> Catalog:
-    """Return a catalog by the name of an installed one or by the path of a file.
+    """Return an installed catalog by its name, or a catalog of the user by the path of its file.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """One-dimensional prior distributions.
 
-A distribution is known by two maps: the unit-cube transform (its quantile function), which a
-nested sampler needs, and the log density, which an ensemble sampler needs. Both take and return
-arrays of any shape and work on the whole batch at once.
+Each distribution has two maps. Nested samplers need the unit-cube transform, which is the quantile function. Ensemble
+samplers need the log density. Both take and return arrays of any shape and work on an entire batch at once. Values
+have the unit of the parameter.
 """
 
 from __future__ import annotations
@@ -24,26 +24,32 @@ from astroemu.errors import ConfigurationError, closest, listing
 
 @dataclass(frozen=True)
 class Distribution(ABC):
-    """A normalised one-dimensional prior."""
+    """A normalised one-dimensional prior.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the distribution in configurations.
+    """
 
     kind: ClassVar[str]
 
     @property
     @abstractmethod
     def support(self) -> tuple[float, float]:
-        """Lowest and highest value of non-zero density (may be infinite)."""
+        """Lowest and highest value at which the density is not zero. Both may be infinite."""
 
     @abstractmethod
     def transform(self, u: FloatArray) -> FloatArray:
-        """Map uniform deviates in [0, 1] to values: the quantile function."""
+        """Return the quantiles of probabilities ``u`` in [0, 1]. The shape is that of ``u``."""
 
     @abstractmethod
     def log_density(self, x: FloatArray) -> FloatArray:
-        """Natural logarithm of the density; minus infinity outside the support."""
+        """Return the natural logarithm of the density at ``x``: minus infinity outside the support and at NaN."""
 
     @abstractmethod
     def log_density_slope(self, x: FloatArray) -> FloatArray:
-        """Derivative of the log density, inside the support."""
+        """Return the derivative of the log density at ``x``, which must be inside the support."""
 
     @abstractmethod
     def truncated(self, low: float, high: float) -> Distribution:
@@ -52,7 +58,7 @@ class Distribution(ABC):
         Raises
         ------
         ConfigurationError
-            If nothing is left.
+            If the two ranges do not overlap.
         """
 
     def _inside(self, x: FloatArray) -> NDArray[np.bool_]:
@@ -74,7 +80,7 @@ def _check_range(low: float, high: float) -> None:
 
 @dataclass(frozen=True)
 class Uniform(Distribution):
-    """Flat between ``low`` and ``high``."""
+    """Uniform distribution between ``low`` and ``high``."""
 
     low: float
     high: float
@@ -89,7 +95,7 @@ class Uniform(Distribution):
 
     def transform(self, u: FloatArray) -> FloatArray:
         x = self.low + (self.high - self.low) * np.asarray(u)
-        return np.minimum(np.maximum(x, self.low), self.high)  # rounding only
+        return np.minimum(np.maximum(x, self.low), self.high)  # rounding may exceed the bounds
 
     def log_density(self, x: FloatArray) -> FloatArray:
         return np.where(self._inside(x), -math.log(self.high - self.low), -np.inf)
@@ -103,7 +109,7 @@ class Uniform(Distribution):
 
 @dataclass(frozen=True)
 class LogUniform(Distribution):
-    """Flat in the logarithm between ``low`` > 0 and ``high``."""
+    """Uniform distribution of the logarithm between ``low`` > 0 and ``high``."""
 
     low: float
     high: float
@@ -120,11 +126,11 @@ class LogUniform(Distribution):
 
     @property
     def _log_ratio(self) -> float:
-        return math.log(self.high) - math.log(self.low)  # the ratio itself may overflow
+        return math.log(self.high) - math.log(self.low)  # log(high / low) could overflow
 
     def transform(self, u: FloatArray) -> FloatArray:
         x = np.exp(math.log(self.low) + np.asarray(u) * self._log_ratio)
-        return np.minimum(np.maximum(x, self.low), self.high)  # rounding only
+        return np.minimum(np.maximum(x, self.low), self.high)  # rounding may exceed the bounds
 
     def log_density(self, x: FloatArray) -> FloatArray:
         inside = self._inside(x)
@@ -138,14 +144,14 @@ class LogUniform(Distribution):
         return LogUniform(*self._overlap(low, high))
 
 
-#: Width of the narrowest interval of a normal, and distance of the farthest, in standard deviations: beyond them its
-#: quantiles are lost to rounding.
+#: Limits of the interval of a truncated normal, in standard deviations: its smallest width, and its largest distance
+#: from the mean. Beyond them, rounding errors dominate the quantiles.
 _NARROWEST, _FARTHEST = 1e-8, 1e5
 
 
 @dataclass(frozen=True)
 class TruncatedNormal(Distribution):
-    """Normal of location ``mean`` and width ``std``, restricted to ``[low, high]``."""
+    """Normal distribution of given ``mean`` and ``std`` before it is restricted to ``[low, high]``."""
 
     mean: float
     std: float
@@ -162,7 +168,7 @@ class TruncatedNormal(Distribution):
         if b - a < _NARROWEST or b < -_FARTHEST:
             raise ConfigurationError(
                 f"[{self.low}, {self.high}] holds too little of a normal of mean = {self.mean} and std = {self.std} "
-                "to be resolved; use a uniform prior, or one of another width"
+                "for floating-point numbers; use a uniform prior, or another std"
             )
 
     @property
@@ -171,7 +177,7 @@ class TruncatedNormal(Distribution):
 
     @property
     def _edges(self) -> tuple[float, float, float]:
-        """Edges in units of std, mirrored so that the upper tail never loses precision."""
+        """Edges in units of std, and a sign. Intervals above the mean are mirrored, which keeps the precision there."""
         a, b = (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
         return (-b, -a, -1.0) if a > 0 else (a, b, 1.0)
 
@@ -188,7 +194,7 @@ class TruncatedNormal(Distribution):
         with np.errstate(divide="ignore"):
             log_p = np.logaddexp(np.log1p(-u) + special.log_ndtr(a), np.log(u) + special.log_ndtr(b))
         x = self.mean + sign * self.std * special.ndtri_exp(log_p)
-        return np.minimum(np.maximum(x, self.low), self.high)  # rounding only
+        return np.minimum(np.maximum(x, self.low), self.high)  # rounding may exceed the bounds
 
     def log_density(self, x: FloatArray) -> FloatArray:
         t = (np.asarray(x) - self.mean) / self.std
@@ -204,7 +210,7 @@ class TruncatedNormal(Distribution):
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """Normal of location ``mean`` and width ``std``."""
+    """Normal distribution of given ``mean`` and standard deviation ``std``."""
 
     mean: float
     std: float
@@ -235,7 +241,7 @@ class Normal(Distribution):
 
 @dataclass(frozen=True)
 class Fixed(Distribution):
-    """One value, not sampled: its density is taken as one there."""
+    """A fixed value, which is not sampled. Its density counts as one at that value."""
 
     value: float
     kind: ClassVar[str] = "fixed"
@@ -269,18 +275,18 @@ DISTRIBUTIONS: Mapping[str, type[Distribution]] = {
 
 
 def distribution_from(spec: Mapping[str, Any]) -> Distribution:
-    """Build a distribution from its written form.
+    """Return a distribution from its form in a configuration.
 
     Parameters
     ----------
     spec : mapping
-        ``distribution`` (its kind) and the numbers that this kind takes, as in
+        ``distribution`` (the kind) and the numbers of that kind. Example:
         ``{"distribution": "uniform", "low": 0.0, "high": 1.0}``.
 
     Raises
     ------
     ConfigurationError
-        For an unknown kind, an unknown or missing key, or a value that is no number.
+        For an unknown kind, an unknown or missing key, or a value that is not a number.
     """
     numbers = dict(spec)
     kind = numbers.pop("distribution", None)

@@ -1,4 +1,4 @@
-"""What a likelihood met."""
+"""Counts of the points at which a log-likelihood was evaluated."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 @dataclass
 class EvaluationCounts:
-    """What the log-likelihood met so far.
+    """Number of evaluated points and of rejected points.
 
     Attributes
     ----------
     evaluated : int
-        Points handed to the model.
+        Points passed to the model.
     outside : int
-        Of them, outside a provider's range: rejected with minus infinity.
+        Those of them outside the range of a provider. Their log-likelihood is minus infinity.
     not_finite : int
-        Of them, with a NaN or infinite likelihood inside the range: likewise minus infinity.
+        Those of them inside the range with a NaN or infinite log-likelihood. It is replaced by minus infinity.
     """
 
     evaluated: int = 0
@@ -24,17 +24,17 @@ class EvaluationCounts:
     not_finite: int = 0
 
     def add(self, more: EvaluationCounts) -> None:
-        """Count what another met."""
+        """Add other counts to these in place."""
         self.evaluated += more.evaluated
         self.outside += more.outside
         self.not_finite += more.not_finite
 
     def since(self, before: EvaluationCounts) -> EvaluationCounts:
-        """What was met after an earlier copy."""
+        """Return the difference from an earlier copy."""
         return EvaluationCounts(
             self.evaluated - before.evaluated, self.outside - before.outside, self.not_finite - before.not_finite
         )
 
     def copy(self) -> EvaluationCounts:
-        """Return the present numbers."""
+        """Return a copy with the present numbers."""
         return replace(self)

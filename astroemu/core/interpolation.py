@@ -1,7 +1,7 @@
 """Interpolation on a fixed grid, as a constant matrix.
 
-Every rule here is linear in the gridded values, so that interpolation, window functions and
-binning multiply into one matrix that is built once and applied to a whole batch.
+Every rule is linear in the gridded values. Interpolation, window functions and binning can therefore be multiplied
+into one matrix, which is computed once and applied to entire batches.
 """
 
 from __future__ import annotations
@@ -14,48 +14,50 @@ from scipy.interpolate import make_interp_spline
 from astroemu.core.typing import FloatArray
 from astroemu.errors import DataError
 
-#: ``linear``: between the two neighbours. ``cubic``: the cubic through the four neighbours, so
-#: that only they are needed. ``spline``: the cubic spline through all nodes (not-a-knot ends).
+#: ``linear``: between the two neighbours. ``cubic``: the cubic polynomial through the four neighbours, so that no
+#: other nodes are needed. ``spline``: the cubic spline through all nodes (not-a-knot ends). Grids of fewer than four
+#: nodes are interpolated linearly.
 Rule = Literal["linear", "cubic", "spline"]
-#: What to do beyond the grid. ``error``: refuse. ``hold``: keep the value of the last node.
-#: ``half_step``: extrapolate by the rule, at most half a grid step, else refuse.
+#: Rule for points beyond the grid. ``error``: raise an error. ``hold``: use the value of the last node.
+#: ``half_step``: extrapolate with the same rule by at most half a grid step, and raise an error beyond that.
 Outside = Literal["error", "hold", "half_step"]
 
 
 def interpolation_matrix(grid: FloatArray, at: FloatArray, rule: Rule, outside: Outside = "error") -> FloatArray:
-    """Return the matrix that takes values on a grid to values at points.
+    """Return the matrix that interpolates values on a grid to given points.
 
     Parameters
     ----------
     grid : (g,) array
-        Increasing nodes.
+        Increasing nodes, in the unit of the axis.
     at : (m,) array
-        Where the values are wanted.
-    rule, outside
+        Points at which the values are required, in the same unit.
+    rule, outside : str
         See :data:`Rule` and :data:`Outside`.
 
     Returns
     -------
     (m, g) array
+        ``matrix @ values`` are the values at the points.
 
     Raises
     ------
     DataError
-        If a point lies beyond the grid further than ``outside`` allows.
+        If a point is farther beyond the grid than ``outside`` allows.
     """
     grid, at = np.asarray(grid, dtype=float), np.asarray(at, dtype=float)
     if len(grid) == 1:
-        at = _admit(np.array([grid[0], grid[0]]), at, outside)
+        at = _checked_points(np.array([grid[0], grid[0]]), at, outside)
         return np.ones((len(at), 1))
-    at = _admit(grid, at, outside)
+    at = _checked_points(grid, at, outside)
     if rule == "spline" and len(grid) > 3:
         return np.asarray(make_interp_spline(grid, np.eye(len(grid)), k=3)(at), dtype=float)
     width = 4 if rule != "linear" and len(grid) > 3 else 2
     return _lagrange(grid, at, width)
 
 
-def _admit(grid: FloatArray, at: FloatArray, outside: Outside) -> FloatArray:
-    """Return the points to evaluate, or refuse those beyond the grid."""
+def _checked_points(grid: FloatArray, at: FloatArray, outside: Outside) -> FloatArray:
+    """Return the points to evaluate. Raise an error for points that ``outside`` does not allow."""
     low, high = grid[0], grid[-1]
     if outside == "hold":
         return np.minimum(np.maximum(at, low), high)
@@ -67,7 +69,7 @@ def _admit(grid: FloatArray, at: FloatArray, outside: Outside) -> FloatArray:
 
 
 def _lagrange(grid: FloatArray, at: FloatArray, width: int) -> FloatArray:
-    """Weights of the polynomial through the ``width`` nodes around each point."""
+    """Return the matrix of the Lagrange polynomials through the ``width`` nodes around each point."""
     first = np.searchsorted(grid, at, side="right") - width // 2
     first = np.minimum(np.maximum(first, 0), len(grid) - width)
     columns = first[:, None] + np.arange(width)

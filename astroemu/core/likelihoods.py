@@ -1,8 +1,8 @@
-"""Log-likelihoods of one datum, as building blocks for probes.
+"""Log-likelihoods of one datum, as components of probes.
 
-Each function takes the model ``m`` and the datum ``d`` (arrays that broadcast), works on whole
-batches and against the array namespace ``xp``, and obeys two rules: it never becomes positive
-infinite, and it never grows as the model moves away from the datum.
+Each function takes the model ``m`` and the datum ``d`` in the same unit. They are arrays that broadcast, so that a
+function works on an entire batch, with the array namespace ``xp``. The result has the broadcast shape and is a
+natural logarithm. It is never plus infinity and never increases as the model moves away from the datum.
 """
 
 from __future__ import annotations
@@ -19,16 +19,22 @@ Array = Any
 
 
 def gaussian(m: Array, d: Array, sigma: Array, xp: Namespace, extra: Array | None = None) -> Array:
-    """Gaussian of the data error and an extra, model-dependent error.
+    """Return the log-likelihood of a Gaussian with the data error and an extra, model-dependent error.
 
     Parameters
     ----------
     m, d, sigma : array
-        Model, datum and data error.
+        Model, datum and data error, in the same unit.
     xp : namespace
     extra : array, optional
-        Further 1-sigma error, added in quadrature. Since it can depend on the parameters its
-        normalisation is kept: ``-x^2 / (2 s^2) - ln(s^2 / sigma^2) / 2``.
+        Further 1-sigma error, added in quadrature. It can depend on the parameters, so that its normalisation is
+        kept. With ``x = m - d`` and ``s^2 = sigma^2 + extra^2``, the result is
+        ``-x^2 / (2 s^2) - ln(s^2 / sigma^2) / 2``.
+
+    Returns
+    -------
+    array
+        Zero at the datum without an extra error.
     """
     if extra is None:
         return -0.5 * ((m - d) / sigma) ** 2
@@ -37,12 +43,21 @@ def gaussian(m: Array, d: Array, sigma: Array, xp: Namespace, extra: Array | Non
 
 
 def split_gaussian(m: Array, d: Array, low: Array, high: Array, xp: Namespace, extra: Array | None = None) -> Array:
-    """Two half-Gaussians of equal height: width ``low`` below the datum and ``high`` above.
+    """Return the log-likelihood of two half-Gaussians of equal height with different widths.
 
-    ``low`` and ``high`` are the lengths of the lower and upper error bar. A datum quoted as
-    d (+high, -low) states where the *parameter* may be, so the width is ``high`` where m > d. An
-    extra error is added to both; the norm of the whole, ``low + high``, then depends on the model
-    and is kept, relative to that of the data alone.
+    A datum quoted as d (+high, -low) states where the *parameter* may be. The width is therefore ``high`` for m > d
+    and ``low`` for m < d.
+
+    Parameters
+    ----------
+    m, d : array
+        Model and datum, in the same unit.
+    low, high : array
+        Lengths of the lower and upper error bar.
+    xp : namespace
+    extra : array, optional
+        Further 1-sigma error, added to both widths in quadrature. The normalisation, proportional to the sum of the
+        widths, then depends on the model. It is kept, relative to that without the extra error.
     """
     if extra is None:
         return -0.5 * ((m - d) / xp.where(m > d, high, low)) ** 2
@@ -52,12 +67,22 @@ def split_gaussian(m: Array, d: Array, low: Array, high: Array, xp: Namespace, e
 
 
 def barlow_gaussian(m: Array, d: Array, low: Array, high: Array, xp: Namespace, extra: Array | None = None) -> Array:
-    """Asymmetric errors by a variance linear in the residual (Barlow 2004, physics/0406120).
+    """Return the log-likelihood of asymmetric errors with a variance linear in the residual.
 
-    ``-x^2 / (2 V)`` with ``x = m - d`` and ``V = low high + (high - low) x``. The published form
-    has a pole where V vanishes and is positive beyond it; here V is held at one per cent of
-    ``low high``, which leaves the likelihood unchanged up to 0.99 of the way to the pole and
-    keeps it falling afterwards.
+    The form is ``-x^2 / (2 V)`` with ``x = m - d`` and ``V = low high + (high - low) x`` (Barlow 2004,
+    physics/0406120). It has a pole where V vanishes, and is positive beyond it. Here V is at least one per cent of
+    ``low high``. This leaves the likelihood unchanged up to 0.99 of the distance to the pole. Beyond
+    that, the likelihood keeps falling.
+
+    Parameters
+    ----------
+    m, d : array
+        Model and datum, in the same unit.
+    low, high : array
+        Lengths of the lower and upper error bar.
+    xp : namespace
+    extra : array, optional
+        Further 1-sigma error, added to both error bars in quadrature.
     """
     x = m - d
     if extra is not None:
@@ -67,21 +92,21 @@ def barlow_gaussian(m: Array, d: Array, low: Array, high: Array, xp: Namespace, 
 
 
 def marginal_upper_limit(m: Array, d: Array, sigma: Array, xp: Namespace, extra: Array | None = None) -> Array:
-    """Power measured on top of an unknown positive systematic.
+    """Return the log-likelihood of a power measured on top of an unknown positive systematic.
 
-    Marginalising a systematic of flat prior [0, inf) gives ``ln Phi((d - m) / s)`` up to a constant
-    (HERA Collaboration 2022, ApJ 924, 51, arXiv:2108.07282). The exact ``log_ndtr`` has no floor:
-    its tail goes on as ``-x^2 / 2`` for any distance.
+    Marginalisation over a systematic with the flat prior [0, inf) gives ``ln Phi((d - m) / s)`` up to a constant. See
+    HERA Collaboration (2022, ApJ 924, 51, arXiv:2108.07282). The exact ``log_ndtr`` has no floor: its tail continues
+    as ``-x^2 / 2`` at any distance.
 
     Parameters
     ----------
     m, d, sigma : array
-        Model (not negative), datum and data error.
+        Model (not negative), datum and data error, in the same unit.
     xp : namespace
     extra : array, optional
-        Further *variance*, which grows with the model: ``s^2 = sigma^2 + extra``. For a negative
-        datum the likelihood would rise again where ``extra`` exceeds ``sigma^2 m / |d|``; it is
-        held there, which leaves everything below unchanged and keeps the likelihood falling.
+        Further *variance*, which grows with the model: ``s^2 = sigma^2 + extra``. For a negative datum, the
+        likelihood would rise again where ``extra`` exceeds ``sigma^2 m / |d|``. There ``extra`` is limited to that
+        value. Smaller values are unchanged, and the likelihood keeps falling.
     """
     if extra is None:
         return xp.log_ndtr((d - m) / sigma)
@@ -92,63 +117,87 @@ def marginal_upper_limit(m: Array, d: Array, sigma: Array, xp: Namespace, extra:
 
 
 def one_sided(m: Array, d: Array, sigma: Array, xp: Namespace, extra: Array | None = None) -> Array:
-    """Flat up to ``d``, then a Gaussian tail of width ``sigma``: an upper limit with a tail."""
+    """Return the log-likelihood of an upper limit with a tail: zero up to ``d``, then a Gaussian of width ``sigma``.
+
+    Parameters
+    ----------
+    m, d, sigma : array
+        Model, limit and width of the tail, in the same unit.
+    xp : namespace
+    extra : array, optional
+        Further 1-sigma error, added to the width in quadrature.
+    """
     width = sigma if extra is None else xp.sqrt(sigma**2 + extra**2)
     return -0.5 * (xp.maximum(m - d, 0.0) / width) ** 2
 
 
 def half_normal_width(limit: Array, level: float) -> Array:
-    """Width of the half-normal at zero that holds a fraction ``level`` below ``limit``.
+    """Return the width of the half-normal distribution at zero with a probability ``level`` below ``limit``.
 
-    Reads a bare limit at a stated confidence ("x < 0.44 at 68 %") as a likelihood.
+    It turns a limit at a stated confidence ("x < 0.44 at 68 %") into a likelihood. The unit is that of ``limit``.
     """
     return np.asarray(limit) / (math.sqrt(2.0) * special.erfinv(level))
 
 
 def log_norm_barlow(low: Array, high: Array) -> Array:
-    """Logarithm of the integral of :func:`barlow_gaussian` over all data, for errors that broadcast.
+    """Return the logarithm of the integral of :func:`barlow_gaussian` over all data.
 
-    It scales with ``sqrt(low high)``; what is left depends on their ratio alone and is tabulated.
+    The integral is ``sqrt(low high)`` times a function of the ratio ``high / low``, which is tabulated.
+
+    Parameters
+    ----------
+    low, high : array
+        Lengths of the error bars. They broadcast, and the result has their common shape.
     """
     low, high = np.broadcast_arrays(low, high)
     skew = np.abs(np.log(high / low))
     table = np.linspace(0.0, max(float(skew.max(initial=0.0)), 1e-3), 65)
-    mass = special.logsumexp(_barlow_cells(table), axis=-1) + np.log(2.0 * _reach(table) / _CELLS)
+    mass = special.logsumexp(_barlow_cells(table), axis=-1) + np.log(2.0 * _largest_residual(table) / _CELLS)
     return 0.5 * np.log(low * high) + np.interp(skew, table, mass)
 
 
-#: Cells of equal width in which a density without a closed quantile function is tabulated.
+#: Number of cells of equal width in which a density without a closed quantile function is tabulated.
 _CELLS = 20_000
 
 
-def _reach(skew: Array) -> Array:
-    """Residual, in units of ``sqrt(low high)``, beyond which nothing is left for ``skew = ln(high / low)``."""
+def _largest_residual(skew: Array) -> Array:
+    """Return the residual beyond which the density is negligible for ``skew = ln(high / low)``.
+
+    The unit is ``sqrt(low high)``.
+    """
     return 30.0 * np.exp(0.5 * np.abs(skew))
 
 
 def _barlow_cells(skew: Array) -> Array:
-    """Log density in the middles of cells of residuals within the reach, for ``low high = 1``: ``(..., cells)``."""
+    """Return the log density ``(..., cells)`` at the midpoints of cells of the residual, for ``low high = 1``."""
     skew = np.asarray(skew)[..., None]
-    residual = _reach(skew) * (2.0 * cell_middles(_CELLS) - 1.0)
+    residual = _largest_residual(skew) * (2.0 * cell_middles(_CELLS) - 1.0)
     return barlow_gaussian(residual, 0.0, np.exp(-0.5 * skew), np.exp(0.5 * skew), NUMPY)
 
 
 def cell_middles(n: int) -> Array:
-    """Middles of ``n`` equal cells between 0 and 1."""
+    """Return the midpoints ``(n,)`` of ``n`` equal cells between 0 and 1."""
     return (np.arange(n) + 0.5) / n
 
 
 def log_mass_of_limits(m: Array, sigma: Array, low: Array, high: Array) -> Array:
-    """Logarithm of the integral of :func:`marginal_upper_limit` over data between ``low`` and ``high``.
+    """Return the logarithm of the integral of :func:`marginal_upper_limit` over data between ``low`` and ``high``.
 
     ``int Phi((d - m) / s) dd = s [G((high - m) / s) - G((low - m) / s)]`` with ``G(x) = x Phi(x) + phi(x)``.
+
+    Parameters
+    ----------
+    m, sigma : array
+        Model and data error, in the unit of the data.
+    low, high : array
+        Range of the data.
     """
     upper, lower = _log_ramp((high - m) / sigma), _log_ramp((low - m) / sigma)
     return np.log(sigma) + upper + np.log1p(-np.exp(lower - upper))
 
 
 def _log_ramp(x: Array) -> Array:
-    """``ln [x Phi(x) + phi(x)]``, by its asymptotic series far below zero."""
+    """Return ``ln [x Phi(x) + phi(x)]``, from its asymptotic series below -8."""
     x = np.asarray(x, dtype=float)
     log_phi = -0.5 * x * x - 0.5 * math.log(2.0 * math.pi)
     near = np.maximum(x, -8.0)
@@ -159,18 +208,18 @@ def _log_ramp(x: Array) -> Array:
 
 
 def draw_cell(log_density: Array, rng: np.random.Generator) -> Array:
-    """Draw a place among equal cells from a density known at their middles.
+    """Return random positions among equal cells, from a density known at their midpoints.
 
     Parameters
     ----------
     log_density : (..., cells) array
-        Up to a constant a row.
+        Log density, up to a constant per row.
     rng : Generator
 
     Returns
     -------
     (...) array
-        Between 0 and 1: the share of the whole range, uniform within the cell.
+        Position between 0 and 1, as a fraction of the entire range. It is uniform within a cell.
     """
     density = np.exp(log_density - log_density.max(axis=-1, keepdims=True))
     cumulative = np.cumsum(density, axis=-1)
@@ -180,19 +229,32 @@ def draw_cell(log_density: Array, rng: np.random.Generator) -> Array:
 
 
 def draw_barlow_gaussian(m: Array, low: Array, high: Array, rng: np.random.Generator | None) -> Array:
-    """Draw data whose density at a true value ``m`` is that of :func:`barlow_gaussian`; ``m`` without a generator."""
+    """Return data drawn from :func:`barlow_gaussian` at the true value ``m``, or ``m`` if ``rng`` is None.
+
+    Parameters
+    ----------
+    m, low, high : array
+        True value and lengths of the error bars, in the same unit. They broadcast.
+    rng : Generator or None
+    """
     if rng is None:
         return np.array(m, dtype=float)
     low, high, m = np.broadcast_arrays(low, high, m)
     skew = np.log(high / low)
     share = np.reshape([draw_cell(_barlow_cells(each), rng) for each in skew.ravel()], m.shape)
-    return m - np.sqrt(low * high) * _reach(skew) * (2.0 * share - 1.0)
+    return m - np.sqrt(low * high) * _largest_residual(skew) * (2.0 * share - 1.0)
 
 
 def draw_split_gaussian(m: Array, low: Array, high: Array, rng: np.random.Generator | None) -> Array:
-    """Draw data whose density at a true value ``m`` is that of :func:`split_gaussian`; ``m`` without a generator.
+    """Return data drawn from :func:`split_gaussian` at the true value ``m``, or ``m`` if ``rng`` is None.
 
-    A datum below the truth lies in the half of width ``high``, which is the one that holds where m > d.
+    A datum below the true value belongs to the half of width ``high``, because m > d.
+
+    Parameters
+    ----------
+    m, low, high : array
+        True value and lengths of the error bars, in the same unit. They broadcast.
+    rng : Generator or None
     """
     if rng is None:
         return np.array(m, dtype=float)

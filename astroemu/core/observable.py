@@ -1,7 +1,7 @@
-"""A named summary statistic on a declared grid, with units.
+"""Observables: named summary statistics on declared grids, with units.
 
-Observables are the common language of the toolkit: emulators, simulators and derived quantities
-provide them, probes ask for them, and nothing but the name joins the two sides.
+Emulators, simulators and derived quantities provide observables, and probes request them. The two sides are connected
+only by the names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,20 @@ from astroemu.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """One coordinate of an observable's grid: increasing values, and their unit."""
+    """One coordinate of the grid of an observable.
+
+    Attributes
+    ----------
+    name : str
+    values : (g,) array
+        Increasing, finite values.
+    unit : str
+
+    Raises
+    ------
+    DataError
+        If the values are not finite, increasing and one-dimensional.
+    """
 
     name: str
     values: NDArray[np.float64]
@@ -29,11 +42,11 @@ class Axis:
         values = np.asarray(self.values, dtype=float)
         if values.ndim != 1 or not np.all(np.isfinite(values)) or np.any(np.diff(values) <= 0):
             raise DataError(f"axis {self.name!r} must hold finite, increasing numbers in one dimension")
-        object.__setattr__(self, "values", values + 0.0)  # -0.0 becomes 0.0: equal axes have equal hashes
+        object.__setattr__(self, "values", values + 0.0)  # -0.0 becomes 0.0, so that equal axes have equal hashes
 
     @property
     def quantity(self) -> Any:
-        """The values with their unit, see :func:`astroemu.core.units.quantity`."""
+        """Values ``(g,)`` with their unit, see :func:`astroemu.core.units.quantity`."""
         return quantity(self.values, self.unit)
 
     def __eq__(self, other: object) -> bool:
@@ -49,18 +62,18 @@ class Axis:
 
 @dataclass(frozen=True)
 class Observable:
-    """A summary statistic: what it is called, where it is sampled, in which unit.
+    """A summary statistic: its name, its grid and its unit.
 
     Attributes
     ----------
     name : str
-        Such as ``delta21_sq``; the key by which probes and providers meet.
+        Such as ``delta21_sq``. Probes and providers are connected by this name.
     axes : tuple of Axis
         Empty for a single number such as ``tau_e``.
     unit : str
-        Unit of the values as handed over (``log10(Mpc^-3 mag^-1)`` for a logarithm).
+        Unit of the values as provided (``log10(Mpc^-3 mag^-1)`` for a logarithm).
     description : str
-        What it is and what it assumes.
+        Definition and assumptions.
     latex : str
         Symbol without dollar signs.
     """
@@ -73,7 +86,7 @@ class Observable:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
+        """Lengths of the axes; ``()`` for a single number."""
         return tuple(len(axis.values) for axis in self.axes)
 
     @property
@@ -82,16 +95,16 @@ class Observable:
         return int(np.prod(self.shape, dtype=int))
 
     def quantity(self, values: Any) -> Any:
-        """Return values of this observable with its unit, see :func:`astroemu.core.units.quantity`."""
+        """Return values of this observable, of any shape, with its unit. See :func:`astroemu.core.units.quantity`."""
         return quantity(values, self.unit)
 
     def same_grid(self, other: Observable) -> bool:
-        """Whether two observables have equal axes and unit."""
+        """Return True if two observables have equal axes and the same unit."""
         return self.axes == other.axes and self.unit == other.unit
 
 
 def observable_to_json(observable: Observable) -> dict[str, Any]:
-    """Return the JSON form of an observable."""
+    """Return an observable as a dictionary for JSON."""
     return {
         "name": observable.name,
         "unit": observable.unit,
@@ -102,6 +115,6 @@ def observable_to_json(observable: Observable) -> dict[str, Any]:
 
 
 def observable_from_json(spec: Mapping[str, Any]) -> Observable:
-    """Return the observable of a JSON form."""
+    """Return an observable from its dictionary of :func:`observable_to_json`."""
     axes = tuple(Axis(a["name"], np.array(a["values"], dtype=float), a["unit"]) for a in spec["axes"])
     return Observable(spec["name"], axes, spec["unit"], spec["description"], spec["latex"])

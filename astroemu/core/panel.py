@@ -1,6 +1,6 @@
-"""What a picture of a probe shows: data points and the curve to draw through them.
+"""Panels: the data points of a figure and the model curve over them.
 
-A panel holds numbers only, so that probes need no plotting library.
+A panel contains only numbers, so that probes need no plotting library.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ import numpy as np
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
 
-#: ``measurement`` with error bars; ``upper`` or ``lower`` limit with an arrow.
+#: ``measurement`` with error bars, or ``upper`` or ``lower`` limit with an arrow.
 DataKind = Literal["measurement", "upper", "lower"]
 MEASUREMENT: DataKind = "measurement"
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One set of axes: data, and the model curve on a finer grid.
+    """One pair of axes with data points and a model curve on a finer grid.
 
     Attributes
     ----------
     title, x_label, y_label : str
     x, y : (m,) array
-        Data; for a limit, ``y`` is the limit.
+        Data. For a limit, ``y`` is the limit.
     error_low, error_high : (m,) array
         Lengths of the error bars, zero for a limit.
     kind : tuple of m str
-        See :data:`Kind`.
+        See :data:`DataKind`.
     curve : Requirement
-        The model along ``curve_x``.
+        Requirement of the model values along ``curve_x``.
     curve_x : (c,) array, optional
-        None for a single number, which is drawn as a histogram instead.
+        None for a single number, which is drawn as a histogram.
     transform : callable
-        From the unit of the observable to that of the picture (ten to the power of it, say).
+        Converts arrays from the unit of the observable to the unit of the figure, for example ``10**values``.
     x_log, y_log : bool
+        True for a logarithmic axis.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""A named physical parameter and what is believed of it before the data."""
+"""Parameters: names with prior distributions, labels and units."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from astroemu.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter: matched by ``name`` everywhere, never by position.
+    """A physical parameter. It is always identified by its name, never by its position.
 
     Attributes
     ----------
     name : str
-        A Python identifier in the field's terms, such as ``log10_l_x``.
+        A Python identifier that uses the terms of the field, such as ``log10_l_x``.
     prior : Distribution
     latex : str
-        Label without dollar signs; the name if empty.
+        Symbol without dollar signs. If empty, the name is used.
     unit : str
-        Written as astropy would; empty for a pure number.
+        In the notation of astropy. Empty for a pure number.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Parameter:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the prior leaves nothing to sample."""
+        """True if the prior is a fixed value, so that the parameter is not sampled."""
         return isinstance(self.prior, Fixed)
 
     @property
     def label(self) -> str:
-        """Axis label: LaTeX symbol and unit (``log10 Msun`` is shown as the unit of the argument)."""
+        """Axis label: LaTeX symbol and unit. For ``log10 Msun``, the unit of the argument is shown."""
         symbol = f"${self.latex}$" if self.latex else self.name
         unit = self.unit.removeprefix("log10 ")
         for name, shown in (("Msun", r"$M_\odot$"), ("^-1", "$^{-1}$")):
@@ -46,12 +46,20 @@ class Parameter:
 
 
 def parameter_from(name: str, spec: Mapping[str, Any], where: str) -> Parameter:
-    """Build a parameter from its table.
+    """Return a parameter from its table in a configuration.
+
+    Parameters
+    ----------
+    name : str
+    spec : mapping
+        ``latex``, ``unit`` and the keys of :func:`~astroemu.core.distributions.distribution_from`.
+    where : str
+        File and table, for error messages.
 
     Raises
     ------
     ConfigurationError
-        For a bad prior, or a label or unit that is no text.
+        For an invalid name or prior, or a label or unit that is not a text.
     """
     numbers = dict(spec)
     text = {key: numbers.pop(key, "") for key in ("latex", "unit")}
@@ -59,7 +67,7 @@ def parameter_from(name: str, spec: Mapping[str, Any], where: str) -> Parameter:
         if not isinstance(value, str):
             raise ConfigurationError(f"{where}: {key} = {value!r} must be text")
     if not name.isidentifier():
-        raise ConfigurationError(f"{where}: {name!r} is no identifier; use letters, digits and underscores")
+        raise ConfigurationError(f"{where}: {name!r} is not an identifier; use letters, digits and underscores")
     try:
         return Parameter(name, distribution_from(numbers), text["latex"], text["unit"])
     except ConfigurationError as error:

@@ -1,7 +1,7 @@
-"""The joint prior: an ordered set of independent parameters.
+"""The joint prior of independent parameters in a fixed order.
 
-The prior owns the order of the columns of ``theta``. Fixed parameters are part of the prior but
-not of ``theta``: a sampler never sees them.
+The prior defines the order of the columns of ``theta``. Fixed parameters are part of the prior, but not of ``theta``.
+A sampler never receives them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from astroemu.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Prior:
-    """Independent parameters in a stated order.
+    """Joint prior of independent parameters.
+
+    In the methods below, n is the number of points and d the number of free parameters. Values of a parameter are in
+    its unit.
+
+    Attributes
+    ----------
+    parameters : tuple of Parameter
+        Free and fixed ones, in order.
 
     Raises
     ------
@@ -39,17 +47,17 @@ class Prior:
 
     @cached_property
     def free(self) -> tuple[Parameter, ...]:
-        """The sampled parameters, in the order of the columns of ``theta``."""
+        """Sampled parameters, in the order of the columns of ``theta``."""
         return tuple(p for p in self.parameters if not p.is_fixed)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the sampled parameters."""
+        """Names of the sampled parameters, in the order of the columns of ``theta``."""
         return tuple(p.name for p in self.free)
 
     @cached_property
     def fixed(self) -> dict[str, float]:
-        """Values of the parameters that are not sampled."""
+        """Values of the fixed parameters, by name."""
         return {p.name: p.prior.support[0] for p in self.parameters if p.is_fixed}
 
     def __getitem__(self, name: str) -> Parameter:
@@ -62,18 +70,18 @@ class Prior:
         return any(p.name == name for p in self.parameters)
 
     def transform(self, u: FloatArray) -> FloatArray:
-        """Map points of the unit cube ``(n, d)`` to parameters ``(n, d)``."""
+        """Return the parameters ``(n, d)`` of points ``(n, d)`` of the unit cube."""
         u = np.asarray(u, dtype=float)
         return np.stack([p.prior.transform(u[:, j]) for j, p in enumerate(self.free)], axis=1)
 
     def slope(self, u: FloatArray) -> FloatArray:
-        """Derivative ``(n, d)`` of each parameter with respect to its own ``u``: one over its density."""
+        """Return the derivative ``(n, d)`` of each parameter with respect to its ``u``, which is 1 / density."""
         theta = self.transform(u)
         with np.errstate(over="ignore"):
             return np.stack([np.exp(-p.prior.log_density(theta[:, j])) for j, p in enumerate(self.free)], axis=1)
 
     def log_density(self, theta: FloatArray) -> FloatArray:
-        """Log prior density ``(n,)`` of points ``(n, d)``."""
+        """Return the log prior density ``(n,)`` of points ``(n, d)``."""
         theta = np.asarray(theta, dtype=float)
         total = np.zeros(len(theta))
         for j, p in enumerate(self.free):
@@ -81,20 +89,31 @@ class Prior:
         return total
 
     def log_density_slope(self, theta: FloatArray) -> FloatArray:
-        """Derivative ``(n, d)`` of the log prior density with respect to each parameter."""
+        """Return the derivative ``(n, d)`` of the log prior density with respect to each parameter."""
         theta = np.asarray(theta, dtype=float)
         return np.stack([p.prior.log_density_slope(theta[:, j]) for j, p in enumerate(self.free)], axis=1)
 
     def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """Draw ``(n, d)`` points."""
+        """Return points ``(n, d)`` drawn from the prior."""
         return self.transform(rng.random((n, len(self.free))))
 
     def truncated(self, box: Mapping[str, tuple[float, float]]) -> Prior:
-        """Return this prior restricted to a box, given by parameter name."""
+        """Return this prior restricted to a box.
+
+        Parameters
+        ----------
+        box : mapping of str to (float, float)
+            Lower and upper edge by parameter name. Other names are ignored.
+
+        Raises
+        ------
+        ConfigurationError
+            If the prior of a parameter does not overlap with its range.
+        """
         return Prior(
             tuple(replace(p, prior=p.prior.truncated(*box[p.name])) if p.name in box else p for p in self.parameters)
         )
 
     def merged(self, extra: Iterable[Parameter]) -> Prior:
-        """Return this prior with further parameters at its end."""
+        """Return this prior with further parameters appended."""
         return Prior((*self.parameters, *extra))

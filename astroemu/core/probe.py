@@ -1,8 +1,8 @@
-"""The abstract probe: a summary statistic, its data, and their likelihood.
+"""The abstract probe: a data set and its likelihood.
 
-A probe says which observables it requires, where and in which unit; the engine hands it exactly
-those values, for a whole batch of points at once, and takes back one log-likelihood a point. It
-never learns who provided them.
+A probe states which observables it requires, at which coordinates and in which unit. The engine passes exactly these
+values for a batch of points. The probe returns one log-likelihood per point. It does not know which provider computed
+the values.
 """
 
 from __future__ import annotations
@@ -25,111 +25,113 @@ from astroemu.core.requirement import Requirement
 class Probe(ABC):
     """One data set and its likelihood.
 
-    The keyword arguments of the constructor are the options of the probe in a configuration:
-    annotate them, and they are checked.
+    The keyword arguments of the constructor are the options of the probe in a configuration. They are checked against
+    their annotations.
     """
 
-    #: Nuisance parameters that come with the probe, with default priors.
+    #: Nuisance parameters of the probe, with default priors.
     parameters: tuple[Parameter, ...] = ()
 
-    #: Catalogs that were read, for provenance and citation.
+    #: Catalogs that the probe has read, for provenance and citation.
     catalogs: tuple[Catalog, ...] = ()
 
-    #: arXiv numbers of what to cite: the papers of the data that these options choose, and of the
-    #: likelihood. If empty, those of the catalogs.
+    #: arXiv numbers to cite: the papers of the data that the options select, and of the likelihood. If empty, those
+    #: of the catalogs are used.
     papers: tuple[str, ...] = ()
 
-    #: True if the likelihood must run on the host (it calls a C code, say). A compiled engine then
+    #: True if the likelihood must run on the host, for example because it calls a C code. A compiled engine then
     #: calls it with NumPy, after the compiled function.
     host_only: bool = False
 
-    #: Sets of measurements that this probe's data already contain, as free text by topic;
-    #: the model warns when two probes share one.
+    #: Sets of measurements that the data of this probe already contain, as free text by topic. The model warns if
+    #: two probes share one.
     contains: frozenset[str] = frozenset()
 
     @property
     @abstractmethod
     def requires(self) -> Mapping[str, Requirement]:
-        """What the likelihood needs, under names of the probe's own choice."""
+        """Requirements of the likelihood, under names that the probe chooses."""
 
     @abstractmethod
     def log_likelihood(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], xp: Namespace
     ) -> Any:
-        """Log-likelihood of a batch.
+        """Return the log-likelihood of a batch of n points.
 
         Parameters
         ----------
         predictions : mapping of str to Prediction
-            By the names of :attr:`requires`: values ``(n, size)`` and the emulator's 1-sigma
-            error ``(n, size)``, or None where there is none or it is switched off.
+            By the names of :attr:`requires`: values ``(n, size)`` and their 1-sigma errors ``(n, size)``, both in the
+            required unit. The error is that of the emulator. It is None if there is none or if it is switched off.
         parameters : mapping of str to (n,) array
-            The probe's nuisance parameters.
+            Nuisance parameters of the probe.
         xp : namespace
-            FloatArray functions, see :mod:`astroemu.core.array_namespace`.
+            Array functions, see :mod:`astroemu.core.array_namespace`.
 
         Returns
         -------
         (n,) array
+            Natural logarithms.
         """
 
     def simulate(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
     ) -> Self:
-        """Return this probe with data drawn as if one prediction were the truth.
+        """Return this probe with mock data, drawn for one prediction as the truth.
 
-        Optional. It makes forecasts, and the test that a fit recovers what the data were made with.
-        The data come from the likelihood itself, taken as a density of the data: with all errors that
-        it has, that of the emulator too where ``predictions`` state one.
+        Optional. Forecasts need it, and tests that a fit recovers the input parameters. The data are drawn from the
+        likelihood itself, as a density of the data. It includes all errors of the likelihood, and that of the emulator
+        if ``predictions`` contain one.
 
         Parameters
         ----------
         predictions : mapping of str to Prediction
-            As for :meth:`log_likelihood`, one point: values ``(1, size)``.
+            As for :meth:`log_likelihood`, for one point: values ``(1, size)``.
         parameters : mapping of str to (1,) array
         rng : Generator or None
-            None for the data that the truth gives without noise ("Asimov").
+            None for data without noise ("Asimov").
 
         Raises
         ------
         NotImplementedError
-            If these data are no draw from the likelihood; say why.
+            If data cannot be drawn from the likelihood. The message should state the reason.
         """
         raise NotImplementedError(f"{type(self).__name__} does not simulate its data")
 
     def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
-        """Logarithm of the likelihood's integral over all data that :meth:`simulate` may draw, ``(n,)``.
+        """Return the logarithm ``(n,)`` of the integral of the likelihood over all data of :meth:`simulate`.
 
-        Up to a constant: zero, the default, for a likelihood that is a normalised density of the data.
-        Where the integral depends on the parameters (limits; a prior inside a likelihood), truths have to be
-        drawn from the prior times it, or mock data and likelihood would not belong together.
+        It may differ by a constant. The default is zero, for a likelihood that is a normalised density of the data.
+        The integral can depend on the parameters, for example for limits, or for a prior inside a likelihood. True
+        parameters must then be drawn from the prior times this integral. Otherwise mock data and likelihood would
+        be inconsistent.
 
         Parameters
         ----------
         predictions, parameters
-            As for :meth:`log_likelihood`, in NumPy.
+            As for :meth:`log_likelihood`, as NumPy arrays.
         """
         del parameters
         return np.zeros(len(next(iter(predictions.values())).value) if predictions else 1)
 
     def save(self, folder: Path, name: str) -> dict[str, Any]:
-        """Write the data that this probe holds as a catalog of its own, ``folder/name.*``.
+        """Write the data of this probe to a catalog of its own, ``folder/name.*``.
 
         Optional, with :meth:`simulate`.
 
         Returns
         -------
         dict of str to value
-            Options that differ from this probe's own, above all the file (without its folder), with which a
-            probe of this class reads these data.
+            Options with which a probe of this class reads these data. Options that are the same as those of this
+            probe may be left out. The most important one is the file, without its folder.
 
         Raises
         ------
         NotImplementedError
-            If it cannot.
+            If the probe cannot write its data.
         """
         raise NotImplementedError(f"{type(self).__name__} does not write its data")
 
     def panels(self) -> tuple[Panel, ...]:
-        """Pictures of the data, over which the report draws the posterior predictive bands."""
+        """Return panels with the data. The report draws posterior predictive bands over them."""
         return ()

@@ -1,4 +1,4 @@
-"""core.progress."""
+"""Progress of a sampling run, and the function that receives it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands.
+    """State of a run.
 
     Attributes
     ----------
-    iteration, n_likelihood : int
+    iteration : int
+    n_likelihood : int
+        Number of likelihood evaluations so far.
     status : str
-        What matters for this sampler: autocorrelation times reached, evidence left, ...
+        Quantity that this sampler monitors, such as autocorrelation times or the remaining evidence.
     fraction : float, optional
-        Share of the work done, where the sampler can tell.
+        Completed fraction of the work, between 0 and 1. None if the sampler cannot estimate it.
     """
 
     iteration: int
@@ -25,8 +27,9 @@ class Progress:
     fraction: float | None = None
 
 
+#: A function that a sampler calls from time to time with its progress.
 ProgressCallback = Callable[[Progress], None]
 
 
 def silent(_: Progress) -> None:
-    """Report nothing."""
+    """Ignore the progress: the callback of a run without output."""

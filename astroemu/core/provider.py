@@ -1,7 +1,7 @@
-"""A provider turns parameters (and other observables) into observables.
+"""The abstract provider, which computes observables from parameters and from other observables.
 
-Emulators are providers; so are derived quantities and fast simulators. A provider declares what
-it takes and what it gives; the model joins providers and probes by those names.
+Emulators, derived quantities and fast simulators are providers. A provider declares the names of its inputs and
+outputs. The model connects providers and probes by these names.
 """
 
 from __future__ import annotations
@@ -21,64 +21,69 @@ from astroemu.core.requirement import Requirement
 
 @dataclass(frozen=True)
 class Prediction:
-    """Values ``(n, m)`` of an observable and, where known, their 1-sigma error ``(n, m)``.
+    """Values of an observable at n points, and their error.
 
-    Arrays belong to the namespace of the engine that made them.
+    Attributes
+    ----------
+    value : (n, m) array
+        In the unit of the observable. The array belongs to the namespace of the engine that computed it.
+    error : (n, m) array, optional
+        1-sigma error in the same unit. None if it is unknown.
     """
 
     value: Any
     error: Any = None
 
 
-#: ``evaluate(theta, observables, xp)`` with ``theta (n, d)`` in the provider's own parameter
-#: order, and the predictions of its own requirements by observable name.
+#: ``evaluate(theta, observables, xp)``. The columns of ``theta (n, d)`` are in the order of the provider's parameters.
+#: ``observables`` are the predictions for its requirements, by observable name.
 Evaluate = Callable[[Any, Mapping[str, Prediction], Namespace], Mapping[str, Prediction]]
 
 
 class Provider(ABC):
-    """Something that provides observables."""
+    """Computes observables from parameters and, if required, from other observables."""
 
-    #: Names of the parameters that it takes, in the order of the columns of its ``theta``.
+    #: Names of its parameters, in the order of the columns of its ``theta``.
     parameters: tuple[str, ...]
 
-    #: Observables of other providers that it builds on.
+    #: Observables of other providers that it uses.
     requires: tuple[Requirement, ...] = ()
 
-    #: True if it must run on the host, in NumPy (it calls a C code, say). A compiled engine then
-    #: calls it, and what it builds on, before the compiled function.
+    #: True if it must run on the host with NumPy, for example because it calls a C code. A compiled engine then
+    #: calls it, and the providers that it uses, before the compiled function.
     host_only: bool = False
 
     @property
     @abstractmethod
     def provides(self) -> Mapping[str, Observable]:
-        """What it provides, by name."""
+        """Provided observables, by name."""
 
     @property
     def bounds(self) -> Mapping[str, tuple[float, float]]:
-        """Range of each parameter in which its answers can be trusted; empty if unlimited."""
+        """Valid range of each parameter, by name. Empty if there is no limit."""
         return {}
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """SHA-256 of every file that its answers depend on, by name."""
+        """SHA-256 of every file that its predictions depend on, by name."""
         return {}
 
     @property
     def citation(self) -> str:
-        """What to cite when its answers are used."""
+        """Reference to cite when its predictions are used."""
         return ""
 
     @abstractmethod
     def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
-        """Return a function that computes stated rows of stated observables.
+        """Return a function that computes selected grid points of selected observables.
 
         Parameters
         ----------
         rows : mapping of str to (m,) int array
-            Flat grid indices wanted of each observable.
+            Indices into the flattened grid of each observable.
 
         Returns
         -------
         callable
-            A pure function, see :data:`Evaluate`.
+            A pure function, see :data:`Evaluate`. Its predictions have the shape ``(n, m)``.
         """

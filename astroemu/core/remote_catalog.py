@@ -1,4 +1,4 @@
-"""A catalog that may not be passed on: fetched from its public address into a cache folder."""
+"""Catalogs that may not be redistributed. They are downloaded from a public address into a cache folder."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from astroemu.io.files import sha256, write_atomically
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: ``ASTROEMU_CACHE``, or the user's cache folder."""
+    """Return the folder of downloaded files: ``ASTROEMU_CACHE``, or the cache folder of the user."""
     chosen = os.environ.get("ASTROEMU_CACHE")
     return Path(chosen) if chosen else user_cache_path("astroemu")
 
 
 @dataclass(frozen=True)
 class RemoteCatalog(Catalog):
-    """A catalog made of files at a public address.
+    """A catalog made from files at a public address.
 
     Attributes
     ----------
     address : str
-        Folder of the files; pin a version.
+        URL of the folder of the files. It should contain a version.
     files : mapping of str to str
         SHA-256 of each file, by its name in that folder.
     convert : callable
-        ``convert(folder, path)`` makes the catalog of the files in a folder.
+        ``convert(folder, path)`` writes the catalog from the files in a folder.
     """
 
     address: str = ""
@@ -42,22 +42,27 @@ class RemoteCatalog(Catalog):
     @property
     def remedy(self) -> str:
         return (
-            f"It may not be passed on with astroemu; get it by `astroemu catalogs fetch {self.name}`, or name "
+            f"It may not be redistributed with astroemu; get it with `astroemu catalogs fetch {self.name}`, or name "
             "your own copy with `catalog`"
         )
 
     def fetch(self, folder: str | Path | None = None) -> bool:
-        """Download the files (or take them from a folder), check them, and make the catalog.
+        """Write the catalog from its files, after downloading them and comparing their checksums.
+
+        Parameters
+        ----------
+        folder : str or Path, optional
+            Copy the files from this folder, without a download.
 
         Returns
         -------
         bool
-            False if it was there already.
+            False if the catalog existed already.
 
         Raises
         ------
         DataError
-            If a file cannot be had, or is not the expected one.
+            If a file cannot be obtained, or its checksum is not the expected one.
         """
         if self.path.is_file():
             return False
@@ -87,13 +92,13 @@ class RemoteCatalog(Catalog):
             (folder / name).unlink()
             raise DataError(
                 f"catalog {self.name!r}: {name} has the SHA-256 {found}, not {checksum}; it is refused. "
-                "Fetch it again; if that does not help, the file at its address was changed: tell the maintainers"
+                "Fetch it again. If that does not help, the file at its address was changed; tell the maintainers"
             )
 
     @property
     def _by_hand(self) -> str:
         return (
-            f"Download {', '.join(self.files)} from {self.address} by hand into a folder, and say "
+            f"Download {', '.join(self.files)} from {self.address} by hand into a folder, and run "
             f"`astroemu catalogs fetch {self.name} --from FOLDER`"
         )
 
@@ -104,5 +109,5 @@ def _download(address: str, path: Path, remedy: str) -> None:
     pooch.get_logger().setLevel("ERROR")
     try:
         pooch.retrieve(address, known_hash=None, fname=path.name, path=path.parent)
-    except Exception as error:  # whatever the transport raises: no network, a proxy, a page that is gone
+    except Exception as error:  # the transport may raise anything: no network, a proxy, a page that was removed
         raise DataError(f"cannot download {address} ({type(error).__name__}: {error}). {remedy}") from None

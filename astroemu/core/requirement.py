@@ -1,8 +1,7 @@
-"""What a probe needs of an observable: its values at stated coordinates, binned as stated.
+"""Requirements: the values of an observable that a probe needs, at given coordinates and with given binning.
 
-A requirement is linear in the gridded values of the observable. The model turns it into one
-constant matrix (interpolation times window) and asks the provider only for the grid points whose
-column is not zero.
+A requirement is linear in the gridded values of the observable. The model converts it into one constant matrix
+(interpolation times window). It requests only those grid points from the provider whose column is not zero.
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ from astroemu.errors import ConfigurationError, DataError, closest, listing
 
 @dataclass(frozen=True, eq=False)
 class Requirement:
-    """Values of one observable at ``m`` points, optionally combined into ``r`` rows.
+    """Values of one observable at ``m`` points, optionally combined linearly into ``r`` values.
 
     Attributes
     ----------
     observable : str
         Name of the observable.
     at : mapping of str to (m,) array
-        Coordinates of the points, one array an axis; empty for a single number.
+        Coordinates of the points: one array per axis, in the unit of the axis. Empty for a single number.
     unit : str
-        Unit that the probe expects; a provider with another one is refused.
+        Unit that the probe expects. A provider with another unit is refused.
     rule, outside : mapping of str to str
-        Interpolation and edge rule by axis (default ``linear`` and ``error``), see
+        Rules of interpolation and extrapolation by axis (default ``linear`` and ``error``). See
         :mod:`astroemu.core.interpolation`.
     weights : (r, m) array, optional
         Window or binning matrix applied to the ``m`` interpolated values.
     remedy : str
-        What a user can do when a point lies beyond the grid.
+        What a user can do if a point lies beyond the grid, for the error message.
     """
 
     observable: str
@@ -49,18 +48,18 @@ class Requirement:
 
     @property
     def size(self) -> int:
-        """Number of values that the probe receives."""
+        """Number of values per point of the batch that the probe receives: ``r`` with weights, otherwise ``m``."""
         if self.weights is not None:
             return len(self.weights)
         return max((len(values) for values in self.at.values()), default=1)
 
     def matrix(self, provided: Observable) -> FloatArray:
-        """Return the ``(size, grid)`` matrix from the flattened grid to the required values.
+        """Return the ``(size, grid)`` matrix that maps the flattened grid to the required values.
 
         Raises
         ------
         ConfigurationError
-            If the unit or the axes differ from what is provided.
+            If the unit or the axes differ from those of the provider, or the coordinates differ in length.
         DataError
             If a point lies beyond the grid and the rule does not allow it.
         """
@@ -79,7 +78,7 @@ class Requirement:
         if len(set(lengths.values())) > 1:
             raise ConfigurationError(
                 f"{self.observable!r} is needed at coordinates of different lengths "
-                f"({', '.join(f'{name}: {n}' for name, n in lengths.items())}); give every axis of every point"
+                f"({', '.join(f'{name}: {n}' for name, n in lengths.items())}); give one per point and axis"
             )
         points = np.ones((next(iter(lengths.values()), 1), 1))
         for name, axis in axes.items():

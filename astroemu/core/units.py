@@ -1,8 +1,8 @@
-"""Units as text, and as astropy reads them.
+"""Conversion of units from text to astropy.
 
-Inside, everything is a plain array; an observable, an axis and a parameter state their unit as text.
-At the surface the same text becomes an astropy unit: ``log10(Mpc^-3 mag^-1)`` and ``log10 Msun`` are
-the logarithmic unit ``dex`` of what follows.
+Internally all arrays are plain, and observables, axes and parameters state their unit as text. On request, the text
+is converted to an astropy unit. ``log10(Mpc^-3 mag^-1)`` and ``log10 Msun`` become the logarithmic unit ``dex`` of
+their argument.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Any
 
 from astroemu.errors import ConfigurationError
 
-#: Units of the field that are ratios to something that a model computes: pure numbers for astropy.
+#: Units that are ratios to a quantity of the model. They are pure numbers for astropy.
 _RATIOS = frozenset({"Hubble time"})
 _SHORT = {"Msun": "solMass", "Lsun": "solLum"}
 
 
 def parse_unit(text: str) -> Any:
-    """Return the astropy unit of a unit as text.
+    """Return the astropy unit of a text such as ``mK^2`` or ``log10 Msun``.
 
     Raises
     ------
     ConfigurationError
-        If astropy does not know it.
+        If astropy does not know the unit.
     """
     from astropy import units
 
@@ -37,11 +37,22 @@ def parse_unit(text: str) -> Any:
     try:
         return units.Unit(inner)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"{text!r} is no unit that astropy knows ({error})") from None
+        raise ConfigurationError(f"{text!r} is not a unit that astropy knows ({error})") from None
 
 
 def quantity(values: Any, unit: str) -> Any:
-    """Return values with their unit: a :class:`~astropy.units.Quantity`, or a ``Dex`` for a logarithm."""
+    """Return values with their unit.
+
+    Parameters
+    ----------
+    values : array of any shape
+    unit : str
+
+    Returns
+    -------
+    astropy.units.Quantity or astropy.units.Dex
+        ``Dex`` for a logarithm. The shape is that of ``values``.
+    """
     import numpy as np
 
     return np.asarray(values, dtype=float) * parse_unit(unit)

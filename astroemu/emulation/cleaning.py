@@ -1,7 +1,7 @@
-"""Rules by which points are dropped from a training set, and the record of every one that was.
+"""Rules that drop points from a training set, and a record of every dropped point.
 
-A rule looks at the whole set and says which points it refuses. Nothing is repaired: a point is
-kept as it is or dropped, and the old file stays.
+A rule examines the complete set and returns the points that it rejects. Values are never changed: a point is kept as
+it is or dropped. The old file stays.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ Rows = NDArray[np.bool_]
 
 
 class CleaningRules(BaseModel):
-    """``[cleaning]``: which points to drop.
+    """The table ``[cleaning]`` of a recipe: which points to drop.
 
     Attributes
     ----------
     finite : bool
-        Points with a parameter that is not finite, or with an infinite value.
+        Drop points with a parameter that is not finite, or with an infinite value.
     duplicates : bool
-        All but the first of points with equal parameters.
+        Of points with equal parameters, keep only the first.
     outside_box : bool
-        Points outside the box that the data state.
+        Drop points outside the parameter box that the training set states.
     defined, positive : list of str
-        Observables in which NaN, or a value of zero or less, is refused.
+        Observables in which NaN (``defined``), or a value of zero or less (``positive``), is rejected.
     range : mapping of str to (low, high)
-        Observables whose values must lie in a range; NaN is let pass.
+        Observables whose values must lie in a range, in the unit of the observable. NaN is accepted.
     outliers : mapping of str to float
-        Observables, and the residual from a smooth function beyond which a point is refused (see
+        Observables, and the largest residual from a smooth function, in units of the median residual (see
         :func:`astroemu.emulation.inspection.outlier_score`).
     """
 
@@ -54,7 +54,13 @@ class CleaningRules(BaseModel):
     outliers: dict[str, float] = Field(default_factory=dict)
 
     def refused(self, data: TrainingSet) -> Iterator[tuple[str, Rows]]:
-        """Yield each rule in words with the points that it refuses ``(n,)``."""
+        """Yield each rule as text, with the points ``(n,)`` that it rejects (a bool array).
+
+        Raises
+        ------
+        ConfigurationError
+            If a rule names an observable that the data do not have.
+        """
         self._compare(data)
         if self.finite:
             yield "a parameter is not finite", ~np.all(np.isfinite(data.theta), axis=1)
@@ -90,20 +96,26 @@ def _flat(data: TrainingSet, name: str) -> NDArray[Any]:
 
 
 def clean(source: Path, target: Path, rules: CleaningRules) -> dict[str, int]:
-    """Write the points of a training set that no rule refuses into a new one.
+    """Write a new training set with the points that no rule rejects.
 
-    Beside the new file, ``NAME.dropped.csv`` lists every dropped row with the first rule that
-    refused it and its parameters.
+    A second file, ``NAME.dropped.csv``, lists every dropped row with its parameters and the first rule that
+    rejected it.
+
+    Parameters
+    ----------
+    source, target : Path
+        The old and the new training set.
+    rules : CleaningRules
 
     Returns
     -------
     dict of str to int
-        Points dropped by each rule; a point counts for the first one.
+        Number of points dropped by each rule. A point counts for the first rule that rejects it.
 
     Raises
     ------
     DataError
-        If nothing would be left.
+        If no point would be left.
     """
     data = TrainingSet.load(source)
     reason = np.full(len(data), -1)
@@ -113,7 +125,7 @@ def clean(source: Path, target: Path, rules: CleaningRules) -> dict[str, int]:
         words.append(rule)
     kept = reason < 0
     if not kept.any():
-        raise DataError(f"the rules refuse every point of {source}; see `astroemu inspect`")
+        raise DataError(f"the rules of [cleaning] refuse every point of {source}; see `astroemu inspect`")
     counts = {rule: int(np.sum(reason == i)) for i, rule in enumerate(words)}
     stamp = {"source_sha256": sha256(source), "rules": rules.model_dump(), "dropped": counts}
     data.subset(kept, {**data.metadata, "cleaning": stamp}).save(target)

@@ -1,11 +1,11 @@
-"""How far a point lies from what an emulator was trained on.
+"""The distance of points from the training points of an emulator.
 
-Inside its box an emulator answers everywhere, also where no training point is near: in a corner that cleaning
-left empty, or between sparse points of many dimensions. The distance of a point to the nearest training point,
-in the unit cube of the box, is compared with that of the training points among each other.
+An emulator gives predictions everywhere inside its training box, also far from any training point. This happens in a
+corner that cleaning left empty, or between sparse points in many dimensions. The distance of a point to the nearest
+training point, in the unit cube of the box, is compared with the distances between training points.
 
-An emulator file holds some thousand of its training points for this; for one without them the design that it
-records is made again, as it was before cleaning.
+An emulator file holds some thousand of its training points for this purpose. If it holds none, its recorded design
+is computed again, as it was before cleaning.
 """
 
 from __future__ import annotations
@@ -21,32 +21,47 @@ from astroemu.emulation.design import design
 from astroemu.emulation.emulator import Emulator
 from astroemu.errors import AstroemuError
 
-#: Share of the training points that are nearer to another one than the distance that is called far.
+#: Fraction of the training points whose nearest neighbour is closer than the unit of distance.
 NEAR = 0.95
 
 
 class TrainingCoverage:
-    """Training points, and how near they lie to each other.
+    """Training points and the typical distance between them.
 
     Parameters
     ----------
     points : (m, d) array
-        In the unit cube of the box.
+        At least two points, in the unit cube of the training box.
+
+    Attributes
+    ----------
+    scale : float
+        Distance within which 95 % of the training points have their nearest neighbour.
     """
 
     def __init__(self, points: FloatArray) -> None:
         self._tree = cKDTree(points)
         distance = self._tree.query(points, k=2)[0][:, 1]
-        #: Distance within which 95 % of the points have their nearest neighbour.
         self.scale = float(np.quantile(distance, NEAR))
 
     def distance(self, points: FloatArray) -> FloatArray:
-        """Distance ``(n,)`` of points of the unit cube to the nearest training point, in units of :attr:`scale`."""
+        """Return the distance to the nearest training point.
+
+        Parameters
+        ----------
+        points : (n, d) array
+            In the unit cube of the training box.
+
+        Returns
+        -------
+        (n,) array
+            In units of :attr:`scale`.
+        """
         return np.asarray(self._tree.query(points)[0] / self.scale)
 
 
 def training_coverage(emulator: Emulator) -> TrainingCoverage | None:
-    """Return the neighbourhood of an emulator, or None if its training points are not known."""
+    """Return the training points of an emulator, or None if they are not known."""
     points = emulator.training_points
     if points is None:
         points = _designed(emulator)
@@ -54,7 +69,7 @@ def training_coverage(emulator: Emulator) -> TrainingCoverage | None:
 
 
 def _designed(emulator: Emulator) -> FloatArray | None:
-    """Points of the recorded design in the unit cube, or None if it cannot be made again."""
+    """Return the points of the recorded design in the unit cube, or None if the design cannot be computed again."""
     record = emulator.provenance.get("simulation", {})
     plan, box = record.get("design", {}), record.get("parameters", {})
     try:
@@ -73,7 +88,7 @@ def _designed(emulator: Emulator) -> FloatArray | None:
 
 
 def thinned(points: FloatArray, most: int) -> FloatArray:
-    """At most so many of the points, drawn at random but always the same."""
+    """Return at most this many of the points ``(n, d)``: a random choice that is the same every time."""
     if len(points) <= most:
         return points
     return points[np.sort(np.random.default_rng(0).choice(len(points), most, replace=False))]

@@ -1,4 +1,4 @@
-"""Designs: where in the parameter box to simulate."""
+"""Designs: the points of a parameter box at which simulations run."""
 
 from __future__ import annotations
 
@@ -18,32 +18,37 @@ DesignKind = Literal["sobol", "sobol_edges", "latin_hypercube"]
 def design(
     kind: DesignKind, prior: Prior, n: int, seed: int, core: Prior | None = None, core_share: float = 0.5
 ) -> FloatArray:
-    """Return ``(n, d)`` points that fill the prior.
+    """Return ``n`` points that fill the prior.
 
     Parameters
     ----------
     kind : {"sobol", "sobol_edges", "latin_hypercube"}
-        Scrambled Sobol sequence (balanced where ``n`` is a power of two; its first points do not
-        change when ``n`` grows), the same with every other point drawn towards the edges of the
-        prior by the arcsine distribution, or Latin hypercube. A network trained on an even
-        design extrapolates near the edges, where in many dimensions most of the volume lies.
+        ``sobol``: a scrambled Sobol sequence. It is balanced if ``n`` is a power of two, and its first points do not
+        change when ``n`` grows. ``sobol_edges``: the same, with half of the points drawn towards the edges of the
+        prior by the arcsine distribution. A network trained on an even design extrapolates near the edges, where
+        most of the volume lies in many dimensions. ``latin_hypercube``: a Latin hypercube.
     prior : Prior
+        The parameter box. Fixed parameters are not columns of the design.
     n, seed : int
     core : Prior, optional
-        Where the data are expected to lead: in a share of the points, drawn at random, these
-        parameters follow these densities, cut at the edges of the prior. The box is then still
-        covered, but many points, and much of a network's capacity, go where fits spend their time.
+        Densities of parameters where posteriors are expected. A fraction of the points, drawn at random, follows
+        them, truncated to the prior. The complete box is still covered, but more points lie where fits need them.
     core_share : float
-        That share, between 0 and 1.
+        That fraction, between 0 and 1.
+
+    Returns
+    -------
+    (n, d) array
+        In the units of the parameters; columns as ``prior.names``.
 
     Raises
     ------
     ConfigurationError
-        For an unknown kind, or a core parameter that the prior lacks, that is fixed, or whose
-        density has nothing in common with the prior.
+        If the kind is unknown. If a core parameter is not in the prior, is fixed, or has a density without overlap
+        with the prior.
     """
     d = len(prior.names)
-    # One more coordinate for each choice between two densities.
+    # Each choice between two densities needs one more coordinate.
     if kind == "sobol":
         u = _sobol(d + (core is not None), n, seed)
         points = prior.transform(u[:, :d])

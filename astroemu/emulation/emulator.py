@@ -1,9 +1,8 @@
-"""The abstract emulator: a trained stand-in for a simulator.
+"""The abstract emulator: a trained replacement for a simulator.
 
-An emulator is a provider that was trained: it knows its training box, its own error, the
-simulator that it stands for, and how to write itself into an HDF5 group that holds no code. The
-file around that group (its kind, its format, its origin, that nothing is overwritten) is the same
-for all and written here.
+An emulator is a provider that was trained. It knows its training box, its own error and its simulator, and it can
+write itself into an HDF5 group that holds no code. The rest of the file is the same for all emulators and is written
+here: kind, format and provenance. An existing file is never overwritten.
 """
 
 from __future__ import annotations
@@ -32,29 +31,32 @@ _STEPS = 65535
 
 
 class Emulator(Provider):
-    """A trained stand-in for a simulator.
+    """A trained replacement for a simulator.
 
-    A subclass is one family of models (neural networks, say). It implements :meth:`evaluator`,
+    A subclass is one family of emulators, for example neural networks. It implements :meth:`evaluator`,
     :meth:`train`, :meth:`write` and :meth:`read`.
     """
 
-    #: Name under which this family is registered, and the newest form of its files.
+    #: Name under which this family is registered.
     kind: ClassVar[str]
+
+    #: Newest version of its file format.
     format: ClassVar[int] = 1
 
-    #: A ``[training]`` table for the small set of the conformance kit, of seconds (see
+    #: A ``[training]`` table that trains within seconds on the small set of the conformance kit (see
     #: :func:`astroemu.testing.check_kind_of_emulator`); empty if there is none.
     trial: ClassVar[Mapping[str, Any]] = {}
 
-    #: SHA-256 of the file that it was read from; empty for one that was just trained.
+    #: SHA-256 of the file from which it was read; empty for a newly trained emulator.
     file_hash: str = ""
 
-    #: Some of the points that it was trained on, in the unit cube of its box ``(m, d)``, and how many are kept
-    #: (see :mod:`astroemu.emulation.coverage`).
+    #: Some of its training points ``(m, d)``, in the unit cube of its box (see :mod:`astroemu.emulation.coverage`).
     training_points: FloatArray | None = None
+
+    #: Largest number of training points that a file holds.
     kept_points: ClassVar[int] = 8192
 
-    #: What the file says of its origin: simulator, settings, training set, metrics, citation.
+    #: Origin of the emulator, as stored in the file: simulator, settings, training set, metrics, citation.
     provenance: Mapping[str, Any]
 
     @property
@@ -74,26 +76,39 @@ class Emulator(Provider):
         folder: Path | None = None,
         logs: Path | None = None,
     ) -> Self:
-        """Train on a training set; the same data, settings and seed give the same emulator.
+        """Return an emulator trained on a training set.
 
-        ``reuse`` is an earlier result whose parts are taken over where nothing that they depend on
-        (data, settings, seed) has changed. ``folder`` is where an unfinished training is kept, so
-        that one that was killed goes on; ``logs`` where it may be watched (TensorBoard).
+        The same data, settings and seed give the same emulator.
+
+        Parameters
+        ----------
+        data : TrainingSet
+        settings : mapping
+            The table ``[training]`` of the recipe.
+        seed : int
+        log : callable
+            Receives lines of text on the progress.
+        reuse : Emulator, optional
+            An earlier result. Its parts are reused if their data, settings and seed have not changed.
+        folder : Path, optional
+            Folder for the state of an unfinished training, from which a killed training is resumed.
+        logs : Path, optional
+            Folder for logs that TensorBoard displays.
         """
 
     @abstractmethod
     def write(self, group: h5py.Group) -> None:
-        """Write what :meth:`read` needs, beside the provenance, as arrays and attributes."""
+        """Write what :meth:`read` needs, as arrays and attributes. The provenance is written elsewhere."""
 
     @classmethod
     @abstractmethod
     def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
-        """Rebuild from what :meth:`write` wrote.
+        """Return the emulator that :meth:`write` wrote into the group.
 
         Raises
         ------
         DataError, KeyError
-            If something is missing or does not fit.
+            If a part is missing or does not fit.
         """
 
     @property
@@ -101,12 +116,12 @@ class Emulator(Provider):
         return {str(self.provenance.get("name", "emulator")): self.file_hash} if self.file_hash else {}
 
     def save(self, path: str | Path) -> None:
-        """Write one file.
+        """Write the emulator into a new file.
 
         Raises
         ------
         DataError
-            If there is one already.
+            If the file exists already.
         """
 
         def write(temporary: Path) -> None:
@@ -117,22 +132,22 @@ class Emulator(Provider):
         write_atomically(new_file(path), write)
 
     def write_to(self, group: h5py.Group) -> None:
-        """Write into a group of an open file, with kind, format and provenance."""
+        """Write the emulator into a group of an open file, with its kind, format and provenance."""
         group.attrs["emulator"] = self.kind
         group.attrs["format"] = self.format
-        group["provenance"] = strict_json(self.provenance)  # an attribute could not be long enough
+        group["provenance"] = strict_json(self.provenance)  # may exceed the 64 KiB of an attribute
         if self.training_points is not None:
             group["training_points"] = np.round(self.training_points * _STEPS).astype(np.uint16)
         self.write(group)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a file written by :meth:`save`.
+        """Return the emulator in a file written by :meth:`save`.
 
         Raises
         ------
         DataError
-            If it is not such a file, is damaged, or is of a newer format.
+            If the file is damaged, of a newer format, or not an emulator of this kind.
         """
         path = Path(path)
         with located(str(path)), open_hdf5(path, f"a whole {cls.kind} emulator") as file:
@@ -142,7 +157,13 @@ class Emulator(Provider):
 
     @classmethod
     def read_from(cls, group: h5py.Group) -> Self:
-        """Read from a group written by :meth:`write_to`."""
+        """Return the emulator in a group written by :meth:`write_to`.
+
+        Raises
+        ------
+        DataError
+            If the group is damaged or of a newer format.
+        """
         if int(group.attrs["format"]) > cls.format:
             raise DataError(
                 f"{group.file.filename} is of format {group.attrs['format']}; this version reads {cls.format}"
@@ -156,39 +177,42 @@ class Emulator(Provider):
         return emulator
 
     def unit(self, theta: FloatArray) -> FloatArray:
-        """Points ``(n, d)`` in the unit cube of the training box."""
+        """Return points ``theta (n, d)`` in coordinates of the unit cube of the training box, ``(n, d)``."""
         low, high = np.array([self.bounds[name] for name in self.parameters]).T
         return np.asarray((theta - low) / (high - low))
 
     def view(self, data: TrainingSet) -> TrainingSet:
-        """Return a training set as this emulator sees it: what it takes in ``theta``, what it gives in ``values``."""
+        """Return a training set with this emulator's inputs in ``theta`` and its outputs in ``values``.
+
+        By default this is the training set itself. An emulator that maps observables to parameters overrides it.
+        """
         return data
 
     def inside(self, theta: FloatArray) -> NDArray[np.bool_]:
-        """Which of the points ``(n, d)`` lie in the training box: ``(n,)``."""
+        """Return which of the points ``theta (n, d)`` lie in the training box, ``(n,)``."""
         low, high = np.array([self.bounds[name] for name in self.parameters]).T
         return np.asarray(np.all((theta >= low) & (theta <= high), axis=1))
 
     def predict(self, theta: FloatArray | Mapping[str, FloatArray], *, units: bool = False) -> dict[str, Any]:
-        """Predict every observable on its full grid.
+        """Return the prediction of every observable on its full grid.
 
         Parameters
         ----------
         theta : (n, d) array, or mapping of parameter name to (n,) array
-            An array has its columns in the order of :attr:`parameters`.
+            The columns of an array are in the order of :attr:`parameters`.
         units : bool
-            Give astropy quantities (logarithms as ``Dex``) instead of plain arrays.
+            If true, return astropy quantities (logarithms as ``Dex``) instead of plain arrays.
 
         Returns
         -------
         dict of str to (n, ...) float64 array
-            By observable name, on the grid of :attr:`provides`.
+            By observable name, on the grid and in the unit of :attr:`provides`.
 
         Raises
         ------
         DataError
-            If a name is unknown or missing, the shape is wrong, or a point lies outside the
-            training box. Nothing is clipped.
+            If a name is unknown or missing, the shape is wrong, or a point lies outside the training box. Points are
+            never clipped to the box.
         """
         points = self._stacked(theta)
         outside = np.flatnonzero(~self.inside(points))

@@ -1,7 +1,7 @@
-"""Plain arrays made elsewhere (npz, HDF5, CSV), read as a training set.
+"""Import of plain arrays (npz, HDF5, CSV) as a training set.
 
-``[import]`` of a recipe says which array is what. Parameters are the columns of one array or one
-array each; an observable is an array of ``(n, ...)`` or, in a CSV file, a list of columns.
+The table ``[import]`` of a recipe describes the arrays. Parameters are the columns of one array, or one array each.
+An observable is an array ``(n, ...)``, or a list of columns of a CSV file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ from astroemu.io.untrusted import check_npz, open_hdf5
 
 
 class ImportedAxis(BaseModel):
-    """``axes = [{ name = "z", values = "z", unit = "" }]``: values are an array's name or numbers."""
+    """An entry of ``axes = [{ name = "z", values = "z", unit = "" }]``.
+
+    Attributes
+    ----------
+    name : str
+    values : str or list of float
+        Name of an array, or the numbers.
+    unit : str
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +41,15 @@ class ImportedAxis(BaseModel):
 
 
 class ImportedObservable(BaseModel):
-    """``[import.observables.NAME]``."""
+    """The table ``[import.observables.NAME]``.
+
+    Attributes
+    ----------
+    values : str or list of str
+        Name of an array ``(n, ...)``, or names of ``(n,)`` arrays such as the columns of a CSV file.
+    axes : list of ImportedAxis
+    unit, description, latex : str
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,15 +61,16 @@ class ImportedObservable(BaseModel):
 
 
 class ImportTable(BaseModel):
-    """``[import]``: which array is what.
+    """The table ``[import]``: the meaning of each array.
 
     Attributes
     ----------
-    theta : str or mapping
-        An ``(n, d)`` array with columns in the order of ``[parameters]``, or an array for each name.
-    observables : mapping
+    theta : str or mapping of str to str
+        Name of an ``(n, d)`` array with columns in the order of ``[parameters]``, or the name of an ``(n,)`` array for
+        each parameter.
+    observables : mapping of str to ImportedObservable
     simulator, version, citation, licence : str
-        Where the arrays come from; stored with them.
+        Origin of the arrays; stored in the training set.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -67,12 +84,12 @@ class ImportTable(BaseModel):
 
 
 def read_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
-    """Return all arrays of an npz, HDF5 or CSV file by name; columns of a CSV file by their header.
+    """Return all arrays of an npz, HDF5 or CSV file by name. The columns of a CSV file have the names of its header.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged or of another kind. Pickled objects are never read.
+        If the file is missing, damaged or of another type. Pickled objects are never read.
     """
     path = Path(path)
     if not path.is_file():
@@ -102,11 +119,11 @@ def read_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
         raise
     except Exception as error:  # zip, header and number errors of all kinds
         raise DataError(f"{path} is not a readable {suffix[1:]} file ({type(error).__name__}: {error})") from None
-    raise DataError(f"{path} is of an unknown kind; npz, h5, hdf5 and csv are read")
+    raise DataError(f"{path} has an unknown file type; npz, h5, hdf5 and csv files can be read")
 
 
 def import_arrays(path: str | Path, form: ImportTable, parameters: Mapping[str, Mapping[str, Any]]) -> TrainingSet:
-    """Return the training set that plain arrays are.
+    """Return the plain arrays of a file as a training set.
 
     Parameters
     ----------
@@ -115,12 +132,17 @@ def import_arrays(path: str | Path, form: ImportTable, parameters: Mapping[str, 
     parameters : mapping
         ``low``, ``high``, ``unit`` and ``latex`` of each parameter, in the order of the columns.
 
+    Returns
+    -------
+    TrainingSet
+        Parameters in float64, observables in float32.
+
     Raises
     ------
     ConfigurationError
-        If an array that is named is not there.
+        If the file has no array of a given name.
     DataError
-        If an array is of a wrong shape or is no number.
+        If an array has the wrong shape or does not hold numbers.
     """
     arrays = _Named(path)
     names = tuple(parameters)
@@ -149,7 +171,7 @@ def import_arrays(path: str | Path, form: ImportTable, parameters: Mapping[str, 
 
 
 class _Named:
-    """The arrays of a file; a name that is missing gets the nearest right one."""
+    """The arrays of a file by name. The error for a missing name suggests the closest one."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = path

@@ -1,9 +1,9 @@
-"""A look at a training set before anything is learnt from it.
+"""Inspection of a training set before a training.
 
-What spoils a training is mundane: points that are not finite, constant inputs, duplicates, corners
-of the box without points, and single simulations that went wrong. The last are found by a fit: each
-observable is regressed on a quadratic form of the parameters, and a point whose residual is many
-times that of the median point is called an outlier. It may also be a true feature: look at it.
+Simple faults spoil a training: values that are not finite, constant inputs, duplicates, corners of the box without
+points, and single simulations that failed. The last kind is found by a fit of a quadratic form of the parameters to
+each observable. A point is an outlier if its residual is many times that of the median point. An outlier may also be
+a true feature, so look at it before you drop it.
 """
 
 from __future__ import annotations
@@ -18,26 +18,38 @@ from numpy.typing import NDArray
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.training_set import TrainingSet
 
-#: A point is called an outlier if its residual is so many times that of the median point.
+#: Smallest residual of an outlier, in units of the residual of the median point.
 OUTLIER = 20.0
-#: Points that the fit is made on, and points treated at once.
+#: Largest number of points in the fit, and in one block of residuals.
 _SAMPLE = 20_000
+#: Bins per parameter, and cells per side of the plane of two parameters.
 _BINS = 20
 _CELLS = 8
 
 
 def inspect(data: TrainingSet, outlier: float = OUTLIER) -> dict[str, Any]:
-    """Return what is to be known of a training set, as JSON.
+    """Return a summary of a training set that can be written as JSON.
+
+    Parameters
+    ----------
+    data : TrainingSet
+    outlier : float
+        Smallest :func:`outlier_score` of an outlier.
 
     Returns
     -------
     dict
-        ``points``, ``duplicates``; ``parameters``: by name the range, points that are not finite or
-        lie outside the stated box, whether it is constant, and the share of 20 equal bins of
-        the box that hold points; ``pairs``: the share of 8 x 8 cells that hold points, for the
-        worst pair; ``observables``: by name the range, counts of values and of points that are NaN,
-        infinite or negative, of constant outputs, and of outliers, and the rows of the highest
-        :func:`outlier_score`; ``remarks``: what of this asks for a decision, in words.
+        ``points``, ``duplicates`` : numbers of points.
+
+        ``parameters`` : by name, the range, the numbers of points that are not finite or lie outside the stated box,
+        and a flag for a constant parameter. ``coverage`` is the fraction of 20 equal bins of the box that hold points.
+
+        ``pairs`` : the fraction of 8 x 8 cells that hold points, for the pair of parameters where it is smallest.
+
+        ``observables`` : by name, the range, and the numbers of NaN, infinite and negative values and points. Also
+        the numbers of constant outputs and of outliers, and the rows with the highest :func:`outlier_score`.
+
+        ``remarks`` : text lines on everything above that needs a decision.
     """
     box = stated_box(data)
     found: dict[str, Any] = {
@@ -55,7 +67,7 @@ def inspect(data: TrainingSet, outlier: float = OUTLIER) -> dict[str, Any]:
 
 
 def stated_box(data: TrainingSet) -> dict[str, tuple[float, float]]:
-    """Return the range of each parameter: that of the design if the data state it, else that of the points."""
+    """Return (low, high) of each parameter: the range of the design if the data state it, else that of the points."""
     stated = data.metadata.get("parameters", {})
     box = {}
     for j, name in enumerate(data.names):
@@ -67,7 +79,7 @@ def stated_box(data: TrainingSet) -> dict[str, tuple[float, float]]:
 
 
 def duplicated(data: TrainingSet) -> NDArray[np.bool_]:
-    """Which points repeat the parameters of an earlier one: ``(n,)``."""
+    """Return which points have the same parameters as an earlier one, ``(n,)``."""
     _, first = np.unique(data.theta, axis=0, return_index=True)
     repeated = np.ones(len(data), dtype=bool)
     repeated[first] = False
@@ -75,9 +87,18 @@ def duplicated(data: TrainingSet) -> NDArray[np.bool_]:
 
 
 def outlier_score(data: TrainingSet, name: str) -> FloatArray:
-    """Residual of each point from a quadratic fit in the parameters, over that of the median point: ``(n,)``.
+    """Return the residual of each point from a quadratic fit in the parameters, over that of the median point.
 
-    Points that are not finite score NaN.
+    Parameters
+    ----------
+    data : TrainingSet
+    name : str
+        The observable.
+
+    Returns
+    -------
+    (n,) array
+        NaN for points that are not finite, and for all points if there are too few for the fit.
     """
     values = data.values[name].reshape(len(data), -1)
     rows = np.flatnonzero(np.all(np.isfinite(data.theta), axis=1) & np.all(np.isfinite(values), axis=1))
@@ -89,22 +110,22 @@ def outlier_score(data: TrainingSet, name: str) -> FloatArray:
     scale = np.median(np.abs(values[sample]), axis=0).astype(float)
     scale[scale == 0] = 1.0
 
-    def tamed(at: NDArray[np.intp]) -> FloatArray:  # dynamic ranges of many decades become moderate
+    def compressed(at: NDArray[np.intp]) -> FloatArray:  # values may span many decades
         return np.arcsinh(values[at] / scale)
 
     design = _quadratic(data.theta[sample], low, high)
-    weights = np.linalg.lstsq(design, tamed(sample), rcond=None)[0]
-    spread = np.median(np.abs(tamed(sample) - design @ weights), axis=0)
+    weights = np.linalg.lstsq(design, compressed(sample), rcond=None)[0]
+    spread = np.median(np.abs(compressed(sample) - design @ weights), axis=0)
     spread[spread == 0] = 1.0
     for part in np.array_split(rows, -(-len(rows) // _SAMPLE)):
-        residual = tamed(part) - _quadratic(data.theta[part], low, high) @ weights
+        residual = compressed(part) - _quadratic(data.theta[part], low, high) @ weights
         score[part] = np.sqrt(np.mean((residual / spread) ** 2, axis=1))
     typical = float(np.median(score[rows]))
     return score / typical if typical > 0 else score
 
 
 def _quadratic(theta: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """One, all parameters and all their products, each parameter scaled to [-1, 1]."""
+    """Return a constant, all parameters scaled to [-1, 1], and all their products, as columns."""
     x = 2.0 * (theta - low) / np.where(high > low, high - low, 1.0) - 1.0
     i, j = np.triu_indices(x.shape[1])
     return np.concatenate([np.ones((len(x), 1)), x, x[:, i] * x[:, j]], axis=1)
@@ -124,7 +145,7 @@ def _parameter(x: FloatArray, low: float, high: float, *, stated: bool) -> dict[
 
 
 def _worst_pair(data: TrainingSet, box: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
-    """The pair of parameters whose plane is covered worst."""
+    """Return the pair of parameters whose plane has the smallest covered fraction."""
     worst: dict[str, Any] = {"names": [], "coverage": 1.0}
     finite = data.theta[np.all(np.isfinite(data.theta), axis=1)]
     for i, one in enumerate(data.names):

@@ -1,6 +1,6 @@
-"""Finding and reading trained emulators.
+"""Reading of trained emulators, by name or by path.
 
-A trained emulator is one HDF5 file whose attribute ``emulator`` names the kind that reads it.
+A trained emulator is one HDF5 file. Its attribute ``emulator`` names the kind of emulator that reads it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from astroemu.runtime.plugins import EMULATORS, TRAINED, locate
 
 
 def load_emulator(name_or_path: str | Path) -> Emulator:
-    """Return a trained emulator, by the name of an installed one or by path.
+    """Return a trained emulator.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of an installed emulator, or path of its file.
 
     Raises
     ------
     PluginError
-        If there is neither such a file nor such a name, or no plugin reads its kind.
+        If no file and no installed emulator has this name, or no plugin reads its kind.
     DataError
-        If the file is damaged or no emulator.
+        If the file is damaged or not an emulator.
     """
     path = locate(TRAINED, name_or_path)
     with open_hdf5(path, "an emulator file") as file:
@@ -32,12 +37,12 @@ def load_emulator(name_or_path: str | Path) -> Emulator:
 
 
 def read_emulator(group: h5py.Group) -> Emulator:
-    """Return the emulator that was written into a group of an open file, of whatever kind.
+    """Return the emulator, of any kind, that was written into a group of an open file.
 
     Raises
     ------
     DataError
-        If there is none, or it is damaged.
+        If the group holds no emulator, or a damaged one.
     PluginError
         If no plugin reads its kind.
     """

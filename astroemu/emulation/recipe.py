@@ -1,6 +1,6 @@
-"""The typed configuration of an emulator: what to simulate, and what to train on it.
+"""The recipe of an emulator: a typed TOML file that describes its simulations and its training.
 
-One TOML file holds both halves, so that it is the recipe of the emulator file that it makes.
+One file holds both parts, so it documents completely how the emulator file is made.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 class SimulationTable(BaseModel):
-    """``[simulation]``."""
+    """The table ``[simulation]``: see :class:`astroemu.emulation.simulation.SimulationTask`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,7 +45,7 @@ class SimulationTable(BaseModel):
 
 
 class RecipeDocument(BaseModel):
-    """The whole file. The kind of emulator checks ``[training]`` itself."""
+    """The complete file. The kind of emulator itself checks ``[training]``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,11 +61,17 @@ class RecipeDocument(BaseModel):
 
 
 class Recipe:
-    """A recipe, read and checked.
+    """A recipe that was read and checked.
 
     Parameters
     ----------
     name_or_path : str or Path
+        Name of an installed recipe, or path of its file.
+
+    Attributes
+    ----------
+    path : Path
+    recipe : RecipeDocument
 
     Raises
     ------
@@ -78,7 +84,7 @@ class Recipe:
         self.recipe: RecipeDocument = validate_options(RecipeDocument, read_toml(self.path), str(self.path))
 
     def prior(self) -> Prior:
-        """Return the box of the parameters."""
+        """Return the parameter box of ``[parameters]``."""
         return self._prior("parameters", self.recipe.parameters)
 
     def _prior(self, table: str, specs: dict[str, dict[str, Any]]) -> Prior:
@@ -91,7 +97,7 @@ class Recipe:
         return table
 
     def simulation(self) -> SimulationTask:
-        """Return what to simulate."""
+        """Return the simulator, its options and the design of ``[simulation]``."""
         table = self._table("simulation", self.recipe.simulation)
         core = self._prior("simulation.core", table.core) if table.core else None
         return SimulationTask(
@@ -101,17 +107,20 @@ class Recipe:
     def simulate(
         self, path: str | Path, *, workers: int = 1, part: Shard | None = None, report: ProgressCallback = silent
     ) -> Path:
-        """Simulate the design into a training set; see :func:`astroemu.emulation.simulation.simulate`."""
+        """Run the simulations and write their training set; see :func:`astroemu.emulation.simulation.simulate`."""
         task = self.simulation()
         with located(str(self.path)):
             return simulate(task, path, workers=workers, part=part, report=report)
 
     def gate(self) -> Gate:
-        """Return the largest errors with which the emulator may pass."""
+        """Return the largest accepted errors of the emulator, from ``[gate]``."""
         return self._table("gate", self.recipe.gate)
 
     def imported(self, arrays: str | Path) -> TrainingSet:
-        """Read plain arrays as ``[import]`` says; see :func:`astroemu.emulation.importing.import_arrays`."""
+        """Return plain arrays as a training set, by ``[import]``.
+
+        See :func:`astroemu.emulation.importing.import_arrays`.
+        """
         box = {
             p.name: {"low": p.prior.support[0], "high": p.prior.support[1], "unit": p.unit, "latex": p.latex}
             for p in self.prior().free
@@ -120,7 +129,7 @@ class Recipe:
             return import_arrays(arrays, self._table("import", self.recipe.imported), box)
 
     def clean(self, data: Path, out: Path) -> dict[str, int]:
-        """Drop points by the rules of ``[cleaning]``; see :func:`astroemu.emulation.cleaning.clean`."""
+        """Write a training set cleaned by ``[cleaning]``; see :func:`astroemu.emulation.cleaning.clean`."""
         with located(str(self.path)):
             return clean(data, out, self.recipe.cleaning)
 
@@ -132,7 +141,7 @@ class Recipe:
         folder: Path | None = None,
         logs: Path | None = None,
     ) -> Emulator:
-        """Train the emulator on a training set; see :meth:`Emulator.train`."""
+        """Return the emulator, trained by ``[training]``; see :meth:`astroemu.emulation.emulator.Emulator.train`."""
         with located(str(self.path)):
             emulator = EMULATORS.load(self.recipe.emulator).train(
                 data,
@@ -150,5 +159,5 @@ class Recipe:
         return emulator
 
 
-#: By observable or probe, by figure (``fractional_q95``, ``delta_log_likelihood_q95``): the limit.
+#: Limits by observable or probe, and by figure (``fractional_q95``, ``delta_log_likelihood_q95``).
 Gate = Mapping[str, Mapping[str, float]]

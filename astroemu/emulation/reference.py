@@ -1,7 +1,7 @@
-"""Finished simulations: what an emulator is compared with.
+"""Finished simulations, with which an emulator is compared.
 
-They come from a training set, or from plain HDF5 arrays made elsewhere. :class:`TabulatedProvider` puts them
-in the place of the emulator, so that a model can be evaluated with the truth.
+They come from a training set, or from plain HDF5 arrays of another program. :class:`TabulatedProvider` replaces the
+emulator by them, so that a model can be evaluated with the true values.
 """
 
 from __future__ import annotations
@@ -26,23 +26,37 @@ from astroemu.io.untrusted import open_hdf5
 
 @dataclass(frozen=True, eq=False)
 class ReferenceSimulations:
-    """Finished simulations: parameters ``(n, d)`` in the emulator's order, and values by observable."""
+    """Finished simulations.
+
+    Attributes
+    ----------
+    theta : (n, d) array
+        Parameters, in the order and the units of the emulator.
+    values : mapping of str to (n, ...) array
+        By observable, on the grid of the emulator.
+    """
 
     theta: FloatArray
     values: Mapping[str, NDArray[np.floating[Any]]]
 
 
 def load_simulations(emulator: Emulator, path: str | Path) -> ReferenceSimulations:
-    """Read simulations from a training set, or from an HDF5 file of plain arrays.
+    """Return simulations from a training set, or from an HDF5 file of plain arrays.
 
-    Plain arrays: ``theta (n, d)`` with an attribute ``names``, and one ``(n, ...)`` array an
-    observable, on the emulator's grid or on one that contains it (``m_uv``, ``z``, ``k`` give the
-    grids, or ``z_SUFFIX`` where an observable has its own).
+    A file of plain arrays holds ``theta (n, d)`` with an attribute ``names``, and one ``(n, ...)`` array per
+    observable. An observable may be on the emulator's grid, or on one that contains it. Arrays with the names of the
+    axes (``m_uv``, ``z``, ``k``) give the grids; ``z_SUFFIX`` gives a grid that only some observables have.
+
+    Parameters
+    ----------
+    emulator : Emulator
+        Its parameters and observables are read.
+    path : str or Path
 
     Raises
     ------
     DataError
-        If names or grids do not fit.
+        If names, grids or units do not fit.
     """
     path = Path(path)
     with open_hdf5(path, "a file of simulations") as file:
@@ -65,7 +79,7 @@ def _ordered(emulator: Emulator, theta: FloatArray, names: tuple[str, ...]) -> F
 
 
 def _on_grid(file: Any, observable: Observable) -> FloatArray:
-    """Take the emulator's grid points out of a larger grid."""
+    """Return the values of an observable at the emulator's grid points, which may be part of a larger grid."""
     values = np.asarray(file[observable.name][()], dtype=float)
     for number, axis in enumerate(observable.axes, start=1):
         grids = [file[key][()] for key in file if key == axis.name or key.startswith(f"{axis.name}_")]
@@ -80,12 +94,14 @@ def _on_grid(file: Any, observable: Observable) -> FloatArray:
 
 
 class TabulatedProvider(Provider):
-    """Simulations in the place of the emulator that stands for them, at their own points only.
+    """A provider that returns simulated values instead of an emulator's predictions.
+
+    It can be evaluated at the simulated points only; any other point raises a ``DataError``.
 
     Parameters
     ----------
     emulator : Provider
-        Whose parameters and observables they have.
+        The provider to replace, with the same parameters and observables.
     simulations : ReferenceSimulations
     """
 
@@ -109,7 +125,7 @@ class TabulatedProvider(Provider):
             points = np.ascontiguousarray(theta, dtype=float)
             missing = [point for point in points if point.tobytes() not in self._row]
             if missing:
-                raise DataError(f"no simulation was made at {dict(zip(self.parameters, missing[0], strict=True))}")
+                raise DataError(f"there is no simulation at {dict(zip(self.parameters, missing[0], strict=True))}")
             found = np.array([self._row[point.tobytes()] for point in points], dtype=int)
             return {name: Prediction(self._values[name][np.ix_(found, wanted)]) for name, wanted in rows.items()}
 

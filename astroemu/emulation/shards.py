@@ -1,7 +1,7 @@
-"""One part of a design, simulated by a job of its own, and the parts put together again.
+"""Parts of a design that separate jobs simulate, and their merge into one training set.
 
-Every job draws the whole design, which its seed decides, and takes its own rows of it. So a part knows which rows
-it holds of which points, and parts are joined only if these are the same.
+Every job computes the complete design from its seed and simulates some of its rows. A part therefore records the
+design and its own rows. Parts are merged only if they belong to the same design.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from astroemu.errors import ConfigurationError, DataError, listing
 
 @dataclass(frozen=True)
 class Shard:
-    """One of equal parts of a design.
+    """One of several equal parts of a design.
 
     Attributes
     ----------
-    number, of : int
-        ``number`` counts from 1.
+    number : int
+        From 1 to ``of``.
+    of : int
+        Number of parts.
     """
 
     number: int
@@ -33,12 +35,12 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """Read ``I/N``.
+        """Return the part that the text ``I/N`` describes.
 
         Raises
         ------
         ConfigurationError
-            If it is not of this form, or ``I`` is not from 1 to ``N``.
+            If the text does not have this form, or ``I`` is not from 1 to ``N``.
         """
         match = re.fullmatch(r"(\d+)/(\d+)", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
@@ -46,12 +48,12 @@ class Shard:
         return cls(int(match[1]), int(match[2]))
 
     def rows(self, n: int) -> range:
-        """Its rows of a design of ``n`` points.
+        """Return the rows of this part, in a design of ``n`` points.
 
         Raises
         ------
         ConfigurationError
-            If there are none.
+            If the part has no rows.
         """
         start, stop = (n * i // self.of for i in (self.number - 1, self.number))
         if start == stop:
@@ -59,33 +61,38 @@ class Shard:
         return range(start, stop)
 
     def path(self, whole: Path) -> Path:
-        """Where it is written, beside the training set that it is a part of."""
+        """Return the path of this part, next to the training set that it belongs to."""
         width = len(str(self.of))
         return whole.with_name(f"{whole.stem}.{self.number:0{width}d}-of-{self.of}{whole.suffix}")
 
     def described(self, rows: range) -> dict[str, int]:
-        """What its metadata say under ``part``; ``stop`` is the row after its last one."""
+        """Return the entry ``part`` of its metadata; ``stop`` is the row after the last one."""
         return {"number": self.number, "of": self.of, "start": rows.start, "stop": rows.stop}
 
 
 def merge(paths: Sequence[Path]) -> TrainingSet:
-    """Join the parts of a design into the training set that one job would have made.
+    """Return the parts of a design as the training set that a single job would have made.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files of all parts, in any order.
 
     Raises
     ------
     DataError
-        If a file is no part, parts are of another simulator, version, setting or design, a row is there twice, or
-        rows are missing.
+        If a file is not a part, if the parts differ in simulator, version, setting or design, or if a row is missing
+        or given twice.
     """
     parts = {path: TrainingSet.load(path) for path in paths}
     for path, part in parts.items():
         if "part" not in part.metadata:
-            raise DataError(f"{path} is no part of a design; `astroemu simulate --part I/N` makes one")
+            raise DataError(f"{path} is not a part of a design; `astroemu simulate --part I/N` makes one")
     ordered = sorted(parts, key=lambda path: parts[path].metadata["part"]["start"])
     first = ordered[0]
     for path in ordered[1:]:
         _demand_same(parts[first], first, parts[path], path)
-    _demand_whole([(path, parts[path].metadata["part"]) for path in ordered], parts[first].metadata["design"]["n"])
+    _demand_complete([(path, parts[path].metadata["part"]) for path in ordered], parts[first].metadata["design"]["n"])
     found = [parts[path] for path in ordered]
     theta = np.concatenate([part.theta for part in found])
     failed = [point for part in found for point in part.metadata["failed"]]
@@ -96,7 +103,7 @@ def merge(paths: Sequence[Path]) -> TrainingSet:
 
 
 def _shared(part: TrainingSet) -> dict[str, Any]:
-    """The metadata that all parts must have in common."""
+    """Return the metadata that all parts must have in common."""
     return {key: value for key, value in part.metadata.items() if key not in ("part", "failed")}
 
 
@@ -108,7 +115,7 @@ def _demand_same(part: TrainingSet, path: Path, other: TrainingSet, other_path: 
     if different:
         shown = "; ".join(f"{key}: {ours[key]!r} and {theirs[key]!r}" for key in different if _short(ours, theirs, key))
         raise DataError(
-            f"{path} and {other_path} are no parts of one design: {listing(different)} differ"
+            f"{path} and {other_path} are not parts of one design: {listing(different)} differ"
             + (f" ({shown})" if shown else "")
         )
 
@@ -117,8 +124,8 @@ def _short(ours: Mapping[str, Any], theirs: Mapping[str, Any], key: str) -> bool
     return key in ours and key in theirs and len(repr((ours[key], theirs[key]))) < 200
 
 
-def _demand_whole(parts: Sequence[tuple[Path, Mapping[str, int]]], n: int) -> None:
-    """Refuse rows that are there twice or not at all."""
+def _demand_complete(parts: Sequence[tuple[Path, Mapping[str, int]]], n: int) -> None:
+    """Raise an error if a row is missing or given twice."""
     missing, expected, before = [], 0, None
     for path, rows in parts:
         if rows["start"] < expected:

@@ -1,9 +1,8 @@
-"""Running a simulator over a design, so that nothing finished is lost.
+"""Simulations at the points of a design, resumable at any time.
 
-The design is cut into blocks. Each finished block is one file, written whole or not at all, in a
-folder beside the training set; when all are there they are joined into the training set and the
-folder goes. Killed at any moment, a run loses the blocks in flight; started again it makes the
-missing ones.
+The design is divided into blocks. Each finished block is one file in a folder next to the training set, written
+completely or not at all. When all blocks exist, they are joined into the training set and the folder is removed. A
+run that is killed loses only the unfinished blocks; started again, it simulates the missing ones.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from astroemu.runtime.workers import run_jobs
 
 @dataclass(frozen=True)
 class SimulationTask:
-    """A simulator, and the points at which it is to run.
+    """A simulator and the design of its points.
 
     Attributes
     ----------
@@ -48,11 +47,13 @@ class SimulationTask:
     options : mapping
         Its options.
     prior : Prior
-        Box of the design; must name exactly the simulator's parameters.
+        Box of the design, with exactly the parameters of the simulator.
     kind : {"sobol", "sobol_edges", "latin_hypercube"}
     n, seed : int
+        Number of points, and seed of the design.
     core : Prior, optional
-        Where a share of the points gathers; see :func:`astroemu.emulation.design.design`.
+        Densities that a fraction ``core_share`` of the points follows; see
+        :func:`astroemu.emulation.design.design`.
     core_share : float
     """
 
@@ -66,12 +67,12 @@ class SimulationTask:
     core_share: float = 0.5
 
     def build(self) -> Simulator:
-        """Construct the simulator and compare its parameters with the prior's.
+        """Return the simulator, after a check that its parameters fit the prior.
 
         Raises
         ------
         ConfigurationError
-            If names differ or the prior is wider than the simulator allows.
+            If the names differ, or the prior is wider than the simulator allows.
         """
         simulator = _simulator(self.simulator, json.dumps(dict(self.options)))
         known = {p.name: p for p in simulator.parameters}
@@ -104,15 +105,16 @@ def simulate(
     ----------
     task : SimulationTask
     path : str or Path
-        The training set. If it exists it is left alone.
+        The training set to write. An existing file is never changed.
     points : (n, d) array, optional
-        In the order of the prior's parameters; instead of the design.
+        Points to simulate instead of the design; columns in the order of the prior's free parameters.
     workers : int
-        Processes; they are spawned, never forked.
+        Number of processes. They are spawned, never forked.
     part : Shard, optional
-        Simulate these rows of the points only, into a file of their own beside ``path``; see
+        Simulate only the rows of this part. They are written to a separate file next to ``path``; see
         :func:`astroemu.emulation.shards.merge`.
     report : callable
+        Called with a :class:`~astroemu.core.progress.Progress` after each block.
 
     Returns
     -------
@@ -122,14 +124,13 @@ def simulate(
     Raises
     ------
     DataError
-        If the file exists already, its unfinished blocks belong to another design, or every point
-        failed.
+        If the file exists already, its unfinished blocks belong to another design, or every point failed.
 
     Notes
     -----
-    A point at which the simulator raises is left out; its row in the design, its parameters and its
-    error are in the metadata under ``failed``. Under ``mpiexec`` every process calls this and does
-    its share; the first one joins the blocks.
+    A point at which the simulator raises an exception is left out. The metadata list its row in the design, its
+    parameters and its error under ``failed``. Under ``mpiexec`` every process calls this function and simulates its
+    share of the blocks. The first process joins them.
     """
     ranks = processes()
     path = Path(path) if part is None else part.path(Path(path))
@@ -142,7 +143,7 @@ def simulate(
         metadata["design"] = {"kind": "given", "n": len(points), "sha256": digest}
     columns = {**dict(zip(task.prior.names, points.T, strict=True)), **task.prior.fixed}
     points = np.stack([np.broadcast_to(columns[p.name], len(points)) for p in simulator.parameters], axis=1)
-    digest = hashlib.sha256(points.tobytes()).hexdigest()  # of the whole design, in a part too
+    digest = hashlib.sha256(points.tobytes()).hexdigest()  # of the complete design, also for a part
     rows = range(len(points))
     if part is not None:
         rows = part.rows(len(points))
@@ -172,7 +173,7 @@ def simulate(
 
 
 class _Rate:
-    """Progress of all processes, from that of this one."""
+    """Estimate of the progress of all processes, from that of this one."""
 
     def __init__(self, points: int, blocks: int, missing: int, batch: int, ranks: int) -> None:
         self.points, self.blocks, self.missing, self.batch, self.ranks = points, blocks, missing, batch, ranks
@@ -211,7 +212,7 @@ def _metadata(task: SimulationTask, simulator: Simulator) -> dict[str, Any]:
 
 
 def _described(task: SimulationTask) -> dict[str, Any]:
-    """The core of the design, if it has one."""
+    """Return the core of the design for the metadata, if it has one."""
     if task.core is None:
         return {}
     core = {
@@ -231,7 +232,7 @@ def _block_file(folder: Path, number: int) -> Path:
 
 
 def _block(job: tuple[str, dict[str, Any], str, FloatArray]) -> None:
-    """Simulate one block of points and write its file. Runs in a worker."""
+    """Simulate one block of points and write its file. This runs in a worker process."""
     name, options, path, points = job
     simulator = _simulator(name, json.dumps(options))
     names = tuple(p.name for p in simulator.parameters)
@@ -241,7 +242,7 @@ def _block(job: tuple[str, dict[str, Any], str, FloatArray]) -> None:
 
 
 def _attempt(simulator: Simulator, points: FloatArray) -> tuple[dict[str, FloatArray], dict[str, str]]:
-    """Values of all observables, and the error of each row that failed, whose values are NaN."""
+    """Return the values of all observables, NaN in rows that failed, and the error of each of these rows."""
     try:
         found = simulator.simulate(points)
         return {name: np.asarray(found[name]) for name in simulator.provides}, {}
@@ -258,16 +259,16 @@ def _attempt(simulator: Simulator, points: FloatArray) -> tuple[dict[str, FloatA
 
 @lru_cache(maxsize=1)
 def _simulator(name: str, options: str) -> Simulator:
-    """One simulator a process: it may take seconds to load."""
+    """Return the simulator; each process keeps one, because it may take seconds to load."""
     simulator = build(SIMULATORS.load(name), json.loads(options), f"options of the simulator {name!r}")
     assert isinstance(simulator, Simulator)
     return simulator
 
 
 def _join(folder: Path, n: int, names: tuple[str, ...], metadata: Mapping[str, Any], first: int) -> TrainingSet:
-    """All blocks as one training set of the parameters that vary, without the points that failed.
+    """Return all blocks as one training set, with free parameters only and without failed points.
 
-    The first point is this row of the design.
+    ``first`` is the row of the first point in the design.
     """
     parts = [TrainingSet.load(_block_file(folder, i)) for i in range(n)]
     theta = np.concatenate([part.theta for part in parts])

@@ -1,7 +1,7 @@
-"""The abstract simulator: parameters in, observables out, at any cost.
+"""The abstract simulator: a function from parameters to observables.
 
-A simulator is what an emulator learns from. Everything that moves its answers (version,
-settings, cosmology) is declared, so that it can be stored with what it made.
+Emulators are trained on its results. Everything that changes these results (version, settings, cosmology) is
+declared, so that it can be stored with them.
 """
 
 from __future__ import annotations
@@ -23,51 +23,56 @@ from astroemu.core.typing import FloatArray
 class Simulator(ABC):
     """A forward model.
 
-    The keyword arguments of the constructor are its options; annotate them.
+    The keyword arguments of the constructor are its options, and must have type annotations.
     """
 
-    #: Its parameters, with the widest priors on which it may be run.
+    #: Its parameters, with the widest priors that it allows.
     parameters: tuple[Parameter, ...]
 
-    #: Version of the code that computes.
+    #: Version of the simulation code.
     version: str
 
-    #: Preferred number of points a call.
+    #: Preferred number of points per call.
     batch: int = 1
 
     @property
     @abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """Everything else that moves its answers, as JSON."""
+        """Everything else that changes its results, as JSON values."""
 
     @property
     @abstractmethod
     def provides(self) -> Mapping[str, Observable]:
-        """What it computes, by name."""
+        """The observables that it computes, by name."""
 
     @property
     def licence(self) -> str:
-        """Terms under which its results may be passed on."""
+        """Licence under which its results may be distributed."""
         return ""
 
     @property
     def citation(self) -> str:
-        """What to cite."""
+        """The paper to cite."""
         return ""
 
     @abstractmethod
     def simulate(self, theta: FloatArray) -> Mapping[str, FloatArray]:
-        """Run at points ``(n, d)`` (columns as :attr:`parameters`).
+        """Return the observables at some points.
+
+        Parameters
+        ----------
+        theta : (n, d) array
+            Columns in the order and the units of :attr:`parameters`.
 
         Returns
         -------
         mapping of str to (n, ...) array
-            On the grids of :attr:`provides`. NaN where a value is undefined.
+            On the grids and in the units of :attr:`provides`; NaN where a value is undefined.
         """
 
 
 class SimulatorProvider(Provider):
-    """A simulator as a provider: its values carry no error.
+    """A simulator as a provider of a model. Its predictions have no error.
 
     Parameters
     ----------

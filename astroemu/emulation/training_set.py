@@ -1,7 +1,7 @@
-"""A training set: parameters, observables, and where they came from, in one HDF5 file.
+"""A training set: parameters, observables and their origin, in one HDF5 file.
 
-Layout (format 1): ``theta (n, d)`` and ``observables/NAME (n, ...)`` with the axes of each
-observable as attributes, one JSON text ``metadata``, and the attribute ``provenance``. No pickles, no code.
+Layout (format 1): ``theta (n, d)``, ``observables/NAME (n, ...)`` with the axes of each observable as attributes, a
+JSON text ``metadata``, and the attribute ``provenance``. The file holds no pickles and no code.
 """
 
 from __future__ import annotations
@@ -35,11 +35,17 @@ class TrainingSet:
     names : tuple of d str
         Parameter names: the columns of ``theta``.
     theta : (n, d) array
+        In the units of the parameters.
     observables : mapping of str to Observable
-    values : mapping of str to (n, ...) float32 array
-        NaN marks a value that is undefined there; training leaves it out.
+    values : mapping of str to (n, ...) array
+        In the unit of each observable, float32 in files. NaN marks an undefined value, which training ignores.
     metadata : mapping
         Simulator, version, settings, design, seed, licence, citation.
+
+    Raises
+    ------
+    DataError
+        If names, shapes or dtypes do not fit together.
     """
 
     names: tuple[str, ...]
@@ -66,7 +72,7 @@ class TrainingSet:
         return len(self.theta)
 
     def subset(self, rows: NDArray[Any], metadata: Mapping[str, Any] | None = None) -> TrainingSet:
-        """Return some of the points (indices or a mask), with other metadata if given."""
+        """Return a training set of the points ``rows`` (indices or a mask), with other metadata if given."""
         return TrainingSet(
             self.names,
             self.theta[rows],
@@ -76,12 +82,12 @@ class TrainingSet:
         )
 
     def joined(self, more: TrainingSet) -> TrainingSet:
-        """Return the points of both; the metadata of ``more`` go under ``added``.
+        """Return a training set of the points of both; the metadata of ``more`` are appended to ``added``.
 
         Raises
         ------
         DataError
-            If parameters, grids, or the simulator, its version or its settings differ.
+            If the parameters, the grids, the simulator, its version or its settings differ.
         """
         if more.names != self.names or dict(more.observables) != dict(self.observables):
             raise DataError("training sets of other parameters or observables cannot be joined")
@@ -98,14 +104,14 @@ class TrainingSet:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the file whole or not at all."""
+        """Write the file, completely or not at all."""
 
         def write(temporary: Path) -> None:
             with h5py.File(temporary, "w") as file:
                 file.attrs["format"] = FORMAT
                 file.attrs["names"] = json.dumps(self.names)
                 file.attrs["provenance"] = strict_json(provenance())  # of this file; the metadata are of the points
-                file["metadata"] = json.dumps(self.metadata, sort_keys=True)  # may be longer than an attribute
+                file["metadata"] = json.dumps(self.metadata, sort_keys=True)  # may exceed the 64 KiB of an attribute
                 file["theta"] = self.theta
                 group = file.create_group("observables")
                 for name, observable in self.observables.items():
@@ -116,12 +122,12 @@ class TrainingSet:
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingSet:
-        """Read a file written by :meth:`save`.
+        """Return the training set in a file written by :meth:`save`.
 
         Raises
         ------
         DataError
-            If it is missing, damaged, or of a newer format.
+            If the file is missing, damaged, or of a newer format.
         """
         path = Path(path)
         if not path.is_file():
@@ -140,7 +146,7 @@ class TrainingSet:
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """Return the metadata of a training set without its arrays."""
+    """Return the metadata of a training set without reading its arrays."""
     with open_hdf5(path, "a whole training set") as file:
         return _metadata(file)
 

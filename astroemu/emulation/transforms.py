@@ -1,8 +1,7 @@
-"""Invertible maps between an observable and what a network is trained on.
+"""Invertible elementwise maps between an observable ``y`` and the outputs ``t`` of a network.
 
-Each is a small class with an exact inverse, the derivative of that inverse (which carries an
-error from one space to the other), and a JSON form. They are elementwise; ``inverse`` and
-``slope`` work against any array namespace.
+Each map is a small class with an exact inverse, the derivative of that inverse, and a JSON form. The derivative
+converts an error in ``t`` to an error in ``y``. ``inverse`` and ``slope`` work with any array namespace.
 """
 
 from __future__ import annotations
@@ -30,34 +29,34 @@ class Transform(ABC):
 
     @abstractmethod
     def forward(self, y: FloatArray) -> FloatArray:
-        """From the observable to the network's space.
+        """Return ``t`` of the observable ``y``, in the same shape; NaN stays NaN.
 
         Raises
         ------
         DataError
-            If a finite value has no image (a logarithm of zero, say).
+            If a finite value has no image, such as the logarithm of zero.
         """
 
     @abstractmethod
     def inverse(self, t: Any, xp: Namespace) -> Any:
-        """Back to the observable."""
+        """Return the observable ``y`` of ``t``, in the same shape."""
 
     @abstractmethod
     def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
-        """|dy/dt| at ``t``, where ``y`` is ``inverse(t)``."""
+        """Return |dy/dt| at ``t``, in the same shape; ``y`` is ``inverse(t)``."""
 
     def feature(self, t: Any, xp: Namespace) -> Any:
-        """The form in which a later network takes this output: ``t``, unless that is unbounded."""
+        """Return the form of ``t`` that serves as an input of another network."""
         return t
 
     def to_json(self) -> dict[str, Any]:
-        """Return the written form, read by :func:`transform_from`."""
+        """Return the JSON form, which :func:`transform_from` reads."""
         return {"transform": self.kind, **asdict(self)}
 
 
 @dataclass(frozen=True)
 class IdentityTransform(Transform):
-    """t = y."""
+    """The map t = y."""
 
     kind: ClassVar[str] = "identity"
 
@@ -73,7 +72,7 @@ class IdentityTransform(Transform):
 
 @dataclass(frozen=True)
 class Log10(Transform):
-    """t = log10 y, for positive observables."""
+    """The map t = log10 y, for positive observables."""
 
     kind: ClassVar[str] = "log10"
 
@@ -91,7 +90,7 @@ class Log10(Transform):
 
 @dataclass(frozen=True)
 class Asinh(Transform):
-    """t = asinh((y - centre) / scale): linear near the centre, logarithmic far from it."""
+    """The map t = asinh((y - centre) / scale): linear near the centre, logarithmic far from it."""
 
     centre: float = 0.0
     scale: float = 1.0
@@ -113,13 +112,12 @@ class Asinh(Transform):
 
 @dataclass(frozen=True)
 class Fraction(Transform):
-    """A fraction in [0, 1] through the logistic function, for a loss in a root of the fraction.
+    """A map for fractions in [0, 1], by a root and the logistic function.
 
-    ``forward`` takes the root, ``y^(1 / power)``, and no more: the network's output passes through
-    the logistic function inside the loss, so that exact zeros and ones are fine. The inverse is
-    therefore ``logistic(t)^power`` of the network's raw output and never leaves [0, 1]. A power above
-    one resolves small fractions: what is left of the neutral gas at the end of reionization decides
-    the 21-cm power there.
+    ``forward`` returns only the root, ``y^(1 / power)``. The loss applies the logistic function to the output of the
+    network, so that exact zeros and ones are allowed. The inverse is therefore ``logistic(t)^power`` of the raw
+    output, which always lies in [0, 1]. A power above one resolves small fractions. This matters at the end of
+    reionization, where the last neutral gas determines the 21-cm power.
     """
 
     power: float = 1.0
@@ -148,12 +146,12 @@ TRANSFORMS: Mapping[str, type[Transform]] = {cls.kind: cls for cls in (IdentityT
 
 
 def transform_from(spec: Mapping[str, Any]) -> Transform:
-    """Build a transform from its written form.
+    """Return the transform that a JSON form describes, such as ``{"transform": "asinh", "scale": 2.0}``.
 
     Raises
     ------
     DataError
-        For an unknown kind or a wrong number.
+        If the transform is unknown, or a number is unknown or not valid.
     """
     numbers = dict(spec)
     kind = numbers.pop("transform", None)

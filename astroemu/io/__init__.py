@@ -1,1 +1,1 @@
-"""Files on disk: paths, atomic writes, JSON and TOML, and limits for files that are not trusted."""
+"""Files on disk: paths, atomic writes, JSON, TOML, and limits on files from untrusted sources."""

@@ -1,7 +1,7 @@
-"""Folders of work that can be interrupted: a note in the folder says what the work is.
+"""Work folders of commands that can be interrupted and continued.
 
-A command that is started again with the same folder goes on. One that is started with the folder of other work is
-refused before anything is written.
+A JSON file in the folder describes the work. A command that is restarted with the same folder continues. A command
+for other work is refused before anything is written.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from astroemu.io.files import make_folder, strict_json, write_json
 def claim_folder(
     note: Path, content: Mapping[str, Any], what: str, other: str, beside: Callable[[], Mapping[str, Any]] = dict
 ) -> None:
-    """Write a note into a new folder, or check that the note that is there says the same.
+    """Write a note into a new folder, or check that the existing note has the same content.
 
     Parameters
     ----------
     note : Path
-        JSON file; its folder is made if there is none.
+        JSON file. Its folder is created if it does not exist.
     content : mapping
-        All that the work depends on.
+        Everything that the work depends on.
     what : str
-        What the folder holds, for messages, such as "a calibration".
+        Content of the folder for error messages, such as "a calibration".
     other : str
         What may differ in a folder that is refused, such as "another seed or emulator".
     beside : callable
-        Returns what is written into a new note and not compared.
+        Returns further entries of a new note. They are not compared.
 
     Raises
     ------
     DataError
-        If the folder holds other work, or other files, or its note is damaged.
+        If the folder holds other work or other files, or its note is damaged.
     """
     folder = note.parent
     if not note.exists():
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise DataError(f"{folder} holds something else than {what}; choose another folder")
+            raise DataError(f"{folder} holds something other than {what}; choose another folder")
         make_folder(folder)
         write_json(note, {**content, **beside()})
         return

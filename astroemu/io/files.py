@@ -1,4 +1,4 @@
-"""Small file helpers: checksums, reading, atomic writes, references in configurations."""
+"""Checksums, new files and folders, atomic writes, and strict JSON."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ def sha256(path: str | Path) -> str:
 
 
 def new_file(path: str | Path) -> Path:
-    """Return the path of a file to be written, with its folder made.
+    """Return the path of a file that is to be written, after creating its folder.
+
+    Call it before a long computation, so that an error comes early.
 
     Raises
     ------
     DataError
-        If something is there already, or the folder cannot be made. Ask before the work is done.
+        If the path exists already, or its folder cannot be created.
     """
     path = Path(path)
     if path.exists():
@@ -38,21 +40,21 @@ def new_file(path: str | Path) -> Path:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, where there is none.
+    """Create a folder and its parents, unless they exist.
 
     Raises
     ------
     DataError
-        If it cannot be made.
+        If it cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot make the folder {path}: {error.strerror}") from None
+        raise DataError(f"cannot create the folder {path}: {error.strerror}") from None
 
 
 def strict_json(value: Any) -> str:
-    """Return indented JSON: NumPy scalars as numbers, and null for what is not finite."""
+    """Return indented JSON. NumPy scalars become numbers and arrays lists; NaN and infinity become ``null``."""
     return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
 
 
@@ -69,10 +71,14 @@ def _plain(value: Any) -> Any:
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
-    """Write a file so that a reader, or a crash, sees either the old one or the whole new one.
+    """Write a file atomically: a reader, or a crash, finds the old file or the complete new one.
 
-    ``write`` receives a temporary path in the same folder; what it leaves there is flushed to
-    disk and renamed.
+    Parameters
+    ----------
+    path : str or Path
+    write : callable
+        ``write(temporary)`` writes the content to a temporary path in the same folder. That file is then flushed
+        to disk and renamed.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -89,10 +95,10 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write a value as :func:`strict_json`, all of it or nothing."""
+    """Write a value as :func:`strict_json`, atomically."""
     write_text(path, strict_json(value))
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a UTF-8 text, all of it or nothing."""
+    """Write a text in UTF-8, atomically."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Write TOML: the standard library reads it only."""
+"""Reading TOML with clear errors, and writing it. The standard library has no writer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from astroemu.io.untrusted import read_text
 
 
 def dump_toml(value: Mapping[str, Any]) -> str:
-    """Return a mapping of plain values as a TOML document; what is None is left out.
+    """Return a mapping of plain values as a TOML document. Entries that are None are left out.
 
     Raises
     ------
     TypeError
-        For a value that TOML does not have.
+        For a value of a type that TOML does not have.
     """
     return "\n".join(_table(value, ())) + "\n"
 
@@ -65,19 +65,21 @@ LARGEST_TOML = 4 << 20
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
+    """Return the content of a TOML file.
 
     Raises
     ------
-    AstroemuError
-        If it is no text, too large, or not TOML.
+    DataError
+        If the file is not text or is larger than :data:`LARGEST_TOML`.
+    ConfigurationError
+        If it is not valid TOML.
     """
     text = read_text(path, LARGEST_TOML)
     try:
         return tomllib.loads(text)
-    except ValueError as error:  # a number of very many digits is a plain ValueError
+    except ValueError as error:  # an integer of too many digits is a plain ValueError
         hint = (
-            " A name may be given once only; remove one of the two."
+            " A name may be given only once; remove one of the two."
             if "declare" in str(error) or "overwrite" in str(error)
             else ""
         )

@@ -1,7 +1,7 @@
-"""What a file of a stranger may ask for, checked before anything is allocated.
+"""Limits on files from untrusted sources, checked before any memory is allocated.
 
-A file of a few kilobytes can declare arrays of terabytes, point into other files, or loop. What
-is declared is held against the size of the file itself; what leads out of it is refused.
+A file of a few kilobytes can declare arrays of terabytes, refer to other files, or contain loops. The declared size is
+compared with the size of the file itself. Links out of the file are refused.
 """
 
 from __future__ import annotations
@@ -16,26 +16,32 @@ from typing import Any
 
 from astroemu.errors import DataError
 
-#: Declared bytes that any file may have, and how often its own size beyond that (compression).
+#: A file may declare this many bytes, plus ``LARGEST_RATIO`` times its own size (it may be compressed).
 FREE_BYTES = 64 << 20
 LARGEST_RATIO = 100
-#: Groups in groups, and objects in all, of an HDF5 file.
+#: Largest depth of nested groups, and largest number of objects, in an HDF5 file.
 DEEPEST = 32
 MOST_OBJECTS = 100_000
-#: Largest text (a configuration, a recipe, an ECSV table) in bytes.
+#: Largest text file (a configuration, a recipe, an ECSV table), in bytes.
 LARGEST_TEXT = 64 << 20
-#: Head of a global heap, and of an object in it: index, (count, reserved), size.
+#: Header of a global heap, and of an object in it: index, (reference count, reserved), size.
 _HEAP = b"GCOL\x01\0\0\0"
 _HEAP_OBJECT = struct.Struct("<H6xQ")
 
 
 def read_text(path: str | Path, largest: int = LARGEST_TEXT) -> str:
-    """Return a UTF-8 text.
+    """Return the content of a text file in UTF-8.
+
+    Parameters
+    ----------
+    path : str or Path
+    largest : int
+        Largest size in bytes.
 
     Raises
     ------
     DataError
-        If it is no regular file, cannot be read, is larger than ``largest`` bytes or is not UTF-8.
+        If the path is not a regular file, cannot be read, is too large or is not UTF-8.
     """
     path = Path(path)
     if not path.is_file():
@@ -46,7 +52,7 @@ def read_text(path: str | Path, largest: int = LARGEST_TEXT) -> str:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > largest:
-        raise DataError(f"{path} is larger than the {largest >> 20} MiB that a text may have")
+        raise DataError(f"{path} is larger than {largest >> 20} MiB, the limit for a text file")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -54,30 +60,38 @@ def read_text(path: str | Path, largest: int = LARGEST_TEXT) -> str:
 
 
 def check_declared(declared: int, path: str | Path) -> None:
-    """Refuse a file that declares more bytes than a file of its size can reasonably hold.
+    """Raise an error if a file declares more bytes than a file of its size can reasonably hold.
+
+    Parameters
+    ----------
+    declared : int
+        Sum over all arrays, in bytes.
+    path : str or Path
 
     Raises
     ------
     DataError
+        If ``declared`` exceeds ``FREE_BYTES + LARGEST_RATIO * size of the file``.
     """
     allowed = FREE_BYTES + LARGEST_RATIO * Path(path).stat().st_size
     if declared > allowed:
         raise DataError(
             f"{path} declares {declared:.3g} bytes of arrays; a file of its size may declare {allowed:.3g}. "
-            "It is damaged or made to exhaust the memory"
+            "It is damaged, or was made to exhaust the memory"
         )
 
 
 def check_heaps(path: str | Path) -> None:
-    """Refuse an HDF5 file on which the HDF5 library would never return.
+    """Raise an error for an HDF5 file on which the HDF5 library would never return.
 
-    The library walks the objects of a global heap (where texts lie) by their stated sizes, without
-    end if one is free space of no size. This walks them first. See "Disk Format: Level 1E - Global
-    Heap" of the HDF5 file format specification.
+    Texts lie in a global heap. The library steps through its objects by their stated sizes. It never ends if one of
+    them is free space of size zero. This function steps through them first. See "Disk Format: Level 1E - Global Heap"
+    of the HDF5 file format specification.
 
     Raises
     ------
     DataError
+        If a heap holds an object without a size.
     """
     path = Path(path)
     if path.stat().st_size == 0:
@@ -102,15 +116,15 @@ def _check_heap(content: mmap.mmap, start: int, path: Path) -> None:
 
 
 def check_hdf5(file: Any) -> None:
-    """Refuse an open HDF5 file that leads out of itself, loops, or declares too much.
+    """Raise an error for an open HDF5 file that refers to other files, contains loops or declares too much.
 
     Raises
     ------
     DataError
-        For soft and external links, external and virtual storage, arrays that hold neither
-        numbers nor text, a group that is reached twice, and for sizes beyond those of this module.
+        For soft and external links, for external and virtual storage, and for arrays that hold neither numbers nor
+        text. Also for a group that is reached twice, and for sizes beyond the limits of this module.
     """
-    declared = sum(_declared(dataset, file.filename) for dataset in _datasets(file))
+    declared = sum(_declared_bytes(dataset, file.filename) for dataset in _datasets(file))
     check_declared(declared, file.filename)
 
 
@@ -130,7 +144,7 @@ def _datasets(file: Any) -> Iterator[Any]:
             if count > MOST_OBJECTS:
                 raise DataError(f"{file.filename} holds more than {MOST_OBJECTS} objects")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise DataError(f"{file.filename}: {name!r} is a link out of its place; links are not followed")
+                raise DataError(f"{file.filename}: {name!r} is a soft or external link; links are not followed")
             item = group[name]
             if isinstance(item, h5py.Group):
                 waiting.append((item, depth + 1))
@@ -147,19 +161,19 @@ def _check_attributes(item: Any, filename: str) -> None:
     for index in range(h5py.h5a.get_num_attrs(item.id)):
         attribute = h5py.h5a.open(item.id, index=index)
         kind = attribute.get_type()
-        # A text that is damaged into another ragged type crashes the library when it is read; ragged references
-        # are what the scales of netCDF files are.
+        # A text damaged into another variable-length type crashes the library when it is read. Variable-length
+        # references are allowed: the dimension scales of netCDF files use them.
         if kind.get_class() == h5py.h5t.VLEN and kind.get_super().get_class() != h5py.h5t.REFERENCE:
             raise DataError(
                 f"{filename}: the attribute {attribute.name!r} of {item.name} holds neither numbers nor text"
             )
 
 
-def _declared(dataset: Any, filename: str) -> int:
+def _declared_bytes(dataset: Any, filename: str) -> int:
     import h5py
 
     if dataset.is_virtual or dataset.external:
-        raise DataError(f"{filename}: the array {dataset.name!r} lies in another file; that is not followed")
+        raise DataError(f"{filename}: the array {dataset.name!r} is stored in another file; other files are not read")
     if dataset.dtype.hasobject and h5py.check_string_dtype(dataset.dtype) is None:
         raise DataError(f"{filename}: the array {dataset.name!r} holds neither numbers nor text")
     shape = dataset.shape or ()
@@ -170,11 +184,14 @@ def _declared(dataset: Any, filename: str) -> int:
 
 
 def check_npz(path: str | Path) -> None:
-    """Refuse an npz file that declares too much, by its directory and by the header of each array.
+    """Raise an error for an npz file that declares too much, in its directory or in the header of an array.
 
     Raises
     ------
-    DataError, zipfile.BadZipFile, ValueError
+    DataError
+        If it declares too much.
+    zipfile.BadZipFile, ValueError
+        If it is not an npz file.
     """
     declared = 0
     with zipfile.ZipFile(path) as archive:
@@ -188,7 +205,7 @@ def check_npz(path: str | Path) -> None:
 
 
 def _npy_bytes(file: Any) -> int:
-    import numpy as np  # here, since listing what is installed needs none of it
+    import numpy as np  # imported here: listing the installed plugins must not load it
 
     version = np.lib.format.read_magic(file)
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -199,7 +216,7 @@ def _npy_bytes(file: Any) -> int:
     return size
 
 
-#: What a damaged file makes h5py, json and the readers raise.
+#: Exceptions of h5py, json and the readers on a damaged file.
 _UNREADABLE = (
     OSError, LookupError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError,
 )  # fmt: skip
@@ -207,17 +224,22 @@ _UNREADABLE = (
 
 @contextmanager
 def open_hdf5(path: str | Path, what: str) -> Iterator[Any]:
-    """Open an HDF5 file for reading, within the bounds of :mod:`astroemu.io.untrusted`.
+    """Context manager that opens an HDF5 file for reading, within the limits of :mod:`astroemu.io.untrusted`.
+
+    Parameters
+    ----------
+    path : str or Path
+    what : str
+        Expected kind of file for error messages, such as "an emulator file".
 
     Raises
     ------
     DataError
-        If it asks for too much or leads out of itself, and for whatever a damaged file makes h5py
-        or its reader raise; ``what`` says what it should be.
+        If the file exceeds a limit, and in place of any error of h5py or of the reader on a damaged file.
     """
     import h5py
 
-    if not Path(path).is_file():  # a pipe would be waited for
+    if not Path(path).is_file():  # opening a pipe would wait for ever
         raise DataError(f"there is no file {path}")
     try:
         check_heaps(path)

@@ -1,7 +1,7 @@
-"""From a batch of points to log-likelihoods.
+"""The joint model: log-likelihoods of several probes for a batch of points.
 
-:mod:`~astroemu.model.graph` matches priors, providers and probes; :mod:`~astroemu.model.pipeline` holds the arithmetic;
-an :mod:`~astroemu.model.engine` evaluates it; :mod:`~astroemu.model.model` is what users see.
+:mod:`~astroemu.model.graph` matches priors, providers and probes. :mod:`~astroemu.model.pipeline` holds the
+arithmetic, and an :mod:`~astroemu.model.engine` evaluates it. Users work with :mod:`~astroemu.model.model`.
 """
 
 from __future__ import annotations

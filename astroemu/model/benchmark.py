@@ -1,4 +1,4 @@
-"""Timing of a joint log-likelihood, beside what the machine's linear algebra can do."""
+"""Timing of a joint log-likelihood, compared with the speed of the machine's matrix products."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from astroemu.model.engines import EngineName, make_engine
 from astroemu.model.model import Model
 from astroemu.model.operation_count import OperationCount, counting_namespace
 
-#: Seconds spent on each batch size.
+#: Seconds of measurement per batch size.
 _SECONDS = 1.0
-#: Points on which the work of one is counted.
+#: Largest batch on which the operations per point are counted.
 _COUNTED = 1000
 
 
 @dataclass(frozen=True)
 class Peak:
-    """Best speed of a large matrix product, in FLOP a second: float32 and float64, all cores."""
+    """Highest measured speed of large matrix products on all cores, in floating-point operations per second.
+
+    Attributes
+    ----------
+    single, double : float
+        In float32 and in float64.
+    """
 
     single: float
     double: float
@@ -30,26 +36,28 @@ class Peak:
 
 @dataclass(frozen=True)
 class Timing:
-    """One row of the table.
+    """The timing of one engine at one batch size.
 
     Attributes
     ----------
     engine, device : str
     batch : int
+        Number of points.
     microseconds : float
-        A point; median over repetitions.
+        Time per point; median over repetitions.
     gflops : float
-        Rate of the matrix products' operations, 10^9 a second.
+        Rate of the operations of the matrix products, in 10^9 per second.
     of_sgemm : float
-        That rate over the measured peak of float32 products.
+        That rate over the measured peak of float32 products. NaN on a GPU, whose peaks are not measured.
     of_peak : float
-        Time in which the measured peaks, float32 and float64 each with its own, would have done the
-        products, over the time taken. NaN on a GPU, whose peaks are not measured.
+        Time of the products at the measured peaks (float32 and float64 products each at their own), over the
+        time taken. NaN on a GPU.
     bytes_moved : float
-        A point: arrays made, and read by products, weights included.
+        Bytes per point: arrays created, and arrays read by products, weights included.
     compile_seconds : float
-        Of this batch size; zero where nothing is compiled.
+        Compile time of this batch size; zero if nothing is compiled.
     repetitions : int
+        Number of timed calls.
     """
 
     engine: str
@@ -64,12 +72,12 @@ class Timing:
     repetitions: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a mapping; what is not known is None."""
+        """Return the row as a mapping, with None for NaN."""
         return {key: None if value != value else value for key, value in asdict(self).items()}
 
 
 def measured_peak(size: int = 2048) -> Peak:
-    """Measure the speed of square matrix products in NumPy."""
+    """Return the speed of products of two ``(size, size)`` matrices in NumPy."""
     rates = []
     for dtype in (np.float32, np.float64):
         matrix = np.full((size, size), 0.5, dtype)
@@ -80,12 +88,27 @@ def measured_peak(size: int = 2048) -> Peak:
 def bench_model(
     model: Model, batches: Sequence[int], engines: Sequence[EngineName] = ("numpy",), seed: int = 1
 ) -> tuple[Peak, list[Timing]]:
-    """Time a model's log-likelihoods on prior draws, by engine and batch size.
+    """Time the log-likelihoods of a model on prior draws.
+
+    Parameters
+    ----------
+    model : Model
+    batches : sequence of int
+        Batch sizes.
+    engines : sequence of str
+    seed : int
+        Of the prior draws.
+
+    Returns
+    -------
+    peak : Peak
+    timings : list of Timing
+        One per engine and batch size.
 
     Raises
     ------
     ConfigurationError
-        If an engine is asked for that cannot be had.
+        If an engine is not available.
     """
     peak = measured_peak()
     rng = np.random.default_rng(seed)
@@ -146,7 +169,7 @@ def _timing(
 
 
 def _cost(model: Model, batch: int) -> OperationCount:
-    """Work of one point in a batch."""
+    """Return the operations and bytes per point in a batch of this size."""
     tally = OperationCount()
     theta = model.prior.sample(batch, np.random.default_rng(1))
     model.pipeline.log_likelihoods(theta, counting_namespace(NUMPY, tally))
@@ -154,7 +177,7 @@ def _cost(model: Model, batch: int) -> OperationCount:
 
 
 def _times(function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> list[float]:
-    """Durations of at least three calls, over about so many seconds."""
+    """Return the durations of at least three calls, repeated for about this many seconds."""
     function(*arguments)
     times: list[float] = []
     end = time.perf_counter() + seconds

@@ -1,10 +1,10 @@
-"""The keras engine: a whole pipeline, traced once and compiled into one function.
+"""The keras engine: the complete pipeline, traced once and compiled into one function.
 
     theta (n, d) -> [ providers -> matrices -> probes ] -> log-likelihoods (n,) of each probe
 
-Batches are padded to powers of two, since XLA compiles once a shape, and cut where they would not fit
-into memory. Networks are float32 and the rest float64, as in NumPy, on any device. What is declared
-``host_only`` runs in NumPy around the compiled function: providers before it, probes after.
+XLA compiles each shape separately, so batches are padded to powers of two. A batch that would not fit into memory is
+split. Networks are float32 and everything else float64, as in NumPy, on any device. Parts that are declared
+``host_only`` run in NumPy outside the compiled function: providers before it, probes after it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from astroemu.model.engine import Engine
 from astroemu.model.operation_count import OperationCount, counting_namespace
 from astroemu.model.pipeline import Pipeline, ProviderOutput
 
-#: Arrays of a trace that live at once, over all that it makes: a compiler keeps fewer. A gradient keeps all.
+#: Assumed memory of a call, over the bytes of all arrays of a trace. A compiler keeps fewer arrays at once; a
+#: gradient keeps them all, and its own.
 _ALIVE, _ALIVE_GRADIENT = 1.0, 3.0
+#: Largest padded batch on a GPU.
 _LARGEST = 2**20
-#: Batches up to this size are padded however much that adds: the call itself costs as much. On a CPU no
-#: larger ones are made: their arrays would not stay in the cache.
+#: Batches up to this size are padded in any case: the call itself costs as much as the padding. It is also the
+#: largest padded batch on a CPU, since arrays of larger ones would not stay in the cache.
 _SMALL = 2**10
 
 
@@ -41,9 +43,9 @@ class Compilation:
     what : {"log-likelihood", "gradient"}
     backend, device : str
     batch, parameters : int
-        Shape of theta.
+        Shape of ``theta``.
     seconds : float
-        Of tracing and compiling.
+        Time of tracing and compiling.
     """
 
     what: str
@@ -55,12 +57,20 @@ class Compilation:
 
 
 class CompiledEngine(Engine):
-    """One XLA program for the joint log-likelihood.
+    """An engine that compiles the joint log-likelihood into one XLA program.
 
     Parameters
     ----------
     pipeline : Pipeline
     backend : Backend
+        The array library that compiles.
+
+    Attributes
+    ----------
+    on_device, on_host : tuple of str
+        Probes inside and outside the compiled function.
+    compilations : list of Compilation
+        What has been compiled so far.
     """
 
     name = "keras"
@@ -71,38 +81,43 @@ class CompiledEngine(Engine):
         probes = pipeline.graph.probes
         self.on_device = tuple(key for key in pipeline.nuisance if not probes[key].host_only)
         self.on_host = tuple(key for key in pipeline.nuisance if probes[key].host_only)
-        #: What was compiled so far.
         self.compilations: list[Compilation] = []
         self._functions: dict[tuple[str, int], Callable[..., Any]] = {}
-        self._most: dict[str, int] = {}
+        self._max_points: dict[str, int] = {}  # of one piece, by what is compiled
 
     def log_likelihoods(self, theta: FloatArray) -> tuple[dict[str, FloatArray], Any]:
-        values, asked, inside = self._in_chunks("log-likelihood", self._joint, theta)
+        values, requested, inside = self._in_chunks("log-likelihood", self._joint, theta)
         for key in self.on_host:
-            predictions = {name: Prediction(*pair) for name, pair in asked[key].items()}
+            predictions = {name: Prediction(*pair) for name, pair in requested[key].items()}
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 values[key] = self.pipeline.probe_log_likelihood(key, theta, predictions)
         return {key: values[key] for key in self.pipeline.nuisance}, inside
 
     def value_and_grad(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Joint log-likelihood ``(n,)``, and its gradient ``(n, d)``, if :meth:`demand_gradient` does not refuse."""
+        """Return the joint log-likelihood ``(n,)`` and its gradient ``(n, d)`` at ``theta (n, d)``.
+
+        Raises
+        ------
+        ConfigurationError
+            As :meth:`demand_gradient`.
+        """
         self.demand_gradient()
         value, gradient = self._in_chunks("gradient", self._gradient, theta)
         return value, gradient
 
     def demand_gradient(self) -> None:
-        """Refuse if there is no gradient.
+        """Raise an error if there is no gradient.
 
         Raises
         ------
         ConfigurationError
-            If a part of the model runs on the host, so that no gradient goes through it.
+            If a part of the model runs on the host, where no gradients are available.
         """
         host = (*sorted(self.pipeline.host), *self.on_host)
         if host:
             raise ConfigurationError(
-                f"no gradient goes through {listing(host)}, which run(s) on the host (`host_only`); put an emulator "
-                "in the place of a simulator, or leave a probe out"
+                f"no gradient goes through {listing(host)}, which run(s) on the host (`host_only`); use an emulator "
+                "instead of a simulator, or leave a probe out"
             )
 
     def report(self) -> list[str]:
@@ -118,7 +133,7 @@ class CompiledEngine(Engine):
     def _providers(self) -> tuple[str, ...]:
         return tuple(step.key for step in self.pipeline.steps if step.key not in self.pipeline.host)
 
-    # --- what is traced -----------------------------------------------------------------------
+    # --- traced functions ---------------------------------------------------------------------
 
     def _joint(self, theta: Any, given: Any, xp: Any) -> Any:
         provided = self.pipeline.run_providers(theta, xp, _unpacked(given))
@@ -126,8 +141,8 @@ class CompiledEngine(Engine):
             key: self.pipeline.probe_log_likelihood(key, theta, self.pipeline.predictions_for(key, provided, xp), xp)
             for key in self.on_device
         }
-        asked = {key: _packed(self.pipeline.predictions_for(key, provided, xp)) for key in self.on_host}
-        return values, asked, provided.inside
+        requested = {key: _packed(self.pipeline.predictions_for(key, provided, xp)) for key in self.on_host}
+        return values, requested, provided.inside
 
     def _gradient(self, theta: Any, given: Any, xp: Any) -> Any:
         def total(points: Any) -> Any:
@@ -140,7 +155,7 @@ class CompiledEngine(Engine):
     # --- batches ------------------------------------------------------------------------------
 
     def _in_chunks(self, what: str, function: Callable[..., Any], theta: FloatArray) -> Any:
-        """Evaluate in padded pieces and join them."""
+        """Evaluate a batch in padded pieces and join the results."""
         given = self.pipeline.on_host(theta)
         packed = (_packed(given.found), given.inside)
         pieces = []
@@ -153,35 +168,36 @@ class CompiledEngine(Engine):
     def _pieces(
         self, what: str, function: Callable[..., Any], theta: FloatArray, packed: Any
     ) -> Iterator[tuple[int, int, int]]:
-        """Start, stop and padded size of each piece."""
-        most, start = self._largest(what, function, theta, packed), 0
+        """Yield the start, stop and padded size of each piece."""
+        largest, start = self._largest_piece(what, function, theta, packed), 0
         while start < len(theta):
             left = len(theta) - start
-            bucket = 1 << (left - 1).bit_length()  # the power of two at or above
+            bucket = 1 << (left - 1).bit_length()  # the next power of two
             if bucket > _SMALL and bucket - left > left // 8:
                 bucket //= 2  # a second call costs less than the padding
-            bucket = min(bucket, most)
+            bucket = min(bucket, largest)
             stop = min(start + bucket, len(theta))
             yield start, stop, bucket
             start = stop
 
-    def _largest(self, what: str, function: Callable[..., Any], theta: FloatArray, packed: Any) -> int:
-        """The largest power of two whose arrays fit into memory, from what one traced point makes."""
-        if what not in self._most:
+    def _largest_piece(self, what: str, function: Callable[..., Any], theta: FloatArray, packed: Any) -> int:
+        """Return the largest power of two whose arrays fit into memory, from the arrays of one traced point."""
+        if what not in self._max_points:
             tally = OperationCount()
             one = _map(lambda array: array[:1], (theta, packed))
             self.backend.trace(lambda t, g: function(t, g, counting_namespace(self.backend.xp, tally)), one)
             alive = _ALIVE if what == "log-likelihood" else _ALIVE_GRADIENT
             fits = max(int(self.backend.memory / (alive * max(tally.bytes_made, 1.0))), 1)
-            self._most[what] = min(1 << (fits.bit_length() - 1), _LARGEST if self.backend.on_gpu else _SMALL)
-        return self._most[what]
+            limit = _LARGEST if self.backend.on_gpu else _SMALL
+            self._max_points[what] = min(1 << (fits.bit_length() - 1), limit)
+        return self._max_points[what]
 
     def _compiled(self, what: str, function: Callable[..., Any], bucket: int, arguments: Any) -> Callable[..., Any]:
         if (what, bucket) not in self._functions:
             started = time.perf_counter()
             xp = self.backend.xp
             compiled = self.backend.compile(lambda t, g: function(t, g, xp), arguments)
-            compiled(*arguments)  # some backends compile at the first call
+            compiled(*arguments)  # some backends compile in the first call
             self._functions[what, bucket] = compiled
             seconds = time.perf_counter() - started
             parameters = arguments[0].shape[1]
@@ -222,7 +238,7 @@ def _joined(pieces: list[Any]) -> Any:
 
 
 def _padded(array: Any, n: int) -> Any:
-    """Repeat the last row, whose values are as good as any."""
+    """Return the array with its last row repeated up to ``n`` rows."""
     return array if len(array) == n else np.concatenate([array, np.repeat(array[-1:], n - len(array), axis=0)])
 
 

@@ -1,6 +1,6 @@
 """The abstract engine, which evaluates a pipeline.
 
-There are two: :mod:`~astroemu.model.numpy_engine` and :mod:`~astroemu.model.compiled_engine`.
+The two engines are in :mod:`~astroemu.model.numpy_engine` and :mod:`~astroemu.model.compiled_engine`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ from astroemu.model.pipeline import Pipeline
 
 
 class Engine(ABC):
-    """Evaluates the log-likelihoods of a pipeline on whole batches."""
+    """The evaluation of a pipeline for batches of points.
 
+    Parameters
+    ----------
+    pipeline : Pipeline
+    """
+
+    #: Name in configurations.
     name: str
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -22,8 +28,11 @@ class Engine(ABC):
 
     @abstractmethod
     def log_likelihoods(self, theta: FloatArray) -> tuple[dict[str, FloatArray], Any]:
-        """As :meth:`astroemu.model.pipeline.Pipeline.log_likelihoods`, with NumPy arrays."""
+        """Return the log-likelihoods ``(n,)`` of each probe at ``theta (n, d)``, and which points are in range.
+
+        The result is that of :meth:`astroemu.model.pipeline.Pipeline.log_likelihoods`, in NumPy arrays.
+        """
 
     def report(self) -> list[str]:
-        """Say in a few lines what evaluates the model."""
+        """Return a few lines that describe the engine."""
         return [f"engine {self.name}"]

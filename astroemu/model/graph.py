@@ -1,7 +1,7 @@
-"""The matched parts of a model: which provider answers which requirement, and which parameter has which users.
+"""The graph of a model: which provider meets which requirement, and which parts use which parameter.
 
-Everything is matched by name, once, at construction. What does not fit together is refused with both names. The graph
-evaluates nothing: a :class:`~astroemu.model.pipeline.Pipeline` is built from it.
+Everything is matched by name, once, at construction. If two parts do not fit together, the error names both. The
+graph evaluates nothing: a :class:`~astroemu.model.pipeline.Pipeline` is built from it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class ModelGraph:
     Parameters
     ----------
     prior : Prior
-        Nuisance parameters of the probes that it does not name are added with the probe's own default priors.
+        Nuisance parameters of the probes that it does not name are added, with the default priors of the probes.
     providers : mapping of str to Provider
-        Emulators and derived quantities, by a name for messages.
+        Emulators and derived quantities. The names appear in messages.
     probes : mapping of str to Probe
     truncate_prior : bool
-        Whether a prior that is wider than a provider's range is cut to it. If not, such a prior is refused.
+        If true, a prior that is wider than a provider's range is truncated to it. Otherwise it is an error.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class ModelGraph:
     Raises
     ------
     ResolutionError
-        If an observable is not provided or provided twice, if a parameter is missing, unused or given twice, or if a
+        If an observable is not provided or provided twice, or if a parameter is missing, unused or given twice. If a
         prior is wider than a provider's range.
     """
 
@@ -73,16 +73,22 @@ class ModelGraph:
 
     @property
     def observables(self) -> dict[str, Observable]:
-        """Every observable that is provided, by name; sampled parameters are not among them."""
+        """Every provided observable, by name, without sampled parameters."""
         return {name: observable for name, (_, observable) in self._source.items() if name not in self.names}
 
     def source(self, requirement: Requirement, user: str) -> tuple[str, Observable]:
-        """Return the provider's name and the observable that meet a requirement.
+        """Return the name of the provider and the observable that meet a requirement.
+
+        Parameters
+        ----------
+        requirement : Requirement
+        user : str
+            The part of the model that has the requirement, for the error message.
 
         Raises
         ------
         ResolutionError
-            If no provider has it; ``user`` is named in the message.
+            If no provider has the observable.
         """
         name = requirement.observable
         if name not in self._source:
@@ -93,9 +99,9 @@ class ModelGraph:
         return self._source[name]
 
     def derived_inputs(self, key: str) -> tuple[Requirement, ...]:
-        """Return the parameters of a provider that another provider computes, as requirements.
+        """Return the parameters of the provider ``key`` that another provider computes, as requirements.
 
-        A single number that is provided under the name of a parameter is that parameter.
+        A scalar observable with the name of a parameter is the value of that parameter.
         """
         return tuple(
             Requirement(name, unit=self._source[name][1].unit)
@@ -107,7 +113,7 @@ class ModelGraph:
         )
 
     def describe(self) -> Iterator[str]:
-        """Yield one line per connection: probe, observable, provider."""
+        """Yield one line of text per connection: probe, observable, provider."""
         for key, probe in self.probes.items():
             for requirement in probe.requires.values():
                 provider, _ = self.source(requirement, key)
@@ -126,7 +132,7 @@ class ModelGraph:
         return prior.merged(extra.values())
 
     def _fit_to_ranges(self, prior: Prior, truncate: bool) -> Prior:
-        """Compare the prior with the range of every provider."""
+        """Return the prior, compared with the range of every provider and truncated if requested."""
         box: dict[str, tuple[float, float]] = {}
         given = {p.name: p for p in prior.parameters}
         for key, provider in self.providers.items():
@@ -136,7 +142,7 @@ class ModelGraph:
                 ours = given[name].prior.support
                 if (ours[0] < low or ours[1] > high) and not (truncate and not given[name].is_fixed):
                     raise ResolutionError(
-                        f"the prior of {name!r} covers [{ours[0]:g}, {ours[1]:g}] but {key!r} holds on "
+                        f"the prior of {name!r} covers [{ours[0]:g}, {ours[1]:g}] but {key!r} is valid on "
                         f"[{low:g}, {high:g}] only. Narrow [parameters.{name}], or set truncate_prior = true"
                     )
                 known = box.get(name, (-np.inf, np.inf))
@@ -147,7 +153,7 @@ class ModelGraph:
             raise ResolutionError(f"cannot truncate the prior: {error}") from None
 
     def _sampled_observables(self) -> dict[str, Provider]:
-        """Return providers of parameters that are required as observables and that no other provider has."""
+        """Return a provider for each parameter that is required as an observable and has no other provider."""
         provided = {name for provider in self.providers.values() for name in provider.provides}
         requirements = [r for probe in self.probes.values() for r in probe.requires.values()]
         requirements += [r for provider in self.providers.values() for r in provider.requires]
@@ -187,14 +193,14 @@ class ModelGraph:
             raise ResolutionError(f"nothing uses the parameter(s) {listing(unused)}; remove them.{hint}")
 
     def _refuse_sampled_and_computed(self, key: str, known: set[str]) -> None:
-        """Refuse a parameter that has a prior and is computed as well."""
+        """Raise an error if a parameter of a provider has a prior and is computed as well."""
         for requirement in self.derived_inputs(key):
             name = requirement.observable
             if name in known:
                 source, _ = self._source[name]
                 raise ResolutionError(
                     f"{name!r}, which {key!r} takes, has a prior and is computed by {source!r} too. Remove "
-                    f"[parameters.{name}] to use what is computed, or leave {name!r} out of the `provides` list of "
+                    f"[parameters.{name}] to use the computed value, or leave {name!r} out of the `provides` list of "
                     f"{source!r} to sample it"
                 )
 
@@ -208,5 +214,5 @@ class ModelGraph:
                         f"probes {key!r} and {other_key!r} both use {listing(shared)}: the joint likelihood "
                         "counts these data twice. Choose another data set for one of them",
                         DoubleCountingWarning,
-                        stacklevel=4,  # whoever builds the model
+                        stacklevel=4,  # the caller that builds the model
                     )

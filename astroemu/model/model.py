@@ -1,8 +1,8 @@
 """The joint model: one log-likelihood of several probes, for a batch of points.
 
-A :class:`~astroemu.model.graph.ModelGraph` matches priors, providers and probes with each other. A
+A :class:`~astroemu.model.graph.ModelGraph` matches priors, providers and probes. A
 :class:`~astroemu.model.pipeline.Pipeline` holds the arithmetic, and an engine evaluates it. The model checks the
-points, rejects and counts those without a likelihood, and samples.
+points, rejects and counts those without a finite likelihood, and runs samplers.
 """
 
 from __future__ import annotations
@@ -42,27 +42,26 @@ class Model:
     Parameters
     ----------
     prior : Prior
-        The parameters in the order of the columns of ``theta``. Nuisance parameters of the
-        probes that it does not name are added with the probe's own default priors.
+        The parameters, in the order of the columns of ``theta``. Nuisance parameters of the probes that it does not
+        name are added, with the default priors of the probes.
     providers : mapping of str to Provider
-        Emulators and derived quantities, by a name for messages.
+        Emulators and derived quantities. The names appear in messages.
     probes : mapping of str to Probe
     emulator_error : bool or float
-        Whether the emulators' own error enters the likelihoods, or what it is multiplied by.
+        True if the emulators' own error enters the likelihoods, or a factor by which it is multiplied.
     truncate_prior : bool
-        Whether a prior that is wider than a provider's range is cut to it. If not, such a prior
-        is refused.
+        If true, a prior that is wider than a provider's range is truncated to it. Otherwise it is an error.
     name : str
     engine : {"auto", "numpy", "keras"}
-        What evaluates it, see :mod:`astroemu.model.engine`. It is set up when it is first used.
+        The engine, see :mod:`astroemu.model.engines`. It is set up at its first use.
 
     Raises
     ------
     ConfigurationError
-        If the factor of the emulators' error is negative or not finite, or there is no such engine.
+        If the factor of the emulators' error is negative or not finite, or no engine has the name.
     ResolutionError
-        If an observable is not provided or provided twice, if a parameter is missing, unused or
-        given twice, or if a prior is wider than a provider's range.
+        If an observable is not provided or provided twice, or if a parameter is missing, unused or given twice. If a
+        prior is wider than a provider's range.
     """
 
     def __init__(
@@ -80,8 +79,9 @@ class Model:
             raise ConfigurationError(f"emulator_error = {emulator_error} must be true, false or a number of at least 0")
         self.name = name
         self.emulator_error = float(emulator_error)
+        #: Numbers of evaluated and of rejected points.
         self.counts = EvaluationCounts()
-        #: What is matched with what.
+        #: The matched prior, providers and probes.
         self.graph = ModelGraph(prior, providers, probes, truncate_prior=truncate_prior)
         wanted = {key: probe.requires for key, probe in self.graph.probes.items()}
         #: The arithmetic of the likelihood, which the engine evaluates.
@@ -90,7 +90,7 @@ class Model:
 
     @property
     def prior(self) -> Prior:
-        """Priors of all parameters, those of the probes included."""
+        """Priors of all parameters, including the nuisance parameters of the probes."""
         return self.graph.prior
 
     @property
@@ -105,7 +105,7 @@ class Model:
 
     @property
     def profile(self) -> Profile | None:
-        """Set one to time the parts of the likelihood."""
+        """Times of the parts of the likelihood; assign a :class:`Profile` to measure them."""
         return self.pipeline.profile
 
     @profile.setter
@@ -121,7 +121,7 @@ class Model:
 
     @property
     def observables(self) -> dict[str, Observable]:
-        """Every observable that is provided, by name."""
+        """Every provided observable, by name."""
         return self.graph.observables
 
     def prior_transform(self, u: FloatArray) -> FloatArray:
@@ -129,44 +129,46 @@ class Model:
         return self.prior.transform(self._checked(u))
 
     def prior_slope(self, u: FloatArray) -> FloatArray:
-        """Derivative ``(n, d)`` of each parameter of :meth:`prior_transform` with respect to its own ``u``."""
+        """Return the derivative ``(n, d)`` of each parameter of :meth:`prior_transform` with respect to its ``u``."""
         return self.prior.slope(self._checked(u))
 
     def log_prior(self, theta: FloatArray) -> FloatArray:
-        """Log prior density ``(n,)``."""
+        """Return the natural logarithm of the prior density ``(n,)`` at ``theta (n, d)``."""
         return self.prior.log_density(self._checked(theta))
 
     def log_likelihood(self, theta: FloatArray) -> FloatArray:
-        """Joint log-likelihood.
+        """Return the joint log-likelihood: the sum over all probes.
 
         Parameters
         ----------
         theta : (n, d) array
-            Columns in the order of :attr:`names`.
+            Columns in the order of :attr:`names`, in the units of the parameters.
 
         Returns
         -------
         (n,) float64 array
-            Finite or minus infinity. Points outside a provider's range, and points where a probe
+            Natural logarithm: finite or minus infinity. Points outside a provider's range, and points where a probe
             returns NaN or infinity, get minus infinity and are counted in :attr:`counts`.
 
         Raises
         ------
+        ConfigurationError
+            If ``theta`` has another shape.
         ProbeError
-            If a probe or provider raises: it names the plugin and the point.
+            If a probe or provider raises an exception. The message names the plugin and the point.
         """
         with nullcontext() if self.profile is None else self.profile.whole():
             return np.asarray(sum(self.log_likelihood_by_probe(theta).values()))
 
     def log_likelihood_by_probe(self, theta: FloatArray) -> dict[str, FloatArray]:
-        """Log-likelihood ``(n,)`` of each probe; see :meth:`log_likelihood`."""
+        """Return the log-likelihood ``(n,)`` of each probe by name; see :meth:`log_likelihood`."""
         theta = self._checked(theta)
         inside = self.pipeline.in_range(theta)
         self.counts.evaluated += len(theta)
         whole = bool(inside.all())
         if whole and len(theta):
             found, within = self.engine.log_likelihoods(theta)
-            if within is None and np.isfinite(sum(found.values())).all():  # as nearly always: nothing to mend
+            if within is None and np.isfinite(sum(found.values())).all():  # the usual case, kept fast
                 return found
         parts = {key: np.full(len(theta), -np.inf) for key in self.probes}
         self.counts.outside += 0 if whole else int(len(theta) - inside.sum())
@@ -192,25 +194,25 @@ class Model:
         return parts
 
     def value_and_grad(self, theta: FloatArray, *, prior: bool = False) -> tuple[FloatArray, FloatArray]:
-        """Joint log-likelihood, or log-posterior, and its gradient.
+        """Return the joint log-likelihood, or the log-posterior, and its gradient.
 
-        It is compiled whatever the engine: NumPy has no gradients.
+        This is always compiled, also with the numpy engine, because NumPy has no gradients.
 
         Parameters
         ----------
         theta : (n, d) array
         prior : bool
-            Whether to add the log prior density.
+            If true, the log prior density is added.
 
         Returns
         -------
         (n,) and (n, d) float64 array
-            Minus infinity where :meth:`log_likelihood` says so, and counted as there; the gradient is NaN.
+            The value as in :meth:`log_likelihood`; the gradient is NaN where the value is minus infinity.
 
         Raises
         ------
         ConfigurationError
-            If a part of the model is declared ``host_only``, or nothing is installed that compiles.
+            If a part of the model is declared ``host_only``, or no backend that compiles is installed.
         """
         theta = self._checked(theta)
         with nullcontext() if self.profile is None else self.profile.whole():
@@ -237,17 +239,18 @@ class Model:
         return value, gradient
 
     def demand_gradient(self) -> None:
-        """Refuse, as :meth:`value_and_grad` would, if the model has no gradient.
+        """Raise an error if the model has no gradient.
 
         Raises
         ------
         ConfigurationError
+            As :meth:`value_and_grad`.
         """
         self._differentiable.demand_gradient()
 
     @cached_property
     def engine(self) -> Engine:
-        """What evaluates the likelihood."""
+        """The engine that evaluates the likelihood."""
         return make_engine(self._engine_name, self.pipeline)
 
     @cached_property
@@ -255,31 +258,36 @@ class Model:
         return with_gradients(self.pipeline, self.engine)
 
     def compile_report(self) -> list[str]:
-        """Say what evaluates the model: what was compiled so far, for which device and shapes, in how long."""
+        """Return lines of text on the engine: device, what has been compiled, for which shapes, in what time."""
         gradients = self.__dict__.get("_differentiable")
         return [*self.engine.report(), *(gradients.report() if gradients not in (None, self.engine) else [])]
 
     def predict(self, theta: FloatArray, *, units: bool = False) -> dict[str, Any]:
-        """Every observable on its full grid, ``(n, ...)`` by name.
+        """Return every observable on its full grid.
 
         Parameters
         ----------
         theta : (n, d) array
         units : bool
-            Give astropy quantities (logarithms as ``Dex``) instead of plain arrays.
+            If true, return astropy quantities (logarithms as ``Dex``) instead of plain arrays.
+
+        Returns
+        -------
+        dict of str to (n, ...) array
+            By name, in the unit of each observable.
 
         Raises
         ------
         ConfigurationError
             If a point lies outside a provider's range.
         """
-        requirements = {name: _whole(observable) for name, observable in self.observables.items()}
+        requirements = {name: _full_grid(observable) for name, observable in self.observables.items()}
         found = self.predict_for(requirements, theta)
         shaped = {name: found[name].reshape(len(theta), *o.shape) for name, o in self.observables.items()}
         return {name: self.observables[name].quantity(v) for name, v in shaped.items()} if units else shaped
 
     def predict_for(self, requirements: Mapping[str, Requirement], theta: FloatArray) -> dict[str, FloatArray]:
-        """Values ``(n, size)`` of any requirements, under the names given to them.
+        """Return the values ``(n, size)`` of any requirements at ``theta (n, d)``, by their names and in their units.
 
         Raises
         ------
@@ -294,7 +302,12 @@ class Model:
         return {name: np.asarray(prediction.value) for name, prediction in found.items()}
 
     def probe_inputs(self, theta: FloatArray) -> dict[str, tuple[dict[str, Prediction], dict[str, Any]]]:
-        """What each probe is handed at some points: its predictions and its nuisance parameters.
+        """Return the input of each probe at the points ``theta (n, d)``.
+
+        Returns
+        -------
+        dict of str to tuple
+            By probe: its predictions (values and errors ``(n, size)``), and its nuisance parameters ``(n,)`` by name.
 
         Raises
         ------
@@ -311,9 +324,9 @@ class Model:
         }
 
     def with_probes(self, probes: Mapping[str, Probe]) -> Model:
-        """Return the same model with other probes, such as those that hold mock data."""
+        """Return the same model with other probes, for example with mock data."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DoubleCountingWarning)  # it was said of this model
+            warnings.simplefilter("ignore", DoubleCountingWarning)  # already issued for this model
             return Model(
                 self.prior,
                 self.providers,
@@ -329,8 +342,10 @@ class Model:
         Parameters
         ----------
         sampler : str or Sampler
-            Name of an installed sampler, whose options are the further keywords, or an instance.
+            Name of an installed sampler, or an instance.
         seed : int
+        **options
+            Options of the sampler, if it is given by name.
 
         Returns
         -------
@@ -339,18 +354,14 @@ class Model:
         if isinstance(sampler, str):
             sampler = build(SAMPLERS.load(sampler), options, f"options of the sampler {sampler!r}")
         elif options:
-            raise ConfigurationError("options go with the name of a sampler, not with an instance")
+            raise ConfigurationError("options can be given with the name of a sampler only, not with an instance")
         assert isinstance(sampler, Sampler)
         return sampler.run(self, seed=seed)
 
     def in_range(self, theta: FloatArray, *, check_derived: bool = True) -> NDArray[np.bool_]:
-        """Return which points lie in the range of every provider: ``(n,)``.
+        """Return which points ``theta (n, d)`` lie in the range of every provider, ``(n,)``.
 
-        Parameters
-        ----------
-        theta : (n, d) array
-        check_derived : bool
-            Whether to compute the parameters that one provider computes for another, and check these too.
+        If ``check_derived`` is true, the parameters that one provider computes for another are checked too.
         """
         theta = self._checked(theta)
         found = self.pipeline.in_range(theta)
@@ -381,8 +392,8 @@ class Model:
             )
 
 
-def _whole(observable: Observable) -> Requirement:
-    """The requirement of every grid point of an observable."""
+def _full_grid(observable: Observable) -> Requirement:
+    """Return the requirement of every grid point of an observable."""
     mesh = np.meshgrid(*(axis.values for axis in observable.axes), indexing="ij")
     at = {axis.name: values.ravel() for axis, values in zip(observable.axes, mesh, strict=True)}
     return Requirement(observable.name, at, observable.unit)

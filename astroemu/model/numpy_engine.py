@@ -1,4 +1,4 @@
-"""The numpy engine: a pipeline in NumPy, with threads that share large batches."""
+"""The numpy engine: a pipeline in NumPy, with threads for large batches."""
 
 from __future__ import annotations
 
@@ -15,19 +15,29 @@ from astroemu.model.engine import Engine
 from astroemu.model.pipeline import Pipeline
 from astroemu.runtime.mpi import cores
 
-#: Points of a piece, whose arrays stay in the cache of a core.
+#: Largest number of points of a piece; its arrays stay in the cache of a core.
 _PIECE = 256
-#: From here on threads share the batch.
+#: Smallest batch that is split among threads.
 _SHARED = 64
 
 
 class NumpyEngine(Engine):
-    """NumPy, nothing compiled: it starts at once.
+    """An engine in NumPy. It compiles nothing and starts at once.
 
-    Large batches are cut into pieces that threads evaluate side by side, each with one thread of the
-    linear algebra: so all of the work is shared, not the matrix products alone. The cuts depend on the batch
-    alone, so that machines with more or fewer cores round alike. A model with a part that is declared
-    ``host_only`` is evaluated in one piece, since such code may not bear threads.
+    Large batches are split into pieces, which threads evaluate in parallel. Each thread uses one thread of the linear
+    algebra library. All of the work is therefore shared, not only the matrix products. The pieces depend only on the
+    batch, so the number of cores does not change the rounding. A model with a part that is declared ``host_only`` is
+    evaluated in one piece, because such code may not be thread-safe.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+
+    Attributes
+    ----------
+    whole : bool
+        True if a batch is evaluated in one piece.
+    threads : int
     """
 
     name = "numpy"
@@ -39,9 +49,9 @@ class NumpyEngine(Engine):
 
     def log_likelihoods(self, theta: FloatArray) -> tuple[dict[str, FloatArray], Any]:
         n = len(theta)
-        if n < 2:  # products of vectors come to no harm, and holding costs some microseconds
+        if n < 2:  # a single point needs no limit on threads, and setting it costs some microseconds
             return self.pipeline.log_likelihoods(theta)
-        with self._held():
+        with self._one_blas_thread():
             if self.whole or n < _SHARED:
                 return self.pipeline.log_likelihoods(theta)
             pieces = np.array_split(theta, max(2, -(-n // _PIECE)))
@@ -49,11 +59,11 @@ class NumpyEngine(Engine):
             return _joined(list(run(self.pipeline.log_likelihoods, pieces)))
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        """Hold the linear algebra to one thread.
+    def _one_blas_thread(self) -> Iterator[None]:
+        """Limit the linear algebra library to one thread.
 
-        Two threads that share a small product wait for each other: on a busy machine for a hundred times as long
-        as the product takes.
+        Two threads that share a small product wait for each other. On a busy machine this can take a hundred times
+        as long as the product itself.
         """
         before = [(library, library.get_num_threads()) for library in self._libraries]
         try:

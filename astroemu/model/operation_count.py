@@ -1,4 +1,4 @@
-"""What a function written against ``xp`` costs: floating-point operations of its products, bytes that it makes."""
+"""Counts of the work of a function written against ``xp``: operations of matrix products, and bytes of arrays."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from astroemu.core.array_namespace import Namespace
 
 @dataclass
 class OperationCount:
-    """What was counted so far.
+    """The work counted so far.
 
     Attributes
     ----------
     flops : float
-        Of matrix products in float32, the networks': two a multiplication and addition.
+        Floating-point operations of matrix products in float32 (the networks). A multiplication with an addition
+        counts as two.
     flops_double : float
-        Of matrix products in float64.
+        The same in float64.
     bytes_made : float
-        Size of every array that a function of ``xp`` returned. Operators (``+``, ``*``) are not seen.
+        Size of all arrays that functions of ``xp`` returned. Operators (``+``, ``*``) are not counted.
     bytes_read : float
-        Size of the arrays that went into the matrix products, weights included.
+        Size of all inputs of matrix products, weights included.
     """
 
     flops: float = 0.0
@@ -34,9 +35,9 @@ class OperationCount:
 
 
 def counting_namespace(xp: Namespace, tally: OperationCount) -> Namespace:
-    """Return a namespace that works as ``xp`` does and keeps a tally.
+    """Return a namespace with the functions of ``xp`` that also adds their work to ``tally``.
 
-    Shapes must be known; values need not be, so that a trace can be counted too.
+    Only shapes and dtypes are used, so a trace without values can be counted too.
     """
 
     def wrapped(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

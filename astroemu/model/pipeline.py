@@ -1,6 +1,6 @@
-"""From a batch of points to the probes' log-likelihoods, in a straight line.
+"""The arithmetic of a model: from a batch of points to the log-likelihoods of the probes.
 
-Every requirement becomes a constant matrix, stripped of the grid points that it does not use:
+Every requirement becomes a constant matrix, without the grid points that it does not use:
 
     theta -> providers (only the rows needed) -> matrices -> probes
 """
@@ -26,16 +26,16 @@ from astroemu.model.profile import Profile
 
 @dataclass(frozen=True)
 class _Term:
-    """One requirement, resolved: which provider's rows it takes, and its matrix."""
+    """One resolved requirement: the rows of an observable that it takes, and its matrix."""
 
     observable: str
-    rows: NDArray[np.intp] | None  # its grid points among the rows asked of the provider; None if all
+    rows: NDArray[np.intp] | None  # its grid points among the rows requested of the provider; None if all
     matrix: FloatArray | None  # (used rows, size); None if it only selects
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One provider, with the columns of the extended theta that it takes and the sizes it must give."""
+    """One provider, with the columns of the extended theta that it takes and the sizes that it must return."""
 
     key: str
     evaluate: Evaluate
@@ -55,21 +55,21 @@ class _DerivedColumn:
 
     @property
     def stand_in(self) -> float:
-        """A value that the provider takes, for a point that is rejected."""
+        """A value in the range of the provider, used for a point that is rejected."""
         return 0.5 * (self.low + self.high) if np.isfinite(self.low) and np.isfinite(self.high) else 0.0
 
 
 @dataclass(frozen=True)
 class ProviderOutput:
-    """What providers gave for a batch.
+    """The predictions of providers for a batch.
 
     Attributes
     ----------
     found : mapping of str to Prediction
-        The rows asked of them, by observable.
+        Values and errors ``(n, rows)`` by observable, for the requested rows of its flattened grid.
     inside : (n,) bool array or None
-        Which points kept to the range of every provider in the parameters that other providers
-        compute; None if there are no such parameters.
+        For parameters that one provider computes for another: which points lie in the range of every provider.
+        None if there are no such parameters.
     """
 
     found: Mapping[str, Prediction]
@@ -84,15 +84,40 @@ _TRACED = (
 
 
 class Pipeline:
-    """The resolved graph for one set of requirements."""
+    """The resolved graph for one set of requirements.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+    wanted : mapping of str to mapping of str to Requirement
+        The requirements of each user (usually a probe), by name.
+    error_scale : float
+        Factor of the emulators' errors; at zero, predictions have no error.
+
+    Attributes
+    ----------
+    steps : list
+        Providers in the order of evaluation.
+    nuisance : dict of str to tuple of str
+        Names of the nuisance parameters of each probe.
+    host : frozenset of str
+        Providers that a compiled engine runs outside the compiled function, in NumPy.
+    low, high : (d,) array
+        Range of the sampled parameters that all providers share.
+
+    Raises
+    ------
+    ResolutionError
+        If a requirement does not fit its observable, or providers depend on each other in a circle.
+    """
 
     def __init__(self, graph: ModelGraph, wanted: Mapping[str, Mapping[str, Requirement]], error_scale: float) -> None:
         self.graph = graph
         self.error_scale = error_scale
-        #: Set one to time the providers and probes.
+        #: Assign one to measure the times of providers and probes.
         self.profile: Profile | None = None
         chain = _ordered(graph, wanted)
-        # A probe and a provider may have one name: users are told apart by their side.
+        # A probe and a provider may have the same name, so the key of a user starts with its kind.
         everything = [(("probe", user), key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
         everything += [(("provider", p), r.observable, r) for p in chain for r in graph.providers[p].requires]
         everything += [(("parameter", p), r.observable, r) for p in chain for r in graph.derived_inputs(p)]
@@ -116,14 +141,13 @@ class Pipeline:
         self.nuisance = {
             key: tuple(p.name for p in probe.parameters) for key, probe in graph.probes.items() if key in wanted
         }
-        #: Providers that a compiled engine runs outside, in NumPy.
         self.host = self._on_host()
         self.low, self.high = self._box()
 
     def in_range(self, theta: FloatArray) -> NDArray[np.bool_]:
-        """Which points lie in the range of every provider that is used: ``(n,)``.
+        """Return which points ``theta (n, d)`` lie in the range of every provider that is used, ``(n,)``.
 
-        Parameters that a provider computes are checked on the way.
+        Parameters that a provider computes are not checked here, but during the evaluation.
         """
         return np.asarray(np.logical_and.reduce((theta >= self.low) & (theta <= self.high), axis=1))
 
@@ -137,7 +161,7 @@ class Pipeline:
         )
 
     def _columns(self, parameters: tuple[str, ...]) -> NDArray[np.intp] | None:
-        """Columns of the extended theta (sampled, then fixed); None if they are all in order."""
+        """Return columns of the extended theta (sampled, then fixed); None if they are all in order."""
         names = (*self.graph.names, *self.graph.prior.fixed)
         columns = np.array([names.index(name) for name in parameters], dtype=np.intp)
         return None if np.array_equal(columns, np.arange(len(names))) else columns
@@ -153,10 +177,10 @@ class Pipeline:
         return low, high
 
     def _on_host(self) -> frozenset[str]:
-        """Providers that are declared to need the host, and those that they build on."""
+        """Return the providers that are declared ``host_only``, and those that they depend on."""
         makers = {name: step.key for step in self.steps for name in step.sizes}
         host: set[str] = set()
-        for step in reversed(self.steps):  # after whoever builds on it
+        for step in reversed(self.steps):  # a provider comes after all that depend on it
             provider = self.graph.providers[step.key]
             if provider.host_only or step.key in host:
                 inputs = (*provider.requires, *self.graph.derived_inputs(step.key))
@@ -171,12 +195,12 @@ class Pipeline:
         return xp.concatenate([theta, constant], axis=1)
 
     def on_host(self, theta: FloatArray) -> ProviderOutput:
-        """What the providers of :attr:`host` give, in NumPy."""
+        """Return the predictions of the providers in :attr:`host` at ``theta (n, d)``, from NumPy."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return self._run([step for step in self.steps if step.key in self.host], theta, NUMPY, NOTHING)
 
     def run_providers(self, theta: Any, xp: Namespace = NUMPY, given: ProviderOutput = NOTHING) -> ProviderOutput:
-        """Run the providers, except those whose answers are in ``given``."""
+        """Return the predictions of all providers at ``theta (n, d)``; those in ``given`` are not computed again."""
         missing = [step for step in self.steps if not (step.sizes and step.sizes.keys() <= given.found.keys())]
         return self._run(missing, theta, xp, given)
 
@@ -198,10 +222,10 @@ class Pipeline:
         return ProviderOutput(found, inside)
 
     def _completed(self, step: _Step, points: Any, found: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
-        """Insert the computed parameters of a provider, and say which points lie in its range.
+        """Return the points with the computed parameters of a provider inserted, and which of them lie in its range.
 
-        The others get a value in the range instead, since a provider may fail beyond it; what it
-        answers there is thrown away.
+        The other points get a value inside the range, because a provider may fail outside it. Their predictions are
+        discarded.
         """
         terms = self.terms["parameter", step.key]
         values = {column: self._apply(terms[column.name], found, xp).value for column in step.derived}
@@ -219,30 +243,37 @@ class Pipeline:
             value, error = xp.take(value, term.rows), None if error is None else xp.take(error, term.rows)
         if term.matrix is not None:
             value = xp.matmul(value, term.matrix)
-            # Errors are taken as fully correlated, as the grid points of one emulator nearly are.
+            # Errors are treated as fully correlated: those of the grid points of one emulator nearly are.
             error = None if error is None else xp.abs(xp.matmul(error, term.matrix))
         return Prediction(value, error if error is None or self.error_scale == 1 else self.error_scale * error)
 
     def predictions(self, theta: FloatArray, user: str, xp: Namespace = NUMPY) -> tuple[dict[str, Prediction], Any]:
-        """What one user asked for, and what :meth:`log_likelihoods` says about ranges."""
+        """Return the predictions of one user's requirements, and the range flags of :meth:`log_likelihoods`."""
         provided = self.run_providers(theta, xp)
         return self.predictions_for(user, provided, xp), provided.inside
 
     def predictions_for(self, user: str, provided: ProviderOutput, xp: Namespace = NUMPY) -> dict[str, Prediction]:
-        """What one probe asked for."""
+        """Return the predictions of one user's requirements, by name."""
         return {key: self._apply(term, provided.found, xp) for key, term in self.terms.get(("probe", user), {}).items()}
 
     def log_likelihoods(self, theta: FloatArray, xp: Namespace = NUMPY) -> tuple[dict[str, FloatArray], Any]:
-        """Log-likelihood ``(n,)`` of each probe, as the probe returns it.
+        """Return the log-likelihood of each probe, as the probe returns it.
+
+        Parameters
+        ----------
+        theta : (n, d) array
+            Points in the range of every provider.
+        xp : namespace
+            Array functions.
 
         Returns
         -------
-        dict of str to (n,) array
-        (n,) bool array or None
-            Which points kept to the range of every provider in the parameters that other providers
-            compute; None if there are no such parameters. Elsewhere the likelihoods mean nothing.
+        values : dict of str to (n,) array
+        inside : (n,) bool array or None
+            For parameters that one provider computes for another: which points lie in the range of every provider.
+            None if there are no such parameters. The likelihoods of the other points are meaningless.
         """
-        # What overflows becomes infinite, which the model counts: no warning is needed.
+        # An overflow gives infinity, which the model counts, so a warning is not needed.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             provided = self.run_providers(theta, xp)
             found = {
@@ -251,18 +282,20 @@ class Pipeline:
             }
         return found, provided.inside
 
-    def probe_log_likelihood(self, key: str, theta: Any, asked: Mapping[str, Prediction], xp: Namespace = NUMPY) -> Any:
-        """Log-likelihood ``(n,)`` of one probe, float64.
+    def probe_log_likelihood(
+        self, key: str, theta: Any, predictions: Mapping[str, Prediction], xp: Namespace = NUMPY
+    ) -> Any:
+        """Return the log-likelihood ``(n,)`` of one probe, in float64.
 
         Raises
         ------
         ProbeError
-            If the probe raises, or returns another shape.
+            If the probe raises an exception, or returns another shape.
         """
         probe, n = self.graph.probes[key], theta.shape[0]
         nuisance = self.nuisance_parameters(key, theta)
         values = self._guarded(
-            probe, key, theta, lambda: xp.astype(probe.log_likelihood(asked, nuisance, xp), "float64")
+            probe, key, theta, lambda: xp.astype(probe.log_likelihood(predictions, nuisance, xp), "float64")
         )
         if tuple(values.shape) != (n,):
             raise ProbeError(
@@ -272,7 +305,7 @@ class Pipeline:
         return values
 
     def nuisance_parameters(self, key: str, theta: Any) -> dict[str, Any]:
-        """Nuisance parameters ``(n,)`` of one probe, by name."""
+        """Return the nuisance parameters ``(n,)`` of one probe, by name."""
         names, fixed = self.graph.names, self.graph.prior.fixed
         return {
             name: np.full(theta.shape[0], fixed[name]) if name in fixed else theta[:, names.index(name)]
@@ -282,14 +315,14 @@ class Pipeline:
     def _guarded(self, plugin: Any, key: str, theta: Any, call: Any) -> Any:
         profile = self.profile
         try:
-            if profile is None or not isinstance(theta, np.ndarray):  # what is traced is not run here
+            if profile is None or not isinstance(theta, np.ndarray):  # a trace takes no meaningful time
                 return call()
             kind = "probe" if self.graph.probes.get(key) is plugin else "provider"
             with profile.part(f"{kind} {key}"):
                 return call()
         except (AstroemuError, ProbeError, Terminated):
             raise
-        except (Exception, SystemExit) as error:  # some wrappers of compiled code end the interpreter
+        except (Exception, SystemExit) as error:  # some wrappers of compiled code call sys.exit
             names = self.graph.names
             rows = theta[:1] if isinstance(theta, np.ndarray) else ()
             first = [", ".join(f"{n} = {v:.10g}" for n, v in zip(names, row, strict=False)) for row in rows]
@@ -302,13 +335,13 @@ class Pipeline:
 
 
 def _ordered(graph: ModelGraph, wanted: Mapping[str, Mapping[str, Requirement]]) -> list[str]:
-    """Return the providers that are needed, each after those that it builds on."""
+    """Return the required providers, each after those that it depends on."""
     order: list[str] = []
 
     def visit(requirement: Requirement, user: str, above: tuple[str, ...]) -> None:
         key, _ = graph.source(requirement, user)
         if key in above:
-            raise ResolutionError(f"providers go in a circle: {' -> '.join((*above, key))}")
+            raise ResolutionError(f"providers depend on each other in a circle: {' -> '.join((*above, key))}")
         if key not in order:
             for inner in (*graph.providers[key].requires, *graph.derived_inputs(key)):
                 visit(inner, key, (*above, key))
@@ -321,16 +354,16 @@ def _ordered(graph: ModelGraph, wanted: Mapping[str, Mapping[str, Requirement]])
 
 
 def _check_answer(step: _Step, answer: Mapping[str, Prediction], n: int) -> None:
-    """Refuse values of another shape: above all those of a provider that ignores the rows asked for."""
+    """Raise an error for values of another shape, such as those of a provider that ignores the requested rows."""
     for name, size in step.sizes.items():
         if name not in answer:
-            raise ProbeError(f"the provider {step.key!r} gave no {name!r}, which it says that it provides")
+            raise ProbeError(f"the provider {step.key!r} returned no {name!r}, which is in its `provides`")
         prediction = answer[name]
         for what, values in (("values", prediction.value), ("errors", prediction.error)):
             if values is not None and tuple(values.shape) != (n, size):
                 raise ProbeError(
-                    f"the provider {step.key!r} gave {what} of {name!r} in the shape {tuple(values.shape)}; "
-                    f"{(n, size)} is needed: {n} point(s) by the {size} row(s) asked for"
+                    f"the provider {step.key!r} returned {what} of {name!r} in the shape {tuple(values.shape)}; "
+                    f"{(n, size)} is needed: {n} point(s) by the {size} requested row(s)"
                 )
 
 

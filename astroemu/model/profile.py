@@ -1,4 +1,4 @@
-"""Where the time of a fit goes: seconds by component."""
+"""Times of the components of a fit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 @dataclass
 class Profile:
-    """Times of the parts of a model, in the numpy engine; another engine has the likelihood as a whole.
+    """Times of the parts of a model. With the keras engine, compiled parts are measured only in total.
 
     Attributes
     ----------
     likelihood : float
         Seconds in the joint log-likelihood.
     parts : mapping of str to [float, int]
-        Seconds and calls of each provider and probe. Threads that work side by side each count.
+        Seconds and number of calls of each provider and probe. The times of parallel threads are added.
     """
 
     likelihood: float = 0.0
@@ -28,7 +28,7 @@ class Profile:
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """Time the joint log-likelihood."""
+        """Measure the time of the joint log-likelihood."""
         started = time.perf_counter()
         try:
             yield
@@ -37,7 +37,7 @@ class Profile:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Time one provider or probe."""
+        """Measure the time of one provider or probe."""
         started = time.perf_counter()
         try:
             yield
@@ -49,7 +49,7 @@ class Profile:
                 entry[1] += 1
 
     def summary(self, wall: float) -> dict[str, Any]:
-        """The times as they are written to ``summary.json``, of a sampler that took ``wall`` seconds."""
+        """Return the times in the form of ``summary.json``, for a sampler run of ``wall`` seconds."""
         return {
             "likelihood_seconds": self.likelihood,
             "sampler_seconds": wall - self.likelihood,

@@ -1,4 +1,4 @@
-"""A model with one of its providers replaced: the truth for the emulator, or a new emulator for the old one."""
+"""A model with replaced providers: the emulator by its simulator, or the old emulator by a new one."""
 
 from __future__ import annotations
 
@@ -21,27 +21,31 @@ def replace_provider(
     emulator_error: bool | float | None = None,
     engine: EngineName = "auto",
 ) -> Model:
-    """Return a model in which ``new`` gives what other providers gave.
+    """Return a model in which ``new`` provides observables instead of the former providers.
 
     Parameters
     ----------
     model : Model
     new : Provider
     names : collection of str, optional
-        Observables; every provider of any of them is replaced. By default those that ``new`` provides.
+        Observables. Every provider of any of them is replaced. By default those that ``new`` provides.
     keep_others : bool
-        Whether a replaced provider goes on to give its other observables. If not, it goes, and with it the fixed
-        parameters that nothing else takes.
+        If true, a replaced provider keeps its other observables. Otherwise it is removed, together with the fixed
+        parameters that no other part takes.
     emulator_error : bool or float, optional
         See :class:`astroemu.model.model.Model`; by default that of ``model``.
-    engine : str
+    engine : {"auto", "numpy", "keras"}
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
     ConfigurationError
         If no provider of the model is replaced.
     ResolutionError
-        If ``new`` lacks what the probes need.
+        If ``new`` lacks an observable that the probes require.
     """
     shared = set(model.observables) & set(new.provides if names is None else names)
     if not shared:

@@ -1,1 +1,1 @@
-"""What surrounds the computation: plugins and their options, processes, provenance, the installation check."""
+"""Plugins and their options, MPI and worker processes, provenance, and the installation check."""

@@ -1,8 +1,8 @@
-"""What is here, and what is wrong with it: the environment in which astroemu runs.
+"""Installation check: the environment in which astroemu runs, and its problems.
 
-Nothing that may be broken is imported into this process. Versions are read from metadata; what only
-shows when a library is loaded (TensorFlow's devices, the MPI run-time) is asked of a process of its
-own, which may crash or hang without harm. (A process of an MPI job has to ask for MPI itself.)
+Libraries that may be broken are not imported into this process. Versions are read from metadata. TensorFlow's devices
+and the MPI run-time show only after loading, so a subprocess loads them. It may crash or hang without harm. A process
+of an MPI job is the exception: it must load MPI itself.
 """
 
 from __future__ import annotations
@@ -27,29 +27,40 @@ State = Literal["ok", "absent", "failed"]
 _DISTRIBUTION = "astroemu-inference"
 _TIMEOUT_S = 60
 _LEAST_FREE_GIB = 1.0
-_TENSORFLOW = """
+_TENSORFLOW_CODE = """
 import os; os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import tensorflow as tf
 devices = [d.name.removeprefix("/physical_device:") for d in tf.config.list_physical_devices()]
 print(f"{tf.__version__}, devices {', '.join(devices)}")
 """
-_JAX = "import jax; print(f\"{jax.__version__}, devices {', '.join(map(str, jax.devices()))}\")"
-_MPI = """
+_JAX_CODE = "import jax; print(f\"{jax.__version__}, devices {', '.join(map(str, jax.devices()))}\")"
+_MPI_CODE = """
 from mpi4py import MPI
 import mpi4py
 print(f"mpi4py {mpi4py.__version__}, {MPI.Get_library_version().split(chr(10))[0].strip(chr(0))}")
 """
-_PAIR = """
+_PAIR_CODE = """
 print("begun", flush=True)
 from mpi4py import MPI
 print("sees", MPI.COMM_WORLD.Get_size(), flush=True)
 """
-_OTHER = "Use the mpiexec of the MPI that mpi4py finds, or have it find another one by MPI4PY_LIBMPI"
+_OTHER_MPI_REMEDY = "Use the mpiexec of the MPI that mpi4py finds, or set MPI4PY_LIBMPI to the library of this one"
 
 
 @dataclass(frozen=True)
 class EnvironmentFinding:
-    """One line: the part, what it is, its state, and the version or the reason."""
+    """One line of the installation check.
+
+    Attributes
+    ----------
+    part : str
+        Heading under which the line is printed, such as "Libraries".
+    name : str
+    state : str
+        "ok", "absent" (not installed, and not required) or "failed".
+    detail : str
+        Version, or the reason of the problem.
+    """
 
     part: str
     name: str
@@ -58,26 +69,26 @@ class EnvironmentFinding:
 
 
 def examine() -> Iterator[EnvironmentFinding]:
-    """Yield what is found, part by part; the slow ones come as they are ready."""
+    """Yield the findings, part by part. Each is yielded as soon as it is known."""
     yield EnvironmentFinding("Python", "interpreter", "ok", f"{platform.python_version()}, {sys.executable}")
     yield EnvironmentFinding("Python", "system", "ok", f"{platform.system()} {platform.machine()}")
     yield from _packages()
-    yield _asked("Libraries", "tensorflow", _TENSORFLOW)
-    yield _asked("Libraries", "jax", _JAX)
+    yield _run_in_subprocess("Libraries", "tensorflow", _TENSORFLOW_CODE)
+    yield _run_in_subprocess("Libraries", "jax", _JAX_CODE)
     if launched() > 1:
-        yield _job()
+        yield _check_mpi_job()
     else:
-        yield (mpi := _mpi())
+        yield (mpi := _check_mpi4py())
         if mpi.state == "ok":
-            yield _mpiexec()
-    yield from _components()
+            yield _check_mpiexec()
+    yield from _system_libraries()
     yield _threads()
-    yield from _places()
+    yield from _folders()
     yield from _plugins()
 
 
 def _packages() -> Iterator[EnvironmentFinding]:
-    """Every requirement of the distribution and of its extras."""
+    """Yield a finding for every requirement of the distribution and of its extras."""
     seen = set()
     for line in sorted(requires(_DISTRIBUTION) or [], key=str.lower):
         wanted, _, marker = line.partition(";")
@@ -95,61 +106,66 @@ def _packages() -> Iterator[EnvironmentFinding]:
 
 
 def _install(extra: str, wanted: str) -> str:
-    return f"optional: pip install '{_DISTRIBUTION}[{extra}]'" if extra else f"needed: pip install '{wanted}'"
+    return f"optional: pip install '{_DISTRIBUTION}[{extra}]'" if extra else f"required: pip install '{wanted}'"
 
 
-def _asked(part: str, name: str, code: str) -> EnvironmentFinding:
-    """Ask a process of its own; absent where the module is, failed where it is there and does not load."""
+def _run_in_subprocess(part: str, name: str, code: str) -> EnvironmentFinding:
+    """Return what code prints in a subprocess: absent if the module is not installed, failed if it does not load."""
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and our own text
+        done = subprocess.run(  # noqa: S603 - our own interpreter and code
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return EnvironmentFinding(part, name, "failed", f"importing it took more than {_TIMEOUT_S} s")
+        return EnvironmentFinding(part, name, "failed", f"its import took more than {_TIMEOUT_S} s")
     if done.returncode == 0:
         return EnvironmentFinding(part, name, "ok", done.stdout.strip().splitlines()[-1])
-    said = (done.stderr or done.stdout).strip().splitlines() or [f"ended by signal or exit code {done.returncode}"]
-    absent = said[-1].startswith("ModuleNotFoundError") and f"'{name}'" in said[-1]
-    return EnvironmentFinding(part, name, "absent" if absent else "failed", said[-1])
+    output = (done.stderr or done.stdout).strip().splitlines() or [f"ended with signal or exit code {done.returncode}"]
+    absent = output[-1].startswith("ModuleNotFoundError") and f"'{name}'" in output[-1]
+    return EnvironmentFinding(part, name, "absent" if absent else "failed", output[-1])
 
 
-def _mpi() -> EnvironmentFinding:
-    """mpi4py comes without a run-time: a machine that has none is not ill."""
-    found = _asked("Libraries", "mpi4py", _MPI)
+def _check_mpi4py() -> EnvironmentFinding:
+    """Return the finding on mpi4py. It brings no MPI run-time, so that a missing one counts as absent, not failed."""
+    found = _run_in_subprocess("Libraries", "mpi4py", _MPI_CODE)
     if found.state == "failed" and ("libmpi" in found.detail or "MPI library" in found.detail):
-        remedy = "no MPI run-time; load that of your cluster, or pip install mpich"
+        remedy = "no MPI run-time; load the one of your cluster, or pip install mpich"
         return EnvironmentFinding("Libraries", "mpi4py", "absent", f"{remedy} ({found.detail})")
     return found
 
 
-def _mpiexec() -> EnvironmentFinding:
-    """The launcher that a job would have: whether two processes that it starts see each other."""
+def _check_mpiexec() -> EnvironmentFinding:
+    """Return the finding on the launcher of MPI jobs. Two processes started by it must see each other."""
     beside = str(Path(sys.executable).parent)
     found = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
     if found is None:
-        absent = "the command to start MPI jobs: of your cluster, or pip install mpich"
+        absent = "the command that starts MPI jobs; load the one of your cluster, or pip install mpich"
         return EnvironmentFinding("Libraries", "mpiexec", "absent", absent)
     try:
-        done = subprocess.run(  # noqa: S603 - the launcher on the path, our own interpreter and our own text
-            [found, "-n", "2", sys.executable, "-c", _PAIR],
+        done = subprocess.run(  # noqa: S603 - the launcher on the path, our own interpreter and code
+            [found, "-n", "2", sys.executable, "-c", _PAIR_CODE],
             capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
         )  # fmt: skip
         out, lines = done.stdout, (done.stderr or done.stdout).splitlines()
-        said = next((line.strip() for line in reversed(lines) if line.strip("- ")), f"exit code {done.returncode}")
+        reason = next((line.strip() for line in reversed(lines) if line.strip("- ")), f"exit code {done.returncode}")
     except subprocess.TimeoutExpired:
-        out, said = "", f"it took more than {_TIMEOUT_S} s"
+        out, reason = "", f"it took more than {_TIMEOUT_S} s"
     if "sees 2" in out:
         return EnvironmentFinding("Libraries", "mpiexec", "ok", f"{found}, of the MPI that mpi4py finds")
-    if "begun" not in out:  # as on the login node of a cluster, or for root
-        return EnvironmentFinding("Libraries", "mpiexec", "absent", f"{found} cannot start two processes here ({said})")
-    wrong = "its processes each see one" if "sees 1" in out else said
+    if "begun" not in out:  # for example on the login node of a cluster, or as root
+        return EnvironmentFinding(
+            "Libraries", "mpiexec", "absent", f"{found} cannot start two processes here ({reason})"
+        )
+    wrong = "each process sees only itself" if "sees 1" in out else reason
     return EnvironmentFinding(
-        "Libraries", "mpiexec", "failed", f"{found} is of another MPI than mpi4py finds ({wrong}). {_OTHER}"
+        "Libraries",
+        "mpiexec",
+        "failed",
+        f"{found} belongs to another MPI than mpi4py finds ({wrong}). {_OTHER_MPI_REMEDY}",
     )
 
 
-def _job() -> EnvironmentFinding:
-    """The MPI job that this process belongs to; a process of its own could not take part in it."""
+def _check_mpi_job() -> EnvironmentFinding:
+    """Return the finding on the MPI job of this process. A subprocess could not take part in the job."""
     try:
         everyone = processes()
     except PluginError as error:
@@ -160,16 +176,16 @@ def _job() -> EnvironmentFinding:
     return EnvironmentFinding("Libraries", "mpi4py", "ok", f"{everyone.size} processes that see each other, {library}")
 
 
-def _components() -> Iterator[EnvironmentFinding]:
-    """Libraries that samplers need and no package brings; they are looked for, not loaded."""
+def _system_libraries() -> Iterator[EnvironmentFinding]:
+    """Yield a finding for each system library that a sampler needs. The library is located, not loaded."""
     for name in SAMPLERS.entries:
         try:
             component = SAMPLERS.load(name).component()
-        except PluginError:  # said below, among the plugins
+        except PluginError:  # reported below, among the plugins
             continue
         if component is not None:
             state: State = "ok" if component.found else "absent"
-            detail = component.found or f"the sampler {name!r} needs it: {component.remedy}"
+            detail = component.found or f"required by the sampler {name!r}: {component.remedy}"
             yield EnvironmentFinding("Libraries", component.name, state, detail)
 
 
@@ -180,8 +196,8 @@ def _threads() -> EnvironmentFinding:
     return EnvironmentFinding("Machine", "threads", "ok", f"{usable} cores; {stated or 'no limit in the environment'}")
 
 
-def _places() -> Iterator[EnvironmentFinding]:
-    """The folders that are written to."""
+def _folders() -> Iterator[EnvironmentFinding]:
+    """Yield a finding for each folder that astroemu writes to."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for name, folder in (("runs", Path.cwd()), ("temporary", Path(tempfile.gettempdir())), ("cache", cache)):
         while not folder.exists() and folder != folder.parent:
@@ -196,7 +212,7 @@ def _places() -> Iterator[EnvironmentFinding]:
 
 
 def _plugins() -> Iterator[EnvironmentFinding]:
-    """Load every plugin; each failure has the message that its use would have."""
+    """Load every plugin and yield a finding for each. A failure has the message that its use would have."""
     for group in GROUPS:
         for name, same in group.entries.items():
             owners = ", ".join(f"{e.dist.name} {e.dist.version}" if e.dist else "?" for e in same)

@@ -1,6 +1,6 @@
-"""Where modules went that plugins may still import by the name that they had before 0.1.0 was released.
+"""Former modules: the new path of each module that was renamed before 0.1.0 was released.
 
-Importing one of them fails with the new path in the message. Names that are given by :mod:`astroemu` itself, such as
+Importing a former module fails with the new path in the message. Names of :mod:`astroemu` itself, such as
 ``astroemu.Probe``, did not move.
 """
 
@@ -12,7 +12,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-#: By the former name, without ``astroemu.``: the modules that hold its names now.
+#: Modules that hold the names of a former module now, by its former name. Both without ``astroemu.``.
 MOVED = {
     "calibration": ("validation.sbc",),
     "catalog": ("core.catalog",),
@@ -62,7 +62,7 @@ MOVED = {
 
 
 class _FormerModules(MetaPathFinder):
-    """Raise an error that names the new path of a former module; know nothing of any other one."""
+    """Finder that raises an error with the new path of a former module, and finds nothing else."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -75,9 +75,10 @@ class _FormerModules(MetaPathFinder):
 
 
 def explain_former_modules() -> None:
-    """Let the import of a former module say where its names are now.
+    """Install a finder, so that the import of a former module fails with the new path in the message.
 
-    The finder is the last one that Python asks, and asked only for what nothing else has found.
+    The finder comes last in ``sys.meta_path``. Python calls it only for modules that no other finder has found.
+    Calling this function again has no effect.
     """
     if not any(isinstance(finder, _FormerModules) for finder in sys.meta_path):
         sys.meta_path.append(_FormerModules())

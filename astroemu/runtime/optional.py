@@ -1,4 +1,4 @@
-"""runtime.optional."""
+"""Import of packages that are not required dependencies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from astroemu.errors import PluginError
 
 
 def import_optional(module: str, extra: str) -> Any:
-    """Import a package that comes with an extra.
+    """Return an imported module of an optional dependency.
+
+    Parameters
+    ----------
+    module : str
+        Its dotted name.
+    extra : str
+        The extra of the distribution that installs it.
 
     Raises
     ------
     PluginError
-        If it is not installed.
+        If it cannot be imported. The message states the command that installs it.
     """
     from importlib import import_module
 

@@ -1,8 +1,8 @@
-"""Options of a plugin: the annotated keyword arguments of its constructor, checked.
+"""Options of a plugin: the annotated keyword arguments of its constructor, with checks.
 
-A plugin author writes an ordinary constructor (or a dataclass). What a configuration gives is
-checked against its annotations before it is called: an unknown key names the nearest right one,
-a wrong type or a missing value is an error that says where.
+A plugin author writes an ordinary constructor or a dataclass. The options of a configuration are checked against its
+annotations before it is called. The error for an unknown key suggests the closest known one. The error for a wrong
+type or a missing value states its place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from astroemu.errors import ConfigurationError, closest, listing
 
 
 def build(cls: type, options: Mapping[str, Any], where: str, base: Path | None = None) -> Any:
-    """Check options and construct a plugin.
+    """Return a plugin constructed from options, after checking them.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ def build(cls: type, options: Mapping[str, Any], where: str, base: Path | None =
     options : mapping
         As written in a configuration.
     where : str
-        Named in errors: file and table.
+        File and table, for error messages.
     base : Path, optional
         Folder from which relative file paths count.
 
     Raises
     ------
     ConfigurationError
-        For an unknown or missing option, a wrong type, or whatever the constructor refuses.
+        For an unknown or missing option, a wrong type, or a value that the constructor refuses.
     """
     checked = validate_options(_schema(cls), dict(options), where, base)
     try:
@@ -49,23 +49,34 @@ def build(cls: type, options: Mapping[str, Any], where: str, base: Path | None =
 
 
 def with_defaults(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options of a plugin, as written, with the defaults of those that are not."""
+    """Return the options of a plugin as written, with the defaults of those that are not written."""
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
     return {p.name: p.default for p in parameters if p.default is not p.empty} | dict(options)
 
 
 def validate_options(schema: Any, value: Any, where: str, base: Path | None = None) -> Any:
-    """Validate a value against a pydantic model or a typed dictionary, with errors in plain words.
+    """Return a value validated against a schema, with errors in plain words.
+
+    Parameters
+    ----------
+    schema : type
+        A pydantic model or a typed dictionary.
+    value : object
+        Content of a configuration: tables, lists, numbers and texts.
+    where : str
+        File and table, for error messages.
+    base : Path, optional
+        Folder from which relative file paths count.
 
     Raises
     ------
     ConfigurationError
-        Naming the place, the key and the remedy.
+        The message states the place, the key and what to do.
     """
     try:
         text = json.dumps(value)
     except TypeError as error:
-        raise ConfigurationError(f"{where}: {error}; dates and times are not used here") from None
+        raise ConfigurationError(f"{where}: {error}; dates and times are not supported") from None
     try:
         return TypeAdapter(schema).validate_json(text, strict=True, context={"base": base})
     except ValidationError as error:
@@ -90,9 +101,9 @@ def _schema(cls: type) -> Any:
 
 def _explain(schema: Any, error: ValidationError, value: Any) -> str:
     found = error.errors(include_url=False)
-    # A misspelt key is often also a missing one: the spelling is the cause.
+    # A misspelt required key is both unknown and missing. The spelling is the cause, so it is reported.
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
-    path = _written(first["loc"], value, first["type"] == "missing")
+    path = _user_path(first["loc"], value, first["type"] == "missing")
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         known = sorted(set(_fields([schema], path[:-1])))
@@ -102,8 +113,8 @@ def _explain(schema: Any, error: ValidationError, value: Any) -> str:
     return f"{key} = {first['input']!r} is not right: {first['msg']}"
 
 
-def _written(location: tuple[int | str, ...], value: Any, last_is_missing: bool) -> list[str]:
-    """Parts of a location that the user wrote: a union adds the types of its members to it."""
+def _user_path(location: tuple[int | str, ...], value: Any, last_is_missing: bool) -> list[str]:
+    """Return the parts of a location that the user wrote. Pydantic adds the type names of a union to them."""
     path: list[str] = []
     for i, part in enumerate(location):
         known = range(len(value)) if isinstance(value, list | tuple) else value if isinstance(value, Mapping) else ()
@@ -116,14 +127,14 @@ def _written(location: tuple[int | str, ...], value: Any, last_is_missing: bool)
 
 
 def _fields(schemas: list[Any], path: list[str]) -> list[str]:
-    """Names of the keys that are known at the end of a path."""
+    """Return the names of the known keys at the end of a path."""
     for part in path:
         schemas = [child for schema in schemas for child in _children(schema, part)]
     return [name for schema in schemas for member in _members(schema) for name in _keys(member)]
 
 
 def _members(schema: Any) -> Iterator[Any]:
-    """Members of a union, without annotations."""
+    """Yield the members of a union, without annotations."""
     origin = typing.get_origin(schema)
     if origin is typing.Union or origin is types.UnionType:
         for member in typing.get_args(schema):
@@ -135,10 +146,10 @@ def _members(schema: Any) -> Iterator[Any]:
 
 
 def _children(schema: Any, part: str) -> Iterator[Any]:
-    """What may stand under one key of a schema."""
+    """Yield the schemas of the values of one key."""
     for member in _members(schema):
         if typing.get_origin(member) is dict:
-            yield typing.get_args(member)[1]  # the key is a name that the user chose
+            yield typing.get_args(member)[1]  # the user chose the key
         elif part.isdigit() and typing.get_origin(member) in (list, tuple):
             yield typing.get_args(member)[0]
         elif part in (keys := _keys(member)):

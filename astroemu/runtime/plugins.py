@@ -1,8 +1,8 @@
 """Plugins, found through entry points.
 
-Everything concrete, the built-in plugins too, is found by the public entry-point groups below.
-Listing reads metadata and imports nothing; a plugin is imported when its name is used, so that a
-broken one breaks only itself.
+All plugins, including the built-in ones, are found through the public entry-point groups below. Listing reads
+metadata and imports nothing. A plugin is imported when its name is used. A broken plugin therefore does not affect
+the others.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class PluginGroup:
     name : str
         Such as ``astroemu.probes``.
     noun : str
-        What its members are called in messages.
+        Word for a member in messages.
     kind : str
-        Dotted name of the class that a member must be (if ``is_class``) or be an instance of.
-        A string, so that nothing is imported before it is needed.
+        Dotted name of the required class. It is a string, so that nothing is imported before it is needed.
     is_class : bool
+        True if a member is a subclass of ``kind``, False if it is an instance.
     """
 
     name: str
@@ -40,14 +40,14 @@ class PluginGroup:
 
     @property
     def plural(self) -> str:
-        """Heading of a list of its members."""
+        """The noun in the plural, as the heading of a list of members."""
         if self.noun.startswith("kind of "):
             return f"kinds of {self.noun.removeprefix('kind of ')}s"
         return f"{self.noun.removesuffix('y')}ies" if self.noun.endswith("y") else f"{self.noun}s"
 
     @cached_property
     def entries(self) -> dict[str, list[EntryPoint]]:
-        """Entry points by plugin name; more than one where two distributions clash."""
+        """Entry points by plugin name. More than one if two distributions use the same name."""
         found: dict[str, list[EntryPoint]] = {}
         for entry in sorted(entry_points(group=self.name), key=lambda e: e.name):
             same = found.setdefault(entry.name, [])
@@ -57,27 +57,26 @@ class PluginGroup:
 
     @property
     def names(self) -> list[str]:
-        """Names of the installed plugins, sorted. Imports nothing."""
+        """Names of the installed plugins, sorted. Nothing is imported."""
         return list(self.entries)
 
     def load(self, name: str) -> Any:
-        """Import and return a plugin.
+        """Return a plugin, after importing it.
 
         Raises
         ------
         PluginError
-            If it is missing, claimed by two distributions, fails to import, or is of the wrong
-            type.
+            If it is missing, installed by two distributions, fails to import, or is of the wrong type.
         """
         found = self.entries.get(name, [])
         if not found:
             raise PluginError(
                 f"no {self.noun} is called {name!r}.{closest(name, self.names)} Installed: {listing(self.names)}. "
-                f"Another one comes with its package: pip install PACKAGE."
+                f"Plugins of other packages must be installed first: pip install PACKAGE."
             )
         if len(found) > 1:
             owners = " and ".join(f"{_owner(entry)} ({entry.value})" for entry in found)
-            raise PluginError(f"the {self.noun} {name!r} is offered by {owners}; uninstall one of them")
+            raise PluginError(f"the {self.noun} {name!r} is installed by {owners}; uninstall one of them")
         return self._checked(found[0])
 
     def _checked(self, entry: EntryPoint) -> Any:
@@ -87,7 +86,7 @@ class PluginGroup:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            # SystemExit too: importing some wrappers of compiled libraries ends the interpreter.
+            # Includes SystemExit: the import of some wrappers of compiled libraries ends the interpreter.
             raise PluginError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
         expected = _resolve(self.kind)
         good = (
@@ -114,10 +113,10 @@ SAMPLERS = PluginGroup("astroemu.samplers", "sampler", "astroemu.Sampler")
 SIMULATORS = PluginGroup("astroemu.simulators", "simulator", "astroemu.Simulator")
 DERIVED = PluginGroup("astroemu.derived", "derived quantity", "astroemu.Provider")
 CATALOGS = PluginGroup("astroemu.catalogs", "catalog", "astroemu.Catalog", is_class=False)
-#: Trained emulator files and ready configurations, each a path.
+#: Trained emulator files and installed configurations. Each entry point is a path.
 TRAINED = PluginGroup("astroemu.trained", "trained emulator", "pathlib.Path", is_class=False)
 CONFIGURATIONS = PluginGroup("astroemu.configurations", "configuration", "pathlib.Path", is_class=False)
-#: Bibliographies: BibTeX files whose entries state their arXiv number as ``eprint``.
+#: Paths of BibTeX files. Their entries state their arXiv number as ``eprint``.
 REFERENCES = PluginGroup("astroemu.references", "bibliography", "pathlib.Path", is_class=False)
 GROUPS: tuple[PluginGroup, ...] = (
     PROBES,
@@ -133,12 +132,19 @@ GROUPS: tuple[PluginGroup, ...] = (
 
 
 def locate(group: PluginGroup, name_or_path: str | Path) -> Path:
-    """Return the file of a trained emulator or configuration, by name or by path.
+    """Return the path of a trained emulator, configuration or bibliography.
+
+    Parameters
+    ----------
+    group : PluginGroup
+        A group whose members are paths.
+    name_or_path : str or Path
+        An installed name, which takes precedence over a file of that name without a suffix, or a path.
 
     Raises
     ------
     PluginError
-        If it is neither a file nor an installed name.
+        If it is neither an existing file nor an installed name.
     """
     path = Path(name_or_path)
     if not looks_like_path(str(name_or_path)) and str(name_or_path) in group.entries:

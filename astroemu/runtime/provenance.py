@@ -1,7 +1,7 @@
-"""What went into a file or a run, and what made it: inputs, versions, machine, date, papers.
+"""Provenance of a file or a run: date, machine, versions and inputs.
 
-Everything that astroemu writes carries one block of this: JSON documents under ``provenance``, HDF5 files as the
-attribute ``provenance``.
+Every file that astroemu writes contains one such block. JSON documents have it under the key ``provenance``, HDF5
+files in the attribute ``provenance``.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ _PACKAGES = (
     "astroemu-inference", "numpy", "scipy", "h5py", "astropy", "emcee", "ultranest", "nautilus-sampler", "numpyro",
     "keras", "tensorflow", "jax",
 )  # fmt: skip
-#: Set to anything but nothing or 0, it keeps the name of this machine out of everything that is written.
+#: Environment variable. Any value except an empty one and 0 leaves the name of this machine out of all files.
 NO_HOST = "ASTROEMU_NO_HOST"
-#: Seconds since 1970 that take the place of the clock, so that files made twice can be the same to the byte.
+#: Environment variable with the seconds since 1970 to use as the date, so that files can be made again bit-identical.
 EPOCH = "SOURCE_DATE_EPOCH"
 
 
 def provenance(*, engine: str | None = None, inputs: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the block that is written into a file.
+    """Return the provenance block of a file.
 
     Parameters
     ----------
     engine : str, optional
-        What evaluated the likelihood, where there was one.
+        Name of the engine that evaluated the likelihood, if there was one.
     inputs : mapping of str to str, optional
-        SHA-256 of what went in, by name.
+        SHA-256 of each input, by name.
 
     Returns
     -------
     dict
         ``date`` (UTC), ``engine``, ``host``, ``platform``, ``processes`` (of the MPI job), ``threads``, ``versions``,
-        ``inputs``. There is no ``host`` with ``ASTROEMU_NO_HOST=1``, and no ``engine`` where none was used.
+        ``inputs``. There is no ``host`` if ``ASTROEMU_NO_HOST=1`` is set, and no ``engine`` if none was used.
     """
     seconds = os.environ.get(EPOCH, "")
     now = time.gmtime(int(seconds) if seconds.isdigit() else None)
@@ -54,20 +54,26 @@ def provenance(*, engine: str | None = None, inputs: Mapping[str, str] | None = 
 
 
 def machine() -> dict[str, Any]:
-    """Where this runs: ``host``, ``platform``, number of MPI ``processes`` and of ``threads`` of each."""
+    """Return the ``host``, the ``platform``, the number of MPI ``processes`` and the ``threads`` per process."""
     return without_host(
         {"host": platform.node(), "platform": platform.platform(), "processes": launched(), "threads": cores()}
     )
 
 
 def without_host(block: Mapping[str, Any]) -> dict[str, Any]:
-    """A block that may have been written earlier, without its host if that is to be left out."""
+    """Return a provenance block, without its host if ``ASTROEMU_NO_HOST`` is set. It may come from an older file."""
     left_out = {"host"} if os.environ.get(NO_HOST, "") not in ("", "0") else set()
     return {key: value for key, value in block.items() if key not in left_out}
 
 
 def versions(more: Iterable[str] = ()) -> dict[str, str]:
-    """Versions of Python, of the packages that move the numbers, and of some more that are installed."""
+    """Return the versions of Python and of the installed packages that affect numerical results.
+
+    Parameters
+    ----------
+    more : iterable of str
+        Further distributions. Those that are not installed are left out.
+    """
     found = {"python": platform.python_version()}
     for name in dict.fromkeys((*_PACKAGES, *more)):
         try:
@@ -78,7 +84,7 @@ def versions(more: Iterable[str] = ()) -> dict[str, str]:
 
 
 def distributions(objects: Iterable[Any]) -> dict[str, str]:
-    """Versions of the distributions that the classes of some objects come from, by name."""
+    """Return the versions of the distributions that define the classes of the objects, by name."""
     by_package = packages_distributions()
     roots = {type(item).__module__.partition(".")[0] for item in objects}
     return {name: version(name) for root in sorted(roots) for name in by_package.get(root, [])}

@@ -1,4 +1,4 @@
-"""Work that is shared by processes of one machine."""
+"""Parallel jobs in worker processes on one machine."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any
 
 
 def run_jobs(work: Callable[[Any], Any], jobs: Sequence[Any], workers: int) -> Iterator[Any]:
-    """Yield what ``work`` returns for each job, as they finish.
+    """Yield the result of ``work(job)`` for each job, in the order in which they finish.
 
     Parameters
     ----------
     work : callable
-        A function of a module: the processes are spawned, never forked.
+        A function defined at module level, because the processes are spawned and never forked.
     jobs : sequence
+        Arguments of ``work``.
     workers : int
-        Processes; with one the work is done here.
+        Number of processes. With one, the work is done in this process, in order.
     """
     if workers == 1 or len(jobs) < 2:
         yield from map(work, jobs)
         return
-    # One thread a worker: two numerical libraries that fight over cores are slower than one.
+    # One thread per worker: several multithreaded processes that compete for cores are slower.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         for future in as_completed([pool.submit(work, job) for job in jobs]):

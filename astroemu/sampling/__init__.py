@@ -1,3 +1,6 @@
-"""Samplers: what they see (:mod:`~astroemu.sampling.target`), do (:mod:`~astroemu.sampling.sampler`) and return
-(:mod:`~astroemu.sampling.samples`), and the targets that let any of them be resumed and run under MPI.
+"""Samplers, the problems that they sample, and their results.
+
+:mod:`~astroemu.sampling.target` is the problem, :mod:`~astroemu.sampling.sampler` the algorithm and
+:mod:`~astroemu.sampling.samples` the result. Two targets work with any sampler:
+:mod:`~astroemu.sampling.replay` resumes a run, and :mod:`~astroemu.sampling.mpi_target` runs it under MPI.
 """

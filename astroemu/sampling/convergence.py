@@ -1,4 +1,4 @@
-"""Whether chains agree: the potential scale reduction of their halves."""
+"""Split R-hat: the potential scale reduction of the halves of chains."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from astroemu.core.typing import FloatArray
 
 
 def halves(chain: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Means and variances ``(2, d)`` of the first and the second half of a chain ``(n, ..., d)``.
+    """Return the means and variances of the two halves of a chain.
 
-    What lies between the first and the last axis, such as the walkers of an ensemble, is pooled.
+    Parameters
+    ----------
+    chain : (n, ..., d) array
+        Steps on the first axis, parameters on the last. All axes between them (the walkers of an ensemble, say)
+        are pooled. If ``n`` is odd, the middle step is left out.
+
+    Returns
+    -------
+    means, variances : (2, d) array
+        One row per half.
     """
     middle = len(chain) // 2
     parts = [part.reshape(-1, chain.shape[-1]) for part in (chain[:middle], chain[len(chain) - middle :])]
@@ -18,11 +27,20 @@ def halves(chain: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def split_r_hat(means: FloatArray, variances: FloatArray) -> FloatArray:
-    """Split R-hat ``(d,)`` of half-chains, from their means and variances ``(m, d)``.
+    """Return the split R-hat of each parameter.
 
-    The square root of the ratio of the whole variance to that within the halves (Gelman et al. 2013, Bayesian
-    Data Analysis, 3rd edition, section 11.4, for long chains): one where all halves sample one distribution. For
-    an ensemble, whose halves hold N effective samples each, it scatters about ``1 + 1 / (2 N)``.
+    It is the square root of the total variance over the variance within the halves (Gelman et al. 2013, Bayesian
+    Data Analysis, 3rd edition, section 11.4, for long chains). It is one if all halves sample the same
+    distribution. For an ensemble with N effective samples per half, it scatters about ``1 + 1 / (2 N)``.
+
+    Parameters
+    ----------
+    means, variances : (m, d) array
+        Of ``m`` half-chains, as :func:`halves` returns them.
+
+    Returns
+    -------
+    (d,) array
     """
     within = variances.mean(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):

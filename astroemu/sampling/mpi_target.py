@@ -1,8 +1,8 @@
-"""The processes of an MPI job as one likelihood: the first one samples, all evaluate.
+"""A target that all processes of an MPI job evaluate together; only the first process samples.
 
-Every batch is cut into one piece a process. So any sampler runs under MPI, unchanged: it asks the same questions in
-the same order as it would alone, and the posterior does not depend on the number of processes. What it gains is the
-time of the likelihood, which is nearly all of it for a probe that takes milliseconds a point.
+Every batch is split into one piece per process. A sampler needs no change for this: it requests the same points
+in the same order as in a single process. The posterior therefore does not depend on the number of processes. The
+time of the likelihood is shared, which is nearly all of the time if a probe takes milliseconds per point.
 """
 
 from __future__ import annotations
@@ -23,18 +23,16 @@ _STOP, _FAILED = "stop", "failed"
 
 
 class MPITarget(TargetWrapper):
-    """A target that the processes of a job evaluate together.
+    """A target that the processes of an MPI job evaluate together.
+
+    An exception on any process is raised again on the first one.
 
     Parameters
     ----------
     target : Target
-        The same on all of them.
+        The same on all processes.
     processes : Processes
-
-    Raises
-    ------
-    Exception
-        On the first process, what any of them raised.
+        The processes of the job.
     """
 
     def __init__(self, target: Target, processes: Processes) -> None:
@@ -43,7 +41,15 @@ class MPITarget(TargetWrapper):
         self.counts: EvaluationCounts = getattr(target, "counts", EvaluationCounts())
 
     def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:
-        """What was asked; to be called on the first process, while the others are in :meth:`serve`."""
+        """Evaluate a batch on all processes; see :meth:`TargetWrapper.evaluate`.
+
+        Call it on the first process, while the others are in :meth:`serve`.
+
+        Raises
+        ------
+        AstroemuError, ProbeError
+            The exception of the first process that failed.
+        """
         if self.processes.comm is None:
             return evaluate(self.target, theta, gradient=gradient)
         pieces = np.array_split(np.asarray(theta, dtype=float), self.processes.size)
@@ -62,16 +68,16 @@ class MPITarget(TargetWrapper):
             return evaluate(self.target, theta, gradient=gradient), self.counts.since(before)
         except (AstroemuError, ProbeError) as error:
             return error
-        except Exception as error:  # it is raised again, on the first process
+        except Exception as error:  # raised again on the first process
             return ProbeError(f"process {self.processes.rank}: {type(error).__name__}: {error}")
 
     def serve(self) -> None:
-        """Evaluate what the first process hands out, until it has no more.
+        """Evaluate the pieces that the first process sends, until it is finished.
 
         Raises
         ------
         SystemExit
-            If the first process ended with an error, of which it speaks itself.
+            If the first process ended with an error. That process reports the error itself.
         """
         while True:
             piece = self.processes.comm.scatter(None)
@@ -83,7 +89,7 @@ class MPITarget(TargetWrapper):
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """On the first process: let the others go at the end, whatever happens."""
+        """On the first process: release the other processes at the end, also after an error."""
         last = _FAILED
         try:
             yield

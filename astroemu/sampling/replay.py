@@ -1,15 +1,15 @@
-"""The likelihoods and gradients that a run has computed, kept so that a killed run goes on as if nothing had happened.
+"""A record of all computed likelihoods and gradients, from which a killed run is resumed.
 
-A sampler draws its random numbers from a seed: started again, it asks for the same points in the same
-order. So what it was told is all that has to be kept, whatever the sampler, and no state of a sampler can be
-read wrongly. A record is one file to which entries are appended,
+A sampler draws its random numbers from a seed. Started again, it requests the same points in the same order. The
+likelihoods of the earlier run are therefore all that must be kept. This works for every sampler, without reading
+its internal state. The record is one file, to which entries are appended:
 
-    number of points n, of values a point m, of points outside and of points not finite (uint32 each)
+    number of points n, of values per point m, of points outside and of points not finite (uint32 each)
     BLAKE2b digest of the n points, and of the four numbers and the n m values (16 bytes each)
-    the n m values (float64, little-endian): a log-likelihood, and its gradient where that was asked for, a point
+    the n m values (float64, little-endian): per point the log-likelihood, and its gradient where requested
 
-and pushed to the disk every few seconds. An entry is given back only for exactly the points that it was
-computed for; from the first other question on, the model answers. An entry that was cut short ends the file.
+The file is written to disk every few seconds. An entry is returned only for exactly the points that it was computed
+for. From the first other batch on, the model computes everything. An incomplete last entry is ignored.
 """
 
 from __future__ import annotations
@@ -35,29 +35,30 @@ _HEAD = struct.Struct("<IIII16s16s")
 _NUMBERS = struct.Struct("<IIII")
 _MAGIC = b"astroemu record 2\n"
 _EARLIER = b"astroemu record 1\n"
-#: Seconds between two moments at which everything is on the disk: what a kill can cost.
+#: Seconds between two writes to disk: a kill loses at most the likelihoods of this time.
 EVERY = 5.0
 
 
 class LikelihoodReplay(TargetWrapper):
-    """A target that remembers what it answered, in a file.
+    """A target that records its answers in a file, and returns recorded ones from it.
 
     Parameters
     ----------
     target : Target
+        Computes what is not recorded.
     path : Path
-        Made if it is not there; what it holds is answered from it. The caller has to see to it that it is of
-        the same problem (:mod:`astroemu.inference.fingerprint`).
+        The record. It is created if it does not exist. The caller must make sure that it belongs to the same
+        problem (:mod:`astroemu.inference.fingerprint`).
 
     Attributes
     ----------
     recalled : int
-        Points that were answered from the file.
+        Number of points whose values came from the file.
 
     Raises
     ------
     RunFolderError
-        If another process holds the file, it cannot be written, or it is no record.
+        If another process holds the file, if it cannot be written, or if it is not a record.
     """
 
     def __init__(self, target: Target, path: Path) -> None:
@@ -66,7 +67,7 @@ class LikelihoodReplay(TargetWrapper):
         self.recalled = 0
         self._counts: EvaluationCounts = getattr(target, "counts", EvaluationCounts())
         self._file = _opened(path)
-        self._end = _whole(self._file, path)
+        self._end = _end_of_entries(self._file, path)
         self._file.seek(len(_MAGIC))
         self._recalling = True
         self._written = time.monotonic()
@@ -78,7 +79,7 @@ class LikelihoodReplay(TargetWrapper):
         self.close()
 
     def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:
-        """What was asked: from the file, or computed and appended."""
+        """Return the values from the file, or compute and append them; see :meth:`TargetWrapper.evaluate`."""
         digest = _digest(np.ascontiguousarray(theta, dtype="<f8").tobytes())
         if self._recalling:
             known = self._next(len(theta), 1 + gradient * len(self.names), digest)
@@ -90,12 +91,12 @@ class LikelihoodReplay(TargetWrapper):
         return values
 
     def close(self) -> None:
-        """Put everything on the disk.
+        """Write everything to disk and close the file.
 
         Raises
         ------
         RunFolderError
-            If it cannot be written, as on a full disk.
+            If the file cannot be written, for example on a full disk.
         """
         if self._file.closed:
             return
@@ -104,16 +105,16 @@ class LikelihoodReplay(TargetWrapper):
         except OSError as error:
             raise _unwritable(self.path, error) from None
         finally:
-            with suppress(OSError):  # closing writes again what could not be written
+            with suppress(OSError):  # closing tries again to write the rest, and fails again
                 self._file.close()
 
     def remove(self) -> None:
-        """Close the file and remove it: the run is finished."""
+        """Close and remove the file of a finished run."""
         self.close()
         self.path.unlink()
 
     def _next(self, n: int, m: int, digest: bytes) -> FloatArray | None:
-        """The next entry ``(n, m)``, if it is of these points; else what follows is cut off."""
+        """Return the values ``(n, m)`` of the next entry if it is of these points; otherwise cut the file here."""
         start = self._file.tell()
         if start < self._end:
             *shape, outside, not_finite, points, _ = _HEAD.unpack(self._file.read(_HEAD.size))
@@ -122,8 +123,8 @@ class LikelihoodReplay(TargetWrapper):
                 self.recalled += n
                 return np.frombuffer(self._file.read(8 * n * m), "<f8").astype(float).reshape(n, m)
             warnings.warn(
-                f"after {self.recalled:,} points the sampler asks for others than it did before (a processor or a "
-                "library that rounds in another way?); the rest is computed again",
+                f"after {self.recalled:,} points the sampler requests other points than in the earlier run (does "
+                "another processor or library round differently?); the remaining points are computed again",
                 DivergenceWarning,
                 stacklevel=4,
             )
@@ -149,7 +150,7 @@ class LikelihoodReplay(TargetWrapper):
 
 
 def _opened(path: Path) -> BinaryIO:
-    """The file for reading and appending, held by this process alone."""
+    """Open the file for reading and appending, and lock it for this process."""
     try:
         file = path.open("r+b" if path.exists() else "x+b", buffering=1 << 20)
     except OSError as error:
@@ -162,25 +163,25 @@ def _opened(path: Path) -> BinaryIO:
             f"{path.parent} is being written by another process; nothing was changed. Wait for it, or choose another "
             "folder with --out"
         ) from None
-    except OSError as error:  # some parallel file systems have none
+    except OSError as error:  # some parallel file systems have no locks
         warnings.warn(
-            f"the file system of {path.parent} has no locks ({error.strerror}): see to it that no other process writes "
-            "this run",
+            f"the file system of {path.parent} has no locks ({error.strerror}): make sure that no other process "
+            "writes to this run folder",
             stacklevel=4,
         )
     return file
 
 
-def _whole(file: BinaryIO, path: Path) -> int:
-    """Where the last whole entry ends; what follows it was being written when the run was killed."""
+def _end_of_entries(file: BinaryIO, path: Path) -> int:
+    """Return where the last complete entry ends. The rest was being written when the run was killed."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     magic = file.read(len(_MAGIC))
     if magic == _EARLIER:
         file.close()
         raise RunFolderError(
-            f"{path} was written by an earlier astroemu, in a form that this one does not read; nothing was changed. "
-            "Finish the run with that version, or start it again in another folder with --out"
+            f"{path} was written by an earlier version of astroemu, in a format that this version does not read; "
+            "nothing was changed. Finish the run with that version, or start it again in another folder with --out"
         )
     if not _MAGIC.startswith(magic):
         file.close()

@@ -1,8 +1,8 @@
-"""The abstract sampler, and what it samples.
+"""The abstract sampler, and what it requires of a problem.
 
-A sampler sees a target: names, a unit-cube transform, a log prior and a log-likelihood that takes
-a batch and is never NaN; one that follows gradients sees the slopes of transform and likelihood too. A model is a
-target; so is any analytic test problem.
+A sampler works on a :class:`~astroemu.sampling.target.Target`: parameter names, a unit-cube transform, a log prior,
+and a log-likelihood of batches that is never NaN. A sampler that follows gradients also uses the derivatives of the
+transform and of the log-likelihood. A model is a target, and so is any analytic test problem.
 """
 
 from __future__ import annotations
@@ -21,21 +21,23 @@ from astroemu.sampling.target import Target, with_gradient
 
 @dataclass(frozen=True)
 class SamplerTraits:
-    """What a sampler needs of a problem.
+    """The requirements and abilities of a sampler.
 
-    Several processes and resuming need nothing of it. Every batch is shared (:mod:`astroemu.sampling.mpi_target`) and
-    every answer kept (:mod:`astroemu.sampling.replay`), for a sampler that asks for the same points again.
+    MPI and resuming require nothing of a sampler, except that it requests the same points again. Every batch is
+    shared among the processes (:mod:`astroemu.sampling.mpi_target`), and every answer is recorded
+    (:mod:`astroemu.sampling.replay`).
 
     Attributes
     ----------
     needs : {"prior_transform", "log_density", "gradient"}
-        How it meets the prior; with gradients, its target is a :class:`GradientTarget`.
+        How it uses the prior: by its unit-cube transform, by its density, or by both and their derivatives. In the
+        last case its target is a :class:`~astroemu.sampling.target.GradientTarget`.
     batch : {"variable", "fixed", "scalar"}
-        Sizes of the batches that it evaluates: of any size, of few sizes, or points one by one.
+        Sizes of the batches that it evaluates: any size, a few sizes, or single points.
     minus_infinity : {"taken", "floored"}
-        Whether it takes a log-likelihood of minus infinity, or hands itself a finite floor instead.
+        ``taken`` if it accepts a log-likelihood of minus infinity, ``floored`` if it replaces it by a finite floor.
     nested : bool
-        Whether its samples have an evidence and ``log_birth``, which ``astroemu tension`` needs.
+        True if its samples have an evidence and ``log_birth``, which ``astroemu tension`` needs.
     """
 
     needs: Literal["prior_transform", "log_density", "gradient"] = "prior_transform"
@@ -49,15 +51,15 @@ class SamplerTraits:
 
 @dataclass(frozen=True)
 class SystemLibrary:
-    """A library that a sampler needs and that no Python package brings.
+    """A library that a sampler needs and that is not part of any Python package.
 
     Attributes
     ----------
     name : str
-    found : str, optional
-        Where it is.
+    found : str or None
+        Its path; None if it is not installed.
     remedy : str
-        How to get it.
+        How to install it.
     """
 
     name: str
@@ -68,34 +70,34 @@ class SystemLibrary:
 class Sampler(ABC):
     """A sampling algorithm.
 
-    The keyword arguments of the constructor are its options; annotate them. A sampler keeps no
+    The keyword arguments of the constructor are its options, and must have type annotations. A sampler keeps no
     state between runs.
     """
 
     #: Name in results.
     name: str
 
-    #: What it needs and can do. The default claims nothing.
+    #: Its requirements and abilities.
     traits: SamplerTraits = SamplerTraits()
 
-    #: What to cite, with its arXiv number.
+    #: The paper to cite, with its arXiv number.
     citation: str = ""
 
-    #: Distributions whose versions move its samples: a run is resumed with the same ones only.
+    #: Distributions whose versions change its samples: a run can be resumed with the same versions only.
     packages: tuple[str, ...] = ()
 
     @classmethod
     def component(cls) -> SystemLibrary | None:
-        """Look for the library that this sampler needs, without loading it; None if it needs none."""
+        """Return the system library that this sampler needs, without loading it; None if it needs none."""
         return None
 
     def check(self, target: Target) -> None:
-        """Refuse a target that these options cannot sample, before anything is written.
+        """Raise an error if the target cannot be sampled with these options. Nothing has been written yet.
 
         Raises
         ------
         ConfigurationError
-            Such as that of a target without gradients, if the traits say that they are needed.
+            For example, if the traits require gradients and the target has none.
         """
         if self.traits.needs == "gradient":
             with_gradient(target)
@@ -112,14 +114,18 @@ class Sampler(ABC):
         seed : int
             The same target, options and seed give the same samples.
         folder : Path, optional
-            Where the sampler may keep files of its own.
+            Folder for the sampler's own files.
         report : callable
-            Called now and then with a :class:`Progress`.
+            Called from time to time with a :class:`~astroemu.core.progress.Progress`.
+
+        Returns
+        -------
+        Samples
 
         Raises
         ------
         SamplingError
-            If it cannot start, or cannot go on.
+            If the sampler cannot start or cannot continue.
         """
 
 

@@ -1,7 +1,7 @@
-"""What every sampler returns: weighted points, and what can be said of the run.
+"""The result of every sampler: weighted points and diagnostics of the run.
 
-One form for all samplers: an ensemble sampler gives equal weights and no evidence, a nested
-sampler gives weights and an evidence.
+All samplers return the same class. An ensemble sampler gives equal weights and no evidence. A nested sampler gives
+weights and an evidence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from astroemu.runtime.provenance import provenance
 from astroemu.sampling.statistics import shortest_interval, statistics, systematic_resampling, weighted_quantile
 
 FORMAT = 1
-#: What is stored as arrays.
+#: Attributes that a file stores as arrays.
 ARRAYS = ("theta", "log_likelihood", "log_prior", "log_weight")
 
 
@@ -34,29 +34,38 @@ class Samples:
     Attributes
     ----------
     names : tuple of d str
+        Parameter names: the columns of ``theta``.
     theta : (n, d) array
+        In the units of the parameters.
     log_likelihood, log_prior : (n,) array
+        Natural logarithms.
     log_weight : (n,) array
-        Log weights, normalised to a sum of one; equal for an ensemble sampler.
+        Natural logarithm of the weights, whose sum is one; equal for an ensemble sampler.
     sampler : str
-    log_evidence, log_evidence_err : float, optional
-        Natural logarithm; None where the sampler gives none.
+        Name of the sampler.
+    log_evidence, log_evidence_err : float or None
+        Natural logarithm of the evidence, and its error; None if the sampler gives none.
     ess : float
-        Effective sample size: Kish's for weights, the autocorrelation one for chains.
+        Effective sample size: Kish's for weighted points, from the autocorrelation time for chains.
     converged : bool
     reason : str
-        Why it is, or is not, called converged.
+        Why the run counts as converged, or why not.
     n_likelihood : int
-        Likelihood evaluations, of points.
+        Number of points at which the likelihood was evaluated.
     diagnostics : mapping
-        Numbers of this sampler (autocorrelation times, acceptance, insertion order, ...).
-    log_birth : (n,) array, optional
-        Of a nested sampler: the log-likelihood above which each point was drawn, minus infinity for those drawn from
-        the prior. With it the prior volumes can be drawn anew (:mod:`astroemu.analysis.tension`). It needs all points,
-        also those without weight.
+        Figures of this sampler (autocorrelation times, acceptance, insertion order, ...).
+    log_birth : (n,) array or None
+        For a nested sampler: the log-likelihood above which each point was drawn; minus infinity for points drawn
+        from the prior. It allows new draws of the prior volumes (:mod:`astroemu.analysis.tension`). For this, all
+        points must be kept, also those without weight.
     log_volume : float
-        Natural logarithm of the share of the prior that these points cover: below zero where the rest has no
-        likelihood at all.
+        Natural logarithm of the fraction of the prior that these points cover. It is below zero if the likelihood
+        is zero in the rest of the prior.
+
+    Raises
+    ------
+    DataError
+        If an array has the wrong shape or does not hold floating-point numbers.
     """
 
     names: tuple[str, ...]
@@ -100,43 +109,50 @@ class Samples:
 
     @property
     def weight(self) -> FloatArray:
-        """Weights that sum to one."""
+        """Weights ``(n,)`` that sum to one."""
         w = np.exp(self.log_weight - self.log_weight.max())
         return w / w.sum()
 
     def mean(self) -> FloatArray:
-        """Posterior means ``(d,)``."""
+        """Return the posterior means ``(d,)``."""
         return self.weight @ self.theta
 
     def std(self) -> FloatArray:
-        """Posterior standard deviations ``(d,)``."""
+        """Return the posterior standard deviations ``(d,)``."""
         return np.sqrt(self.weight @ (self.theta - self.mean()) ** 2)
 
     def quantile(self, q: float) -> FloatArray:
-        """Weighted quantiles ``(d,)``."""
+        """Return the weighted quantile ``(d,)`` of each parameter at the level ``q``, from 0 to 1."""
         return np.array([weighted_quantile(column, self.weight, q) for column in self.theta.T])
 
     def highest_density(self, name: str, mass: float = 0.68) -> tuple[float, float]:
-        """Shortest interval of one parameter that holds a share of the posterior.
+        """Return the shortest interval (low, high) of one parameter that holds the fraction ``mass`` of the posterior.
 
-        For a posterior of one mode that is its highest-density region.
+        For a posterior with one mode it is the highest-density region.
         """
         return shortest_interval(self[name], self.weight, mass)
 
     def equal_weight(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """Draw ``(n, d)`` equally weighted points by systematic resampling."""
+        """Return ``(n, d)`` equally weighted points, drawn by systematic resampling."""
         return self.theta[rng.permutation(systematic_resampling(self.weight, n, rng.random()))]
 
     def best(self) -> FloatArray:
-        """The sample ``(d,)`` of highest posterior density."""
+        """Return the sample ``(d,)`` of highest posterior density."""
         return self.theta[np.argmax(self.log_likelihood + self.log_prior)]
 
     def table(self) -> dict[str, dict[str, float]]:
-        """The :func:`statistics` of each parameter, by name."""
+        """Return the :func:`~astroemu.sampling.statistics.statistics` of each parameter, by name."""
         return {name: statistics(self[name], self.weight) for name in self.names}
 
     def save(self, path: str | Path, block: Mapping[str, Any] | None = None) -> None:
-        """Write one HDF5 file, whole or not at all, with a provenance block (by default, of here and now)."""
+        """Write one HDF5 file, completely or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+        block : mapping, optional
+            The provenance block to store; by default that of this process.
+        """
         scalars = {
             "names": self.names,
             "sampler": self.sampler,
@@ -168,11 +184,11 @@ class Samples:
         Raises
         ------
         DataError
-            If it is missing, damaged, or of a newer format.
+            If the file is missing, damaged, or of a newer format.
         """
         path = Path(path)
         if not path.is_file():
-            raise DataError(f"there are no samples {path}")
+            raise DataError(f"there is no file of samples {path}")
         with open_hdf5(path, "a whole file of samples") as file:
             if int(file.attrs["format"]) > FORMAT:
                 raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
@@ -181,7 +197,7 @@ class Samples:
             arrays = {name: file[name][()] for name in ARRAYS}
             if not np.isfinite(arrays["theta"]).all() or any(np.isnan(array).any() for array in arrays.values()):
                 raise DataError(f"{path} holds samples that are not finite; it is damaged")
-            if "log_birth" in file:  # runs without births, and older files, have none
+            if "log_birth" in file:  # only nested samplers give it, and older files lack it
                 scalars["log_volume"] = float(file["log_birth"].attrs["log_volume"])
                 arrays["log_birth"] = file["log_birth"][()]
             return cls(**scalars, **arrays)

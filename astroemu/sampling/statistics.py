@@ -1,4 +1,4 @@
-"""Statistics of weighted samples: quantiles, intervals, effective sizes, resampling."""
+"""Statistics of weighted samples: quantiles, intervals, effective sample size, resampling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ QUANTILES = {"q025": 0.025, "q16": 0.16, "median": 0.5, "q84": 0.84, "q975": 0.9
 
 
 def statistics(x: FloatArray, weight: FloatArray) -> dict[str, float]:
-    """Mean, standard deviation, quantiles and shortest 68 % interval of weighted values ``(n,)``."""
+    """Return the mean, standard deviation, quantiles and shortest 68 % interval of weighted values.
+
+    Parameters
+    ----------
+    x, weight : (n,) array
+        Values, and weights of any sum.
+
+    Returns
+    -------
+    dict of str to float
+        ``mean``, ``std``, the keys of :data:`QUANTILES`, ``hpd68_low`` and ``hpd68_high``, in the unit of ``x``.
+    """
     mean = float(weight @ x / weight.sum())
     low, high = shortest_interval(x, weight, 0.68)
     return {
@@ -24,7 +35,7 @@ def statistics(x: FloatArray, weight: FloatArray) -> dict[str, float]:
 
 
 def shortest_interval(x: FloatArray, weight: FloatArray, mass: float) -> tuple[float, float]:
-    """Shortest interval that holds a share ``mass`` of weighted values ``(n,)``."""
+    """Return the shortest interval (low, high) that holds the fraction ``mass`` of weighted values ``(n,)``."""
     order = np.argsort(x)
     x, weight = x[order], weight[order]
     above = np.cumsum(weight)
@@ -37,7 +48,10 @@ def shortest_interval(x: FloatArray, weight: FloatArray, mass: float) -> tuple[f
 
 
 def weighted_quantile(x: FloatArray, weight: FloatArray, q: float) -> float:
-    """Quantile of weighted values, linear between the mid-points of the weights."""
+    """Return the quantile of weighted values ``(n,)`` at the level ``q``, from 0 to 1.
+
+    It is linear between the mid-points of the cumulative weights. For equal weights this is Hazen's definition.
+    """
     order = np.argsort(x)
     w = weight[order]
     position = (np.cumsum(w) - 0.5 * w) / w.sum()
@@ -45,7 +59,7 @@ def weighted_quantile(x: FloatArray, weight: FloatArray, q: float) -> float:
 
 
 def kish_ess(log_weight: FloatArray) -> float:
-    """Kish's effective sample size of log weights."""
+    """Return Kish's effective sample size of log weights ``(n,)``: (sum of weights)^2 / (sum of squared weights)."""
     w = np.exp(log_weight - log_weight.max())
     return float(w.sum() ** 2 / (w**2).sum())
 
@@ -56,10 +70,11 @@ def systematic_resampling(weight: FloatArray, n: int, start: float = 0.5) -> NDA
     Parameters
     ----------
     weight : (m,) array
-        Of any sum.
+        Weights of any sum.
     n : int
+        Number of draws.
     start : float
-        Where in the first of ``n`` equal shares of the weight the first draw lies, from 0 to 1.
+        Position of the first draw within the first of ``n`` equal shares of the weight, from 0 to 1.
     """
     positions = (start + np.arange(n)) / n
     cumulative = np.cumsum(weight)

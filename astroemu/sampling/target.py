@@ -1,4 +1,8 @@
-"""sampling.target."""
+"""The problem that a sampler works on, and wrappers around it.
+
+A :class:`Target` is anything with parameter names, a unit-cube transform, a log prior and a log-likelihood. A
+:class:`TargetWrapper` is a target around another one: it may record, count or distribute the evaluations.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from astroemu.errors import ConfigurationError, SamplingError
 
 
 class Target(Protocol):
-    """What a sampler needs of a problem."""
+    """The problem of a sampler: prior and log-likelihood of ``d`` parameters, for batches of ``n`` points."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -20,45 +24,49 @@ class Target(Protocol):
         ...
 
     def prior_transform(self, u: FloatArray) -> FloatArray:
-        """Unit cube ``(n, d)`` to parameters ``(n, d)``."""
+        """Map points of the unit cube ``(n, d)`` to parameters ``(n, d)``."""
         ...
 
     def log_prior(self, theta: FloatArray) -> FloatArray:
-        """Log prior density ``(n,)``."""
+        """Return the log prior density ``(n,)`` at ``theta (n, d)``."""
         ...
 
     def log_likelihood(self, theta: FloatArray) -> FloatArray:
-        """Log-likelihood ``(n,)``: finite, or minus infinity."""
+        """Return the log-likelihood ``(n,)`` at ``theta (n, d)``: finite, or minus infinity."""
         ...
 
 
 class GradientTarget(Target, Protocol):
-    """What a sampler needs that follows gradients. The parameters are independent under the prior."""
+    """The problem of a sampler that follows gradients. The prior must be a product of one-dimensional priors."""
 
     def prior_slope(self, u: FloatArray) -> FloatArray:
-        """Derivative ``(n, d)`` of each parameter of :meth:`prior_transform` with respect to its own ``u``."""
+        """Return the derivative ``(n, d)`` of each parameter of :meth:`prior_transform` with respect to its ``u``."""
         ...
 
     def value_and_grad(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Log-likelihood ``(n,)`` and its gradient ``(n, d)``, which is NaN where the former is minus infinity."""
+        """Return the log-likelihood ``(n,)`` and its gradient ``(n, d)``.
+
+        The gradient is NaN where the log-likelihood is minus infinity.
+        """
         ...
 
 
 def with_gradient(target: Target) -> GradientTarget:
-    """Return a target that has gradients.
+    """Return the target, checked to have gradients.
 
-    A target whose gradients may be missing although it has these members says so by a method ``demand_gradient``.
+    A target may have the members of :class:`GradientTarget` and still lack gradients. Such a target raises an error
+    in its method ``demand_gradient``.
 
     Raises
     ------
     ConfigurationError
-        If it has none.
+        If the target has no gradients.
     """
     missing = [name for name in ("prior_slope", "value_and_grad") if not hasattr(target, name)]
     if missing:
         raise ConfigurationError(
-            f"this sampler follows gradients, and {type(target).__name__} has no {' and no '.join(missing)}; take a "
-            "sampler that needs none, such as emcee"
+            f"this sampler follows gradients, and {type(target).__name__} has no {' and no '.join(missing)}; use a "
+            "sampler that needs no gradients, such as emcee"
         )
     if hasattr(target, "demand_gradient"):
         target.demand_gradient()
@@ -66,11 +74,12 @@ def with_gradient(target: Target) -> GradientTarget:
 
 
 class TargetWrapper(ABC):
-    """A target around another one, which does something with every batch that passes.
+    """A target around another one, which handles every batch in :meth:`evaluate`.
 
     Parameters
     ----------
     target : Target
+        The inner target. Its gradients are passed on if it has any.
     """
 
     def __init__(self, target: Target) -> None:
@@ -97,16 +106,22 @@ class TargetWrapper(ABC):
         return found[:, 0], found[:, 1:]
 
     def demand_gradient(self) -> None:
-        """Refuse if the target within has no gradients."""
+        """Raise an error if the inner target has no gradients."""
         with_gradient(self.target)
 
     @abstractmethod
     def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:
-        """What was asked, one row a point: the log-likelihood, and its gradient if that is wanted, ``(n, 1 + d)``."""
+        """Evaluate a batch ``theta (n, d)``.
+
+        Returns
+        -------
+        (n, 1) or (n, 1 + d) array
+            One row per point: the log-likelihood and, if ``gradient`` is true, its gradient.
+        """
 
 
 def evaluate(target: Target, theta: FloatArray, *, gradient: bool) -> FloatArray:
-    """Ask a target, as :meth:`TargetWrapper.rows` answers."""
+    """Evaluate a target; the result has the form of :meth:`TargetWrapper.evaluate`."""
     if not gradient:
         return np.asarray(target.log_likelihood(theta))[:, None]
     value, slope = cast(GradientTarget, target).value_and_grad(theta)
@@ -114,9 +129,14 @@ def evaluate(target: Target, theta: FloatArray, *, gradient: bool) -> FloatArray
 
 
 class CountedTarget(TargetWrapper):
-    """A target that counts the points evaluated through it, and refuses what no log-likelihood is.
+    """A target that counts its evaluated points and rejects NaN and plus infinity.
 
-    A model never gives NaN or plus infinity, another target may; samplers hang on them, or go on with garbage.
+    A model never returns these values, but another target may. Samplers then hang or give wrong results.
+
+    Attributes
+    ----------
+    n : int
+        Number of points evaluated so far.
     """
 
     def __init__(self, target: Target) -> None:
@@ -124,10 +144,17 @@ class CountedTarget(TargetWrapper):
         self.n = 0
 
     def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:
+        """Evaluate a batch; see :meth:`TargetWrapper.evaluate`.
+
+        Raises
+        ------
+        SamplingError
+            If a log-likelihood is NaN or plus infinity. The message names the point.
+        """
         self.n += len(theta)
         found = evaluate(self.target, theta, gradient=gradient)
         values = found[:, 0]
-        if not np.max(values, initial=-np.inf) < np.inf:  # NaN too
+        if not np.max(values, initial=-np.inf) < np.inf:  # also false for NaN
             wrong = int(np.flatnonzero(~(values < np.inf))[0])
             point = dict(zip(self.names, np.asarray(theta)[wrong].tolist(), strict=True))
             raise SamplingError(f"a log-likelihood of {values[wrong]} at {point}; it must be finite or minus infinity")

@@ -1,8 +1,9 @@
-"""Catalogs: refused if damaged, whole if installed."""
+"""Catalogs: refused if damaged, complete if installed."""
 
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 
 import h5py
@@ -11,7 +12,7 @@ import pytest
 from astropy import units
 from astropy.table import QTable
 
-from astroemu.core.catalog import Catalog, load_catalog
+from astroemu.core.catalog import Catalog, load_catalog, write_datasets, write_table
 from astroemu.core.remote_catalog import RemoteCatalog
 from astroemu.errors import DataError, PluginError
 from astroemu.runtime.plugins import CATALOGS
@@ -183,3 +184,38 @@ def test_columns_come_in_the_unit_that_is_asked_for(ecsv):
 def test_a_column_that_is_missing_or_of_another_unit_is_refused(ecsv, columns, message):
     with pytest.raises(DataError, match=message):
         Catalog("mine", ecsv).table(columns)
+
+
+def test_an_ecsv_file_is_not_unpacked_and_makes_no_objects(tmp_path):
+    packed, code = tmp_path / "packed.ecsv", tmp_path / "code.ecsv"
+    packed.write_bytes(gzip.compress(b"# %ECSV 1.0\n"))
+    mark = tmp_path / "mark"
+    code.write_text(
+        "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: z, datatype: float64}\n"
+        f"# meta: !!python/object/apply:os.mkdir ['{mark}']\n# schema: astropy-2.0\nz\n1.0\n"
+    )
+    for path in (packed, code):
+        with pytest.raises(DataError, match=path.name):
+            Catalog(path.name, path).table()
+    assert not mark.exists()
+
+
+def test_a_table_is_written_once_with_its_units(tmp_path):
+    table, path = QTable({"z": [6.0, 7.0], "k": [0.1, 0.2] / units.Mpc}), tmp_path / "new" / "mine.ecsv"
+    write_table(path, table)
+    found = Catalog("mine", path).table({"k": "1/Mpc"})
+    np.testing.assert_array_equal(found["z"], [6.0, 7.0])
+    np.testing.assert_array_equal(found["k"], [0.1, 0.2])
+    with pytest.raises(DataError, match="is not overwritten"):
+        write_table(path, table)
+
+
+def test_datasets_are_written_once_with_units_and_attributes(tmp_path):
+    path = tmp_path / "mine.h5"
+    write_datasets(path, {"power": (np.arange(3.0), "mK^2"), "band/k": (1.5, "1/Mpc")}, {"n": 2, "band/redshift": 7.9})
+    with Catalog("mine", path).hdf5() as file:
+        np.testing.assert_array_equal(file["power"][()], [0.0, 1.0, 2.0])
+        assert file["power"].attrs["units"] == "mK^2" and file["band/k"].attrs["units"] == "1/Mpc"
+        assert file["band/k"][()] == 1.5 and file.attrs["n"] == 2 and file["band"].attrs["redshift"] == 7.9
+    with pytest.raises(DataError, match="is not overwritten"):
+        write_datasets(path, {}, {})

@@ -249,7 +249,7 @@ def test_a_number_too_large_for_a_float_is_refused():
 
 
 def _distributions():
-    """Any distribution of a width that a parameter may have."""
+    """Return a strategy for distributions of usual widths."""
     low, width = st.floats(-50, 50), st.floats(1e-3, 100)
     mean, std = st.floats(-20, 20), st.floats(1e-2, 20)
     flat = st.builds(lambda a, b: Uniform(a, a + b), low, width)
@@ -288,3 +288,18 @@ def test_a_truncation_raises_the_density_by_one_factor(prior, low, high):
     cut = prior.truncated(*edges)
     x = cut.transform(np.linspace(0.01, 0.99, 9))
     np.testing.assert_allclose(cut.log_density(x) - prior.log_density(x), -np.log(high - low), rtol=1e-6, atol=1e-7)
+
+
+@settings(max_examples=60)
+@given(prior=_distributions(), u=st.floats(0.05, 0.95))
+def test_the_slope_of_the_log_density_is_that_of_finite_differences(prior, u):
+    x = prior.transform(np.array([u]))
+    step = 1e-5 * np.maximum(np.abs(x), 1e-3)
+    low, high = prior.support
+    if x - step > low and x + step < high:
+        expected = (prior.log_density(x + step) - prior.log_density(x - step)) / (2 * step)
+        np.testing.assert_allclose(prior.log_density_slope(x), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_fixed_value_has_no_slope():
+    np.testing.assert_array_equal(Fixed(3.5).log_density_slope(np.array([3.5])), [0.0])

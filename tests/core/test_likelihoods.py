@@ -1,4 +1,4 @@
-"""Log-likelihoods of one datum: hand-computed values, and no way up away from the data."""
+"""Log-likelihoods of one datum: values computed by hand, a decrease away from the data, norms and random draws."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate
+from scipy import integrate, special, stats
 
 from astroemu.core.array_namespace import NUMPY as XP
 from astroemu.core.likelihoods import (
     barlow_gaussian,
+    cell_middles,
+    draw_barlow_gaussian,
+    draw_cell,
+    draw_split_gaussian,
     gaussian,
     half_normal_width,
+    log_mass_of_limits,
+    log_norm_barlow,
     marginal_upper_limit,
     one_sided,
     split_gaussian,
@@ -74,10 +80,8 @@ def test_asymmetric_forms_fall_away_from_the_datum(form, extra):
 
 
 def test_a_bare_limit_holds_its_confidence():
-    from scipy.stats import halfnorm
-
     width = half_normal_width(0.44, 0.68)
-    assert halfnorm(scale=width).cdf(0.44) == pytest.approx(0.68)
+    assert stats.halfnorm(scale=width).cdf(0.44) == pytest.approx(0.68)
 
 
 FORMS = {
@@ -204,14 +208,12 @@ def test_a_batch_is_the_points_one_by_one(name):
 
 @pytest.mark.parametrize("level", [0.5, 0.68, 0.95, 0.997])
 def test_the_half_normal_width_of_an_array_of_limits(level):
-    from scipy.stats import halfnorm
-
     limits = np.array([0.1, 0.44, 7.0])
-    np.testing.assert_allclose(halfnorm.cdf(limits / half_normal_width(limits, level)), level)
+    np.testing.assert_allclose(stats.halfnorm.cdf(limits / half_normal_width(limits, level)), level)
 
 
 def _one(kind, m, datum, low, high, extra):
-    """Any of the likelihoods of one datum."""
+    """Return the value of any of the likelihoods of one datum."""
     if kind is gaussian or kind is one_sided or kind is marginal_upper_limit:
         return kind(m, datum, low, XP, extra)
     return kind(m, datum, low, high, XP, extra)
@@ -240,3 +242,62 @@ def test_of_all_a_batch_is_its_points_in_any_order(kind, seed, n, low, high, ext
     found = np.asarray(_one(kind, m, 10.0, low, high, extra))
     np.testing.assert_allclose(_one(kind, m[order], 10.0, low, high, extra), found[order], rtol=1e-13)
     np.testing.assert_allclose([_one(kind, one, 10.0, low, high, extra) for one in m], found, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (0.3, 1.0), (2.0, 0.4)])
+def test_the_norm_of_the_linear_variance(low, high):
+    reach = 40 * max(low, high) * max(low / high, high / low)
+    area, _ = integrate.quad(
+        lambda d: np.exp(barlow_gaussian(0.0, d, low, high, XP)), -reach, reach, limit=500, points=[0.0]
+    )
+    assert log_norm_barlow(low, high) == pytest.approx(np.log(area), abs=2e-3)
+
+
+@pytest.mark.parametrize("m", [0.0, 3.0, 60.0])
+def test_the_mass_of_limits(m):
+    largest = special.log_ndtr((8.0 - m) / 1.5)
+    area, _ = integrate.quad(lambda d: np.exp(special.log_ndtr((d - m) / 1.5) - largest), 0.0, 8.0)
+    found = log_mass_of_limits(np.array(m), np.array(1.5), np.array(0.0), np.array(8.0))
+    assert found == pytest.approx(np.log(area) + largest, rel=1e-4)
+
+
+def test_the_mass_of_limits_has_no_floor_far_above_the_data():
+    """``int Phi(d - m) dd`` up to zero is ``phi(m) / m^2`` for a large ``m``."""
+    found = log_mass_of_limits(np.array([20.0, 1e3]), np.array(1.0), np.array(-60.0), np.array(0.0))
+    m = np.array([20.0, 1e3])
+    np.testing.assert_allclose(found, stats.norm.logpdf(m) - 2 * np.log(m), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (0.4, 1.5), (1.5, 0.4)])
+@pytest.mark.parametrize(
+    ("draw", "form"), [(draw_split_gaussian, split_gaussian), (draw_barlow_gaussian, barlow_gaussian)]
+)
+def test_drawn_data_have_the_density_of_the_likelihood(draw, form, low, high):
+    n = 400
+    drawn = draw(np.full(n, 2.0), np.array(low), np.array(high), np.random.default_rng(3))
+    assert drawn.shape == (n,)
+    d = np.linspace(2.0 - 40.0, 2.0 + 40.0, 80_001)
+    density = np.exp(form(2.0, d, low, high, XP))
+    cumulative = np.cumsum(density) / density.sum()
+    assert stats.kstest(drawn, lambda x: np.interp(x, d, cumulative)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("draw", [draw_split_gaussian, draw_barlow_gaussian])
+def test_without_a_generator_the_data_are_the_truth(draw):
+    truth = np.array([1.0, 2.0])
+    found = draw(truth, np.array(0.3), np.array(0.5), None)
+    np.testing.assert_array_equal(found, truth)
+    assert found is not truth and found.dtype == np.float64
+
+
+def test_a_drawn_cell_follows_the_density_of_its_row():
+    log_density = np.log(np.array([[1.0, 0.0, 3.0, 0.0]]) + 1e-300) + 700.0
+    found = draw_cell(np.repeat(log_density, 4000, axis=0), np.random.default_rng(1))
+    assert found.shape == (4000,) and np.all((found >= 0) & (found < 1))
+    cells = np.bincount((4 * found).astype(int), minlength=4)
+    assert cells[1] == cells[3] == 0
+    assert stats.binomtest(int(cells[2]), 4000, 0.75).pvalue > 1e-3
+
+
+def test_the_middles_of_cells():
+    np.testing.assert_allclose(cell_middles(4), [0.125, 0.375, 0.625, 0.875])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
-from astroemu.core.observable import Axis, Observable
+from astroemu.core.observable import Axis, Observable, observable_from_json, observable_to_json
 from astroemu.errors import DataError
 
 Z = Axis("z", np.array([5.0, 6.0, 8.0]))
@@ -71,3 +72,20 @@ def test_observables_are_values():
     assert len({Observable("o", (Z,)), Observable("o", (Z,)), Observable("p", (Z,))}) == 2
     with pytest.raises(dataclasses.FrozenInstanceError):
         Observable("o").name = "p"
+
+
+@pytest.mark.parametrize("axes", [(), (Z,), (Z, K)])
+def test_an_observable_is_the_same_after_json(axes):
+    before = Observable("o", axes, "mK^2", "what it is", r"\Delta^2")
+    document = observable_to_json(before)
+    assert set(document) == {"name", "unit", "description", "latex", "axes"}
+    assert [axis["values"] for axis in document["axes"]] == [axis.values.tolist() for axis in axes]
+    assert observable_from_json(json.loads(json.dumps(document))) == before
+
+
+def test_axes_and_values_become_quantities():
+    from astropy import units
+
+    assert K.quantity.unit == 1 / units.Mpc and K.quantity.shape == (2,)
+    found = Observable("o", (Z,), "mK^2").quantity(np.full((4, 3), 2.0))
+    assert found.shape == (4, 3) and found.unit == units.mK**2

@@ -1,4 +1,4 @@
-"""The joint prior: columns by name and order, fixed values apart from them."""
+"""The joint prior: columns by name and order, without the fixed values."""
 
 from __future__ import annotations
 
@@ -127,25 +127,6 @@ def test_a_prior_knows_which_names_it_holds():
     assert "z" not in PRIOR
 
 
-@pytest.mark.parametrize(
-    ("latex", "unit", "label"),
-    [
-        ("", "", "x"),
-        (r"\alpha_*", "", r"$\alpha_*$"),
-        ("", "keV", "x [keV]"),
-        ("E_0", "keV", "$E_0$ [keV]"),
-        ("M", "log10 Msun", r"$M$ [$M_\odot$]"),
-        ("L", "log10 erg s^-1 keV^-1 Msun^-1 yr", r"$L$ [erg s$^{-1}$ keV$^{-1}$ $M_\odot$$^{-1}$ yr]"),
-    ],
-)
-def test_an_axis_label_is_the_symbol_and_the_unit(latex, unit, label):
-    assert Parameter("x", Uniform(0, 1), latex, unit).label == label
-
-
-def test_only_a_fixed_prior_makes_a_fixed_parameter():
-    assert [p.is_fixed for p in PRIOR.parameters] == [False, True, False, False]
-
-
 @settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 40))
 def test_rows_do_not_know_of_each_other(seed, n):
@@ -158,3 +139,16 @@ def test_rows_do_not_know_of_each_other(seed, n):
     np.testing.assert_allclose(prior.log_density(theta[order]), prior.log_density(theta)[order], rtol=1e-14)
     alone = np.concatenate([prior.log_density(row[None]) for row in theta])
     np.testing.assert_allclose(alone, prior.log_density(theta), rtol=1e-14)
+
+
+def test_the_derivatives_are_those_of_finite_differences():
+    u, step = np.random.default_rng(4).uniform(0.05, 0.95, (20, 3)), 1e-6
+    theta = PRIOR.transform(u)
+    np.testing.assert_allclose(
+        PRIOR.slope(u), (PRIOR.transform(u + step) - PRIOR.transform(u - step)) / (2 * step), rtol=1e-5
+    )
+    for j in range(3):
+        shift = step * np.eye(3)[j] * theta[:, j : j + 1]
+        change = PRIOR.log_density(theta + shift) - PRIOR.log_density(theta - shift)
+        expected = change / (2 * shift[:, j])
+        np.testing.assert_allclose(PRIOR.log_density_slope(theta)[:, j], expected, rtol=1e-5, atol=1e-8)

@@ -1,4 +1,4 @@
-"""Catalogs that are fetched: from a folder, and from a server of this machine."""
+"""Catalogs that are downloaded: from a folder, and from a server on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from helpers import command
 
 from astroemu.core.remote_catalog import RemoteCatalog, cache_folder
 from astroemu.errors import DataError
@@ -37,7 +36,7 @@ def source(tmp_path):
 @pytest.fixture
 def address(source):
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(source))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
@@ -93,12 +92,3 @@ def test_the_cache_folder_can_be_chosen(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path
     monkeypatch.delenv("ASTROEMU_CACHE")
     assert cache_folder().name == "astroemu"
-
-
-def test_commands():
-    code, out, _ = command("catalogs", "list")
-    assert code == 0 and "planck2018_plik_lite" in out and "act_dr6_lite\n" in out
-    code, _, err = command("catalogs", "fetch", "act_dr6_lite")
-    assert code == 2 and "comes with its package" in err
-    code, _, err = command("catalogs", "fetch", "planck")
-    assert code == 2 and "planck2018" in err

@@ -1,4 +1,4 @@
-"""What a probe needs, as one matrix on the flattened grid of what is provided."""
+"""Requirements as one matrix on the flattened grid of the provided observable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AT = {"z": RNG.uniform(5, 10, 9), "k": RNG.uniform(0.1, 1.0, 9)}
 
 
 def on(observable, **options):
-    """The matrix of a requirement on an observable of the same name."""
+    """Return the matrix of a requirement on an observable of the same name."""
     return Requirement(observable.name, unit=observable.unit, **options).matrix(observable)
 
 

@@ -1,4 +1,4 @@
-"""Units as text become astropy's, logarithms included."""
+"""Units as text become units of astropy, including logarithms."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_unit_is_read(text, unit):
 
 
 def test_what_is_no_unit_is_refused():
-    with pytest.raises(ConfigurationError, match="'milliKelvinses' is no unit"):
+    with pytest.raises(ConfigurationError, match="'milliKelvinses' is not a unit that astropy knows"):
         parse_unit("milliKelvinses")
 
 

@@ -1,13 +1,13 @@
-"""The code blocks of a Markdown page, and what is to be done with each.
+"""The code blocks of a Markdown page, and how each is tested.
 
-An HTML comment before a block says so; readers do not see it:
+An HTML comment before a block states it. Readers do not see the comment:
 
-    <!-- test: file NAME -->     written to NAME in the sandbox; other blocks use it
-    <!-- test: quick -->         fits and the like are cut short (whole in the slow tests)
-    <!-- test: fragment -->      TOML that is no whole file: it has to be valid TOML
-    <!-- test: parse, WHY -->    not run, for the reason given; commands of astroemu still have to exist
+    <!-- test: file NAME -->     written to NAME in the sandbox, where other blocks use it
+    <!-- test: quick -->         fits and similar commands are shortened (complete in the slow tests)
+    <!-- test: fragment -->      part of a TOML file; it must be valid TOML
+    <!-- test: parse, WHY -->    not run, for the stated reason; its commands of astroemu must exist
 
-Any other ``sh`` or ``python`` block is run as it stands, in the order of the page.
+Any other ``sh`` or ``python`` block is run unchanged, in the order of the page.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """README, the pages of the site, and the READMEs of the examples."""
+    """Return the paths of README and of the pages of the site."""
     found = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
     return [path for path in found if "_build" not in path.parts]
 
 
 def blocks(page: Path) -> list[Block]:
-    """The blocks of a page that are code."""
+    """Return the code blocks of a page."""
     text, name = page.read_text(encoding="utf-8"), str(page.relative_to(REPOSITORY))
     return [
         Block(name, text[: m.start("language")].count("\n") + 1, m["language"], m["text"], (m["what"] or "").strip())
@@ -53,7 +53,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(block: Block) -> list[list[str]]:
-    """The arguments of every call of astroemu in a shell block."""
+    """Return the arguments of every call of astroemu in a shell block."""
     text = re.sub(r"\\\n\s*", " ", block.text)
     found = []
     for line in text.splitlines():

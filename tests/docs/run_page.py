@@ -34,7 +34,7 @@ def main(page: str, whole: bool) -> None:
             )  # fmt: skip
             if done.returncode:
                 sys.exit(f"{block}: exit code {done.returncode}\n{done.stdout[-3000:]}")
-            site.addsitedir(sysconfig.get_paths()["purelib"])  # what the block installed
+            site.addsitedir(sysconfig.get_paths()["purelib"])  # so that what the block installed is found
             importlib.invalidate_caches()
         else:
             try:

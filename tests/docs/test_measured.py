@@ -1,4 +1,4 @@
-"""The page of figures is what the JSON says."""
+"""The page of measured figures agrees with the JSON files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every code block of README and of the site is run, or says why not."""
+"""Every code block of README and of the site is run, or states why not."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ RUN = [
 ]  # fmt: skip
 COMMAND = typer.main.get_command(app)
 NAME = {"ids": lambda page: str(page.relative_to(REPOSITORY))}
-#: What a quick block adds to a command.
+#: Options that a quick block adds to a command.
 SHORT = {
     "fit": "--no-report --set samplers.emcee.max_steps=150 --set samplers.ultranest.max_calls=5000",
     "tension": "--set samplers.ultranest.max_calls=5000",
     "reweight": "--no-report --min-ess 1",
 }
-#: Pages that are run in the fast tests too; all are in the slow ones, with their long blocks cut and whole.
+#: Pages that the fast tests run. The slow tests run all pages, with shortened and with complete blocks.
 FAST = ("docs/concepts.md", "docs/catalogs.md")
 
 
@@ -68,7 +68,7 @@ def test_the_table_of_commands_is_complete():
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory):
-    """An environment with `astroemu` and an offline `pip` on its path."""
+    """A virtual environment with `astroemu` and an offline `pip` on its path."""
     installable()
     made = Stranger(tmp_path_factory.mktemp("docs"))
     tools = made.python.parent
@@ -88,7 +88,7 @@ def stranger(tmp_path_factory):
 
 
 def run_page(stranger, folder, page, *options):
-    for name in ("plugins", "docs"):  # a checkout, without what must not be written to
+    for name in ("plugins", "docs"):  # the parts of a checkout that the blocks use
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "activate").write_text("")  # the environment is on the path already
@@ -101,7 +101,7 @@ def run_page(stranger, folder, page, *options):
 
 
 def marked(page):
-    """A page, slow unless it is one of the fast ones."""
+    """Return a page as a parameter, marked slow unless it is a fast one."""
     slow = () if str(page.relative_to(REPOSITORY)) in FAST else (pytest.mark.slow,)
     return pytest.param(page, marks=slow, id=str(page.relative_to(REPOSITORY)))
 

@@ -1,36 +1,16 @@
-"""How far points lie from the training points of an emulator."""
+"""The distance of points from the training points of an emulator."""
 
 from __future__ import annotations
-
-import warnings
 
 import h5py
 import numpy as np
 import pytest
-from helpers import TAU, Stub, uniform
+from helpers import gapped_emulator, uniform
 
-from astroemu.core.observable import Observable
 from astroemu.emulation.coverage import TrainingCoverage, thinned, training_coverage
 from astroemu.emulation.design import design
 from astroemu.emulation.loading import load_emulator
-from astroemu.emulation.recipe import Recipe
-from astroemu.emulation.training_set import TrainingSet
-from astroemu.errors import DataError, FarFromTrainingWarning
-from astroemu.inference.training_distance import distance_from_training, warn_if_far
-from astroemu.model.model import Model
-from astroemu.sampling.samples import Samples
-from astroemu_probes.optical_depth import OpticalDepth
-
-RECIPE = """
-emulator = "polynomial"
-
-[parameters]
-a = { distribution = "uniform", low = 0.0, high = 2.0 }
-b = { distribution = "uniform", low = -1.0, high = 1.0 }
-
-[training]
-degree = 2
-"""
+from astroemu.errors import DataError
 
 
 def test_a_hole_in_the_training_points_is_far():
@@ -72,41 +52,15 @@ def test_one_whose_design_is_not_known_has_none():
 
 @pytest.fixture
 def trained(tmp_path):
-    """An emulator whose training points leave a corner empty."""
-    rng = np.random.default_rng(3)
-    theta = rng.uniform([0, -1], [2, 1], (600, 2))
-    theta = theta[~((theta[:, 0] > 1) & (theta[:, 1] > 0))]
-    box = {
-        "a": {"low": 0.0, "high": 2.0, "unit": "", "latex": ""},
-        "b": {"low": -1.0, "high": 1.0, "unit": "", "latex": ""},
-    }
-    tau = Observable("tau_e")
-    data = TrainingSet(("a", "b"), theta, {"tau_e": tau}, {"tau_e": 0.05 + 0.01 * theta[:, 0]}, {"parameters": box})
-    (tmp_path / "recipe.toml").write_text(RECIPE)
-    Recipe(tmp_path / "recipe.toml").train(data, log=lambda _: None).save(tmp_path / "tau.h5")
-    return tmp_path / "tau.h5"
+    return gapped_emulator(tmp_path)
 
 
-def test_training_keeps_points_in_the_file_and_a_posterior_in_the_gap_is_warned_of(trained):
+def test_training_keeps_points_in_the_file(trained):
     emulator = load_emulator(str(trained))
     assert emulator.training_points.shape[1] == 2 and np.all(np.abs(emulator.training_points - 0.5) <= 0.5)
-    model = Model(uniform(a=(0.0, 2.0), b=(-1.0, 1.0)), {"tau": emulator}, {"tau": OpticalDepth()})
-    rng = np.random.default_rng(4)
-    gap, whole = rng.uniform([1.2, 0.2], [1.9, 0.9], (400, 2)), rng.uniform([0, -1], [1, 1], (400, 2))
-    assert (
-        distance_from_training(model, gap)["tau"]["share"] > 0.6
-        and distance_from_training(model, whole)["tau"]["share"] < 0.15
-    )
-
-    def samples(theta):
-        zero = np.zeros(len(theta))
-        return Samples(model.names, theta, zero, zero, zero, "x", 400.0, True, "", 400)
-
-    with pytest.warns(FarFromTrainingWarning, match="of the posterior lies farther from the training points of 'tau'"):
-        warn_if_far(model, samples(gap))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warn_if_far(model, samples(whole))
+    known = training_coverage(emulator)
+    assert np.all(known.distance(np.array([[0.8, 0.8], [0.9, 0.7]])) > 1.0)
+    assert np.mean(known.distance(emulator.training_points) < 1e-6) == 1.0
 
 
 def test_points_of_another_shape_are_refused(trained):
@@ -115,8 +69,3 @@ def test_points_of_another_shape_are_refused(trained):
         file["training_points"] = np.zeros((10, 3), dtype=np.uint16)
     with pytest.raises(DataError, match=r"training_points has the shape \(10, 3\)"):
         load_emulator(str(trained))
-
-
-def test_providers_that_were_not_trained_are_left_out():
-    model = Model(uniform(t=(0.0, 0.1)), {"stub": Stub(("t",), {TAU: lambda x: x[:, 0]})}, {"tau": OpticalDepth()})
-    assert distance_from_training(model, np.full((5, 1), 0.05)) == {}

@@ -56,7 +56,7 @@ def test_it_is_run_in_its_own_batches_and_gives_float64():
 
 
 def test_its_range_is_that_of_its_parameters():
-    with pytest.raises(ResolutionError, match=r"'a' covers \[-3, 1\] but 'line' holds on \[-1, 1\] only"):
+    with pytest.raises(ResolutionError, match=r"'a' covers \[-3, 1\] but 'line' is valid on \[-1, 1\] only"):
         model(Line(), uniform(b=(0, 2), a=(-3, 1)))
 
 

@@ -171,3 +171,12 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path):
         made(metadata={"when": object()}).save(path)
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_sets_of_another_simulator_version_are_not_joined():
+    data = made()
+    other = data.subset(np.arange(10), {**data.metadata, "version": "2"})
+    with pytest.raises(DataError, match=r"another version cannot be joined: '1\.2' and '2'"):
+        data.joined(other)
+    more = data.subset(np.arange(3), data.metadata)
+    assert len(data.joined(more)) == len(data) + 3 and data.joined(more).metadata["added"] == [data.metadata]

@@ -1,8 +1,8 @@
 """Fuzz configurations: ``python tests/fuzz/configurations.py --n 100000 --seed 1``.
 
-Installed configurations and recipes with keys, values, tables and bytes changed at random, and random
-TOML. Each must be accepted or refused with an AstroemuError. All are parsed and checked, with prior
-and sampler built; one in ``--models`` also builds its probes. The seeds that failed are printed.
+The input is random TOML, and installed configurations and recipes with random changes of keys, values, tables and
+bytes. Each must be accepted, or refused with an AstroemuError. All are parsed and checked, and their prior and sampler
+are built. One in ``--models`` also builds its probes. The seeds that failed are printed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STRANGE: list[Any] = [
 
 
 def toml(value: Any) -> str:
-    """Write a value as TOML on one line."""
+    """Return a value as TOML on one line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
@@ -45,18 +45,18 @@ def toml(value: Any) -> str:
 
 
 def text(value: str) -> str:
-    """Write a string as TOML."""
+    """Return a string as TOML."""
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\u{ord(c):04X}" for c in value) + '"'
 
 
 def places(table: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every key of nested tables and lists."""
+    """Return the path of every key of nested tables and lists."""
     items = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
     return [p for key, value in items for p in [(*path, key), *places(value, (*path, key))]]
 
 
 def mutated(source: dict[str, Any], rng: random.Random) -> str:
-    """Change one to four places of a document."""
+    """Return a document as TOML with one to four random changes."""
     document = copy.deepcopy(source)
     for _ in range(rng.randint(1, 4)):
         known = places(document)
@@ -88,7 +88,7 @@ def mutated(source: dict[str, Any], rng: random.Random) -> str:
 
 
 def damaged(source: str, rng: random.Random) -> bytes:
-    """Change bytes of a text, cut it, double a part of it, or nest it."""
+    """Return a text with changed, missing, repeated or deeply nested parts."""
     content = bytearray(source.encode())
     for _ in range(rng.randint(1, 6)):
         at = rng.randrange(len(content) + 1)
@@ -107,13 +107,13 @@ def damaged(source: str, rng: random.Random) -> bytes:
 
 
 def random_toml(rng: random.Random) -> str:
-    """Random tables under the names that a configuration knows."""
+    """Return random tables under the names that a configuration knows."""
     names = ["parameters", "probes", "emulators", "samplers", "derived", "simulators", "seed", "title", "engine", "x"]
     return "\n".join(f"{name} = {toml(rng.choice(STRANGE))}" for name in rng.sample(names, rng.randint(0, 6)))
 
 
 def content(seed: int, sources: list[tuple[str, dict[str, Any]]]) -> bytes:
-    """The file of a seed."""
+    """Return the content of the file of a seed."""
     rng = random.Random(seed)
     source, document = rng.choice(sources)
     kind = rng.random()
@@ -123,13 +123,13 @@ def content(seed: int, sources: list[tuple[str, dict[str, Any]]]) -> bytes:
 
 
 def read_sources() -> list[tuple[str, dict[str, Any]]]:
-    """All installed configurations, as text and as tables."""
+    """Return all installed configurations, as text and as tables."""
     texts = [Path(CONFIGURATIONS.load(name)).read_text(encoding="utf-8") for name in CONFIGURATIONS.names]
     return [(source, tomllib.loads(source)) for source in texts]
 
 
 def outcome(path: Path, probes: bool) -> str:
-    """``accepted`` or ``refused``; anything else is raised."""
+    """Return ``accepted`` or ``refused``, or raise any other exception."""
     try:
         if b"[simulation]" in path.read_bytes() or b'"simulation" =' in path.read_bytes():
             prior = Recipe(path).prior()

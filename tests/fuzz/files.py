@@ -1,9 +1,9 @@
 """Fuzz files: ``python tests/fuzz/files.py --n 20000 --seed 1``.
 
-Small valid training sets, samples, emulators and ECSV catalogs, damaged at random: flipped and cut bytes, arrays
-of other shapes and types, huge declared sizes, missing parts, strange attributes, nesting and links. Each
-must be read or refused with an AstroemuError, in bounded memory. The reader runs in a child process,
-so that a crash of the HDF5 library is counted too. The seeds that failed are printed.
+The input is small valid training sets, samples, emulators and ECSV catalogs with random damage. Bytes are flipped or
+missing. Arrays have other shapes and types, or huge declared sizes. Parts are missing, attributes are strange, and
+groups are nested or linked. Each file must be read, or refused with an AstroemuError, in bounded memory. The reader
+runs in a child process, so that a crash of the HDF5 library is counted too. The seeds that failed are printed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import AstroemuError
 from astroemu.sampling.samples import Samples
 
-#: Address space that a reader may take beyond what it has, and seconds for one file.
+#: Address space that a reader may use in addition, in bytes, and seconds for one file.
 MEMORY, PATIENCE = 1 << 30, 8.0
 ECSV = """# %ECSV 1.0
 # ---
@@ -50,7 +50,7 @@ z x source
 
 
 def make(folder: Path) -> dict[str, Path]:
-    """Write one valid file of each kind."""
+    """Write one valid file of each kind and return their paths."""
     from astroemu_plugins.emulators.polynomial import PolynomialEmulator
 
     rng = np.random.default_rng(0)
@@ -75,7 +75,7 @@ def make(folder: Path) -> dict[str, Path]:
 
 
 def flip(path: Path, rng: random.Random) -> None:
-    """Change, cut or double bytes."""
+    """Change, remove or repeat bytes of a file."""
     content = bytearray(path.read_bytes())
     action = rng.randrange(4)
     if action == 0:
@@ -84,7 +84,7 @@ def flip(path: Path, rng: random.Random) -> None:
         at = rng.randrange(len(content))
         content[at:at] = content[at : at + rng.randrange(500)]
     else:
-        # The structure lies at the head of a file this small; half of the changes go there.
+        # The structure of such a small file is at its beginning, so half of the changes are made there.
         head = len(content) if rng.random() < 0.5 else min(2048, len(content))
         for _ in range(rng.choice([1, 1, 2, 8, 64])):
             content[rng.randrange(head)] = rng.choice([rng.randrange(256), 0, 255])
@@ -92,7 +92,7 @@ def flip(path: Path, rng: random.Random) -> None:
 
 
 def restructure(path: Path, rng: random.Random) -> None:
-    """Change the objects of an HDF5 file."""
+    """Change one object of an HDF5 file."""
     with h5py.File(path, "r+") as file:
         names: list[str] = []
         file.visit(names.append)
@@ -153,7 +153,7 @@ _CHANGES = (_remove, _reshape, _huge, _not_finite, _attribute, _link, _loop, _de
 
 
 def damage(seed: int, sources: dict[str, Path], folder: Path) -> tuple[str, Path]:
-    """Write the file of a seed; return its kind and path."""
+    """Write the file of a seed and return its kind and path."""
     rng = random.Random(seed)
     kind = rng.choice([*sources, "samples", "training", "emulator"])
     path = folder / f"fuzzed{sources[kind].suffix}"
@@ -166,7 +166,7 @@ def damage(seed: int, sources: dict[str, Path], folder: Path) -> tuple[str, Path
 
 
 def read(kind: str, path: Path) -> str:
-    """``read`` or ``refused``; anything else is raised."""
+    """Return ``read`` or ``refused``, or raise any other exception."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -186,7 +186,7 @@ def read(kind: str, path: Path) -> str:
 
 
 def _work(folder: str, first: int, last: int, pipe: Any) -> None:
-    """Read the files of some seeds and send what became of each."""
+    """Read the files of some seeds and send the outcome of each."""
     warnings.simplefilter("ignore")
     sources = make(Path(folder))
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -1,4 +1,4 @@
-"""The fuzzers of tests/fuzz on some hundred seeds; the long runs are in docs/robustness.md."""
+"""The fuzzers of tests/fuzz on a few hundred seeds. docs/robustness.md describes the long runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_what_is_not_damaged_is_read(valid):
 
 
 def test_files_whose_parts_are_changed_are_read_or_refused(valid, tmp_path):
-    """No flipped bytes here: what those may do to the HDF5 library is tried in a process of its own."""
+    """No flipped bytes here: they can crash the HDF5 library, so that files.py tests them in a child process."""
     module, found = fuzzer("files"), Counter()
     for seed in range(150):
         rng = random.Random(seed)

@@ -1,13 +1,15 @@
-"""Checksums, references and writes that are whole or not at all."""
+"""Checksums, new files and folders, strict JSON, and writes that are complete or not done at all."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 
+import numpy as np
 import pytest
 
-from astroemu.io.files import sha256, write_atomically
-from astroemu.io.paths import looks_like_path
+from astroemu.errors import DataError
+from astroemu.io.files import make_folder, new_file, sha256, strict_json, write_atomically, write_json, write_text
 
 
 @pytest.mark.parametrize(
@@ -30,22 +32,46 @@ def test_a_file_longer_than_a_block_is_read_to_its_end(tmp_path, size):
     assert sha256(tmp_path / "file") == hashlib.sha256(content[:size]).hexdigest()
 
 
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [
-        ("acg", False),
-        ("hera_h1c_idr3", False),
-        ("21cmemu", False),
-        ("acg.h5", True),
-        ("./acg", True),
-        ("../acg", True),
-        ("data/acg", True),
-        ("/data/acg", True),
-        ("data/acg.h5", True),
-    ],
-)
-def test_a_path_has_a_separator_or_a_suffix(name, path):
-    assert looks_like_path(name) is path
+def test_a_new_file_gets_its_folder_and_an_existing_one_is_refused(tmp_path):
+    path = tmp_path / "deep" / "folder" / "new.h5"
+    assert new_file(str(path)) == path
+    assert path.parent.is_dir() and not path.exists()
+    path.write_text("old")
+    for taken in (path, path.parent):
+        with pytest.raises(DataError, match="exists and is not overwritten; remove it or choose another name"):
+            new_file(taken)
+    assert path.read_text() == "old"
+
+
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "b"):
+        with pytest.raises(DataError, match=f"cannot create the folder {path}"):
+            make_folder(path)
+
+
+def test_json_is_strict_and_takes_numpy():
+    value = {"a": np.float32(0.5), 1: np.arange(3), "b": (np.nan, np.inf, {"c": np.array([-np.inf])}), "d": np.int64(2)}
+    text = strict_json(value)
+    assert json.loads(text) == {"a": 0.5, "1": [0, 1, 2], "b": [None, None, {"c": [None]}], "d": 2}
+    assert text.endswith("}\n") and "NaN" not in text
+
+
+def test_json_and_text_are_written_complete(tmp_path):
+    write_json(tmp_path / "a.json", {"x": [1.0, np.nan]})
+    write_text(tmp_path / "a.txt", "é\n")
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": [1.0, None]}
+    assert (tmp_path / "a.txt").read_bytes() == "é\n".encode()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.txt"}
+
+
+def test_a_value_that_json_does_not_have_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"x": object()})
+    assert (tmp_path / "a.json").read_text() == "1\n"
 
 
 def test_a_write_leaves_one_whole_file(tmp_path):

@@ -1,4 +1,4 @@
-"""The processes of a job: how many, with how many threads, and what is wrong with their MPI."""
+"""The processes of a job: their number, their threads, and errors of their MPI library."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from astroemu.runtime.mpi import Processes, cores, launched
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
-    """Without a launcher, and without what is remembered of one; the environment is a copy."""
+    """Remove every trace of a launcher, and replace the environment by a copy."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    for name in (*module._LAUNCHED, "OMP_NUM_THREADS", "PJRT_NPROC"):
+    for name in (*module._LAUNCHER_VARIABLES, "OMP_NUM_THREADS", "PJRT_NPROC"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(module, "processes", module.processes.__wrapped__)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
 
 def mpi(monkeypatch, size):
-    """Put an mpi4py in the place of the real one, that sees so many processes."""
+    """Replace mpi4py by a stub that sees the given number of processes, and return its communicator."""
     module, comm = ModuleType("mpi4py"), SimpleNamespace(Get_rank=lambda: 0, Get_size=lambda: size)
     module.MPI = SimpleNamespace(COMM_WORLD=comm)
     monkeypatch.setitem(sys.modules, "mpi4py", module)

@@ -48,7 +48,7 @@ def test_a_good_plugin_loads(group):
     ("name", "words"),
     [
         ("godo", ["Did you mean 'good'", "'twice'", "pip install"]),
-        ("wrong", ["astroemu_test_stranger:Wrong", "not a subclass of astroemu.Sampler"]),
+        ("wrong", ["astroemu_test_stranger:Wrong", "not a subclass of astroemu.sampling.sampler.Sampler"]),
         ("broken", ["broken:X", "ModuleNotFoundError"]),
         ("leaving", ["SystemExit"]),
         ("twice", ["astroemu_test_stranger:Good", "astroemu_test_stranger:Wrong", "uninstall one"]),
@@ -66,7 +66,7 @@ def test_every_installed_plugin_is_what_it_says(group, name):
 
 
 def installed(monkeypatch, kind="builtins.dict", *, is_class=True, **values):
-    """A group whose entries are as given, by plugin name."""
+    """Return a group with the given entry points, by plugin name."""
     group = PluginGroup("astroemu.tests", "thing", kind, is_class)
     entries = {name: [EntryPoint(name, v, group.name) for v in vs] for name, vs in values.items()}
     monkeypatch.setitem(vars(group), "entries", entries)
@@ -75,7 +75,7 @@ def installed(monkeypatch, kind="builtins.dict", *, is_class=True, **values):
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Write an importable module and forget it afterwards."""
+    """A function that writes an importable module, which is forgotten after the test."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def write(name, text):

@@ -1,4 +1,4 @@
-"""What made a file is in it, and the name of the machine only where it may be."""
+"""Files contain their provenance. The name of the machine is left out on request."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from helpers import assert_provenance
 
 from astroemu.core.observable import Observable
 from astroemu.emulation.training_set import TrainingSet
-from astroemu.inference.configuration import load_configuration
-from astroemu.inference.inputs import provenance_of
 from astroemu.runtime.provenance import provenance, without_host
 from astroemu.sampling.samples import Samples
 from astroemu_plugins.emulators.polynomial import PolynomialEmulator
@@ -85,9 +83,3 @@ def test_the_processes_and_threads_are_those_of_the_job(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "12")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert (provenance()["processes"], provenance()["threads"]) == (12, 1)
-
-
-def test_a_model_names_its_engine_and_all_that_went_in():
-    configuration = load_configuration("reionization")
-    block = provenance_of(configuration.model(), configuration)
-    assert_provenance(block, "configuration reionization.toml", "emulator acg", "catalog optical_depth", engine="numpy")

@@ -50,6 +50,12 @@ def batches():
 
 
 @pytest.fixture
+def few(batches):
+    """Four short batches, for tests that go through every byte of their record."""
+    return [batches[0][:2], batches[3][:3], batches[2], batches[1]]
+
+
+@pytest.fixture
 def path(tmp_path):
     return tmp_path / "likelihoods.record"
 
@@ -88,20 +94,22 @@ def test_it_goes_on_where_the_file_ends(path, batches):
     assert (record.recalled, target.computed) == (16, 0)
 
 
-def test_a_file_that_is_cut_anywhere_is_good_up_to_there(path, batches):
-    expected, _, _ = asked(path, batches)
+def test_a_file_that_is_cut_anywhere_is_good_up_to_there(path, few, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: None)  # a file per byte: the disk would take the time
+    expected, _, _ = asked(path, few)
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        answers, target, record = asked(path, batches)
-        assert record.recalled + target.computed == 16
+        answers, target, record = asked(path, few)
+        assert record.recalled + target.computed == 6
         for one, other in zip(expected, answers, strict=True):
             np.testing.assert_array_equal(one, other)
         assert path.read_bytes() == whole
 
 
-def test_a_spoilt_byte_is_never_believed(path, batches):
-    expected, _, _ = asked(path, batches)
+def test_a_spoilt_byte_is_never_believed(path, few, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: None)  # a file per byte: the disk would take the time
+    expected, _, _ = asked(path, few)
     whole = path.read_bytes()
     magic = whole.index(b"\n") + 1
     for place in range(magic, len(whole)):
@@ -110,8 +118,8 @@ def test_a_spoilt_byte_is_never_believed(path, batches):
         path.write_bytes(spoilt)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DivergenceWarning)
-            answers, target, record = asked(path, batches)
-        assert record.recalled < 16 and target.counts == EvaluationCounts(16, 3, 0)
+            answers, target, record = asked(path, few)
+        assert record.recalled < 6 and target.counts == EvaluationCounts(6, 1, 0)
         for one, other in zip(expected, answers, strict=True):
             np.testing.assert_array_equal(one, other)
 
@@ -139,7 +147,7 @@ def test_a_likelihood_is_not_given_for_a_gradient_of_the_same_points(path, batch
 
 def test_a_record_of_the_earlier_form_is_refused_and_kept(path, batches):
     path.write_bytes(b"astroemu record 1\n" + bytes(100))
-    with pytest.raises(RunFolderError, match="earlier astroemu, in a form that this one does not read; nothing was"):
+    with pytest.raises(RunFolderError, match=r"earlier version of astroemu, .* does not read; nothing"):
         LikelihoodReplay(Quadratic(), path)
     assert len(path.read_bytes()) == 118
 
@@ -157,7 +165,7 @@ def test_without_locks_it_says_so_and_goes_on(path, batches, monkeypatch):
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr("fcntl.flock", none)
-    with pytest.warns(UserWarning, match="has no locks .Function not implemented.: see to it"):
+    with pytest.warns(UserWarning, match="has no locks .Function not implemented.: make sure"):
         asked(path, batches)
     assert path.stat().st_size > 0
 

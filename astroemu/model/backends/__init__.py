@@ -1,4 +1,4 @@
-"""What compiles: the array libraries behind the keras engine, by the names that Keras gives them.
+"""Backends: the array libraries that compile for the keras engine, by the names that Keras gives them.
 
-None is imported before a compiled engine is asked for.
+None of them is imported before a compiled engine is requested.
 """

@@ -60,9 +60,9 @@ class Backend(ABC):
 
     @abstractmethod
     def with_gradient(self, function: Function) -> Function:
-        """Return a function of ``theta (n, d)`` that gives the value ``(n,)`` of ``function`` and its gradient ``(n, d)``.
+        """Return a function of ``theta (n, d)`` that gives the values ``(n,)`` of ``function`` and its gradient.
 
-        The value of each row must depend on that row of ``theta`` only.
+        The gradient is ``(n, d)``. The value of each row must depend on that row of ``theta`` only.
         """
 
 

@@ -1,4 +1,4 @@
-"""JAX: one ``jax.jit``, that is, one XLA program."""
+"""The JAX backend: one ``jax.jit``, compiled by XLA."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make() -> Backend:
 
 
 class Jax(Backend):
-    """JAX with XLA. Its 64-bit mode is on within the calls of this class only."""
+    """JAX with XLA. Its 64-bit mode is enabled only inside the calls of this class."""
 
     name = "jax"
 
@@ -66,7 +66,7 @@ class Jax(Backend):
 
 
 def _tanh(x: Any) -> Any:
-    """In float64 and back: XLA's own for float32 is off by several units in the last place."""
+    """Return tanh, computed in float64: XLA's float32 version is wrong by several units in the last place."""
     return jnp.tanh(x.astype("float64")).astype(x.dtype)
 
 
@@ -88,7 +88,7 @@ def namespace() -> Namespace:
         log1p=jnp.log1p,
         log_ndtr=special.log_ndtr,
         logdet=lambda x: jnp.linalg.slogdet(x)[1],
-        # Products of float32 with ten bits of mantissa (a GPU's default) would cost too much accuracy.
+        # By default a GPU multiplies float32 with ten bits of mantissa, which is not accurate enough.
         matmul=partial(jnp.matmul, precision="highest"),
         maximum=jnp.maximum,
         minimum=jnp.minimum,

@@ -1,4 +1,4 @@
-"""TensorFlow: one ``tf.function(jit_compile=True)``, that is, one XLA program."""
+"""The TensorFlow backend: one ``tf.function(jit_compile=True)``, compiled by XLA."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG_2PI = float(np.log(2.0 * np.pi))
 
 def make() -> Backend:
     """Return this backend."""
-    # Products of float32 with ten bits of mantissa would cost more than the likelihood may lose.
+    # TF32 multiplies float32 with ten bits of mantissa, which is not accurate enough for the likelihood.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     return TensorFlow()
 
@@ -59,7 +59,7 @@ class TensorFlow(Backend):
         concrete = compiled.get_concrete_function(*tf.nest.map_structure(_spec, arguments))
 
         def call(*values: Any) -> Any:
-            return tf.nest.map_structure(_back, concrete(*tf.nest.map_structure(_over, values)))
+            return tf.nest.map_structure(_to_numpy, concrete(*tf.nest.map_structure(_to_tensor, values)))
 
         return call
 
@@ -77,11 +77,11 @@ def _spec(value: Any) -> Any:
     return None if value is None else tf.TensorSpec(value.shape, value.dtype)
 
 
-def _over(value: Any) -> Any:
+def _to_tensor(value: Any) -> Any:
     return None if value is None else tf.constant(value)
 
 
-def _back(value: Any) -> Any:
+def _to_numpy(value: Any) -> Any:
     return None if value is None else value.numpy()
 
 
@@ -89,8 +89,8 @@ def _dtype(value: Any) -> Any:
     return value.dtype.as_numpy_dtype if tf.is_tensor(value) else np.asarray(value).dtype
 
 
-def _alike(*values: Any) -> list[Any]:
-    """Values as tensors of one type, found as NumPy does: Python's numbers take that of the others."""
+def _same_dtype(*values: Any) -> list[Any]:
+    """Return the values as tensors of a common dtype, by NumPy's rules: Python numbers take that of the others."""
     strong = [_dtype(value) for value in values if not isinstance(value, bool | int | float) or not np.isscalar(value)]
     target = np.result_type(*strong) if strong else np.dtype(float)
     return [tf.cast(value, target) if tf.is_tensor(value) else tf.constant(value, target) for value in values]
@@ -101,15 +101,14 @@ def _tensor(value: Any) -> Any:
 
 
 def _matmul(a: Any, b: Any) -> Any:
-    a, b = _alike(a, b)
+    a, b = _same_dtype(a, b)
     return tf.linalg.matvec(a, b) if len(b.shape) == 1 else tf.matmul(a, b)
 
 
 def _log_ndtr(x: Any) -> Any:
-    """Logarithm of the normal distribution function, float64: as accurate as SciPy's on either side.
+    """Return the logarithm of the normal distribution function in float64, as accurate as SciPy's in both tails.
 
-    Below -20 by its asymptotic series (Abramowitz and Stegun 1964, eq. 26.2.12), which is exact to
-    rounding there.
+    Below -20 the asymptotic series is used (Abramowitz and Stegun 1964, eq. 26.2.12). There it is exact to rounding.
     """
     x = tf.cast(x, tf.float64)
     low, high = x < -20.0, x > 0.0
@@ -130,23 +129,23 @@ def _log10(x: Any) -> Any:
 
 
 def _tanh(x: Any) -> Any:
-    """In float64 and back: XLA's own for float32 is off by several units in the last place."""
+    """Return tanh, computed in float64: XLA's float32 version is wrong by several units in the last place."""
     x = _tensor(x)
     return tf.cast(tf.math.tanh(tf.cast(x, tf.float64)), x.dtype)
 
 
-def _factored(x: Any) -> tuple[Any, Any]:
+def _qr(x: Any) -> tuple[Any, Any]:
     return tf.linalg.qr(_tensor(x))
 
 
 def _solve(a: Any, b: Any) -> Any:
-    """By QR factors: XLA has no general solver, and these need no definite matrix."""
-    q, r = _factored(a)
+    """Return the solution of ``a x = b`` by QR factors: XLA has no general solver, and ``a`` need not be definite."""
+    q, r = _qr(a)
     return tf.linalg.triangular_solve(r, tf.matmul(q, _tensor(b), transpose_a=True), lower=False)
 
 
 def _logdet(x: Any) -> Any:
-    _, r = _factored(x)
+    _, r = _qr(x)
     return tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(r))), axis=-1)
 
 
@@ -156,7 +155,7 @@ def namespace() -> Namespace:
         abs=tf.abs,
         all=lambda x, axis=None: tf.reduce_all(x, axis=axis),
         arcsinh=tf.math.asinh,
-        concatenate=lambda values, axis=0: tf.concat(_alike(*values), axis=axis),
+        concatenate=lambda values, axis=0: tf.concat(_same_dtype(*values), axis=axis),
         cosh=tf.math.cosh,
         diagonal=tf.linalg.diag_part,
         erf=tf.math.erf,
@@ -169,19 +168,19 @@ def namespace() -> Namespace:
         log_ndtr=_log_ndtr,
         logdet=_logdet,
         matmul=_matmul,
-        maximum=lambda a, b: tf.maximum(*_alike(a, b)),
-        minimum=lambda a, b: tf.minimum(*_alike(a, b)),
+        maximum=lambda a, b: tf.maximum(*_same_dtype(a, b)),
+        minimum=lambda a, b: tf.minimum(*_same_dtype(a, b)),
         ones_like=tf.ones_like,
         reshape=tf.reshape,
         sigmoid=tf.math.sigmoid,
         sinh=tf.math.sinh,
         solve=_solve,
         sqrt=tf.math.sqrt,
-        stack=lambda values, axis=0: tf.stack(_alike(*values), axis=axis),
+        stack=lambda values, axis=0: tf.stack(_same_dtype(*values), axis=axis),
         sum=lambda x, axis=None: tf.reduce_sum(x, axis=axis),
         take=lambda x, columns: tf.gather(x, columns, axis=1),
         tanh=_tanh,
         transpose=lambda x, axes=None: tf.transpose(x, perm=axes),
-        where=lambda condition, a, b: tf.where(condition, *_alike(a, b)),
+        where=lambda condition, a, b: tf.where(condition, *_same_dtype(a, b)),
         zeros=lambda shape: tf.zeros(shape, tf.float64),
     )

@@ -1,0 +1,88 @@
+"""The numpy engine: threads, one thread of the linear algebra, and ratios of times within one run."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController
+
+import astroemu
+from astroemu.model.numpy_engine import NumpyEngine
+
+
+def seconds(function, repetitions):
+    function()
+    times = []
+    for _ in range(repetitions):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def test_a_batch_costs_far_less_a_point_than_one_point(reionization):
+    theta = reionization.prior.sample(1000, np.random.default_rng(1))
+    one = seconds(lambda: reionization.log_likelihood(theta[:1]), 100)
+    batch = seconds(lambda: reionization.log_likelihood(theta), 5) / 1000
+    assert batch < one / 3  # a tenth on a quiet machine
+
+
+def test_one_point_costs_no_more_than_a_few_readings_of_the_weights(reionization):
+    """A point is bound by memory: its weights, read once by products of vectors, are the yardstick."""
+    kernels = [k for net in reionization.providers["acg"].networks.values() for k in net.layers.kernels]
+    inputs = [np.ones((1, len(kernel)), np.float32) for kernel in kernels]
+    weights = seconds(lambda: [x @ kernel for x, kernel in zip(inputs, kernels, strict=True)], 100)
+    theta = reionization.prior.sample(1, np.random.default_rng(1))
+    assert seconds(lambda: reionization.log_likelihood(theta), 100) < 8 * weights  # twice to thrice on a quiet machine
+
+
+@pytest.mark.parametrize("n", [2, 127, 128, 300, 1000])
+def test_the_number_of_threads_changes_no_value(reionization, n):
+    """The same file and seed must give the same samples on a machine with more cores."""
+    theta = reionization.prior.sample(n, np.random.default_rng(2))
+    alone, threaded = NumpyEngine(reionization.pipeline), NumpyEngine(reionization.pipeline)
+    alone.threads, threaded.threads = 1, 3
+    (expected, _), (found, _) = (engine.log_likelihoods(theta) for engine in (alone, threaded))
+    whole, _ = reionization.pipeline.log_likelihoods(theta)
+    for key, values in expected.items():
+        np.testing.assert_array_equal(found[key], values)
+        np.testing.assert_allclose(whole[key], values, rtol=1e-5, atol=1e-3)
+
+
+def test_a_batch_holds_the_linear_algebra_to_one_thread_and_gives_it_back(reionization, monkeypatch):
+    engine, used = NumpyEngine(reionization.pipeline), []
+    evaluate = reionization.pipeline.log_likelihoods
+
+    def watched(theta):
+        used.append(blas_threads())
+        return evaluate(theta)
+
+    monkeypatch.setattr(engine, "pipeline", type("Watched", (), {"log_likelihoods": staticmethod(watched)}))
+    before = blas_threads()
+    engine.log_likelihoods(reionization.prior.sample(600, np.random.default_rng(3)))
+    engine.log_likelihoods(reionization.prior.sample(2, np.random.default_rng(3)))
+    assert used == [1] * 4 and blas_threads() == before
+
+
+def blas_threads():
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    return max(library.get_num_threads() for library in libraries)
+
+
+def test_an_error_in_a_thread_reaches_the_caller(reionization, monkeypatch):
+    engine = NumpyEngine(reionization.pipeline)
+    engine.threads = 2
+
+    def fail(theta):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(engine, "pipeline", type("Failing", (), {"log_likelihoods": staticmethod(fail)}))
+    with pytest.raises(ZeroDivisionError):
+        engine.log_likelihoods(np.zeros((2000, 9)))
+
+
+def test_a_model_with_a_host_only_part_is_not_threaded():
+    engine = astroemu.load_model("galaxies", ['engine="numpy"']).engine
+    assert engine.whole and engine.threads == 1
