@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,19 +102,18 @@ class Observable:
         """Return True if two observables have equal axes and the same unit."""
         return self.axes == other.axes and self.unit == other.unit
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the observable as a dictionary for JSON."""
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "description": self.description,
+            "latex": self.latex,
+            "axes": [{"name": axis.name, "unit": axis.unit, "values": axis.values.tolist()} for axis in self.axes],
+        }
 
-def observable_to_json(observable: Observable) -> dict[str, Any]:
-    """Return an observable as a dictionary for JSON."""
-    return {
-        "name": observable.name,
-        "unit": observable.unit,
-        "description": observable.description,
-        "latex": observable.latex,
-        "axes": [{"name": axis.name, "unit": axis.unit, "values": axis.values.tolist()} for axis in observable.axes],
-    }
-
-
-def observable_from_json(spec: Mapping[str, Any]) -> Observable:
-    """Return an observable from its dictionary of :func:`observable_to_json`."""
-    axes = tuple(Axis(a["name"], np.array(a["values"], dtype=float), a["unit"]) for a in spec["axes"])
-    return Observable(spec["name"], axes, spec["unit"], spec["description"], spec["latex"])
+    @classmethod
+    def from_json(cls, spec: Mapping[str, Any]) -> Self:
+        """Return an observable from its dictionary of :meth:`to_json`."""
+        axes = tuple(Axis(a["name"], np.array(a["values"], dtype=float), a["unit"]) for a in spec["axes"])
+        return cls(spec["name"], axes, spec["unit"], spec["description"], spec["latex"])

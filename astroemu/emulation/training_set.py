@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from astroemu.core.observable import Observable, observable_from_json, observable_to_json
+from astroemu.core.observable import Observable
 from astroemu.core.typing import FloatArray
 from astroemu.errors import DataError
 from astroemu.io.files import strict_json, write_atomically
@@ -116,7 +116,7 @@ class TrainingSet:
                 group = file.create_group("observables")
                 for name, observable in self.observables.items():
                     data = group.create_dataset(name, data=np.asarray(self.values[name], dtype=np.float32))
-                    data.attrs["observable"] = json.dumps(observable_to_json(observable))
+                    data.attrs["observable"] = json.dumps(observable.to_json())
 
         write_atomically(path, write)
 
@@ -139,7 +139,7 @@ class TrainingSet:
             return cls(
                 names=tuple(json.loads(file.attrs["names"])),
                 theta=file["theta"][()],
-                observables={name: observable_from_json(json.loads(group[name].attrs["observable"])) for name in group},
+                observables={name: Observable.from_json(json.loads(group[name].attrs["observable"])) for name in group},
                 values={name: group[name][()] for name in group},
                 metadata=_metadata(file),
             )

@@ -52,7 +52,7 @@ def make_engine(name: EngineName, pipeline: Pipeline) -> Engine:
     return CompiledEngine(pipeline, backend)
 
 
-def with_gradients(pipeline: Pipeline, engine: Engine) -> CompiledEngine:
+def gradient_engine(pipeline: Pipeline, engine: Engine) -> CompiledEngine:
     """Return an engine that has gradients: the given one if it compiles, or a new one.
 
     Raises

@@ -26,7 +26,7 @@ from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, DoubleCountingWarning
 from astroemu.model.compiled_engine import CompiledEngine
 from astroemu.model.engine import Engine
-from astroemu.model.engines import EngineName, engine_name, make_engine, with_gradients
+from astroemu.model.engines import EngineName, engine_name, gradient_engine, make_engine
 from astroemu.model.graph import ModelGraph
 from astroemu.model.pipeline import Pipeline
 from astroemu.model.profile import Profile
@@ -255,7 +255,7 @@ class Model:
 
     @cached_property
     def _differentiable(self) -> CompiledEngine:
-        return with_gradients(self.pipeline, self.engine)
+        return gradient_engine(self.pipeline, self.engine)
 
     def compile_report(self) -> list[str]:
         """Return lines of text on the engine: device, what has been compiled, for which shapes, in what time."""

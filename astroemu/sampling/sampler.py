@@ -16,7 +16,7 @@ import numpy as np
 
 from astroemu.core.progress import ProgressCallback, silent
 from astroemu.sampling.samples import Samples
-from astroemu.sampling.target import Target, with_gradient
+from astroemu.sampling.target import Target, gradient_target
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Sampler(ABC):
             For example, if the traits require gradients and the target has none.
         """
         if self.traits.needs == "gradient":
-            with_gradient(target)
+            gradient_target(target)
 
     @abstractmethod
     def run(

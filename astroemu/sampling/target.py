@@ -51,7 +51,7 @@ class GradientTarget(Target, Protocol):
         ...
 
 
-def with_gradient(target: Target) -> GradientTarget:
+def gradient_target(target: Target) -> GradientTarget:
     """Return the target, checked to have gradients.
 
     A target may have the members of :class:`GradientTarget` and still lack gradients. Such a target raises an error
@@ -107,7 +107,7 @@ class TargetWrapper(ABC):
 
     def demand_gradient(self) -> None:
         """Raise an error if the inner target has no gradients."""
-        with_gradient(self.target)
+        gradient_target(self.target)
 
     @abstractmethod
     def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from astroemu.core.observable import Axis, Observable, observable_from_json, observable_to_json
+from astroemu.core.observable import Axis, Observable
 from astroemu.errors import DataError
 
 Z = Axis("z", np.array([5.0, 6.0, 8.0]))
@@ -77,10 +77,10 @@ def test_observables_are_values():
 @pytest.mark.parametrize("axes", [(), (Z,), (Z, K)])
 def test_an_observable_is_the_same_after_json(axes):
     before = Observable("o", axes, "mK^2", "what it is", r"\Delta^2")
-    document = observable_to_json(before)
+    document = before.to_json()
     assert set(document) == {"name", "unit", "description", "latex", "axes"}
     assert [axis["values"] for axis in document["axes"]] == [axis.values.tolist() for axis in axes]
-    assert observable_from_json(json.loads(json.dumps(document))) == before
+    assert Observable.from_json(json.loads(json.dumps(document))) == before
 
 
 def test_axes_and_values_become_quantities():

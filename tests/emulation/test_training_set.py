@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from astroemu.core.observable import Axis, Observable, observable_from_json, observable_to_json
+from astroemu.core.observable import Axis, Observable
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import DataError
 
@@ -71,7 +71,7 @@ def test_the_file_is_plain_hdf5(tmp_path):
 
 @pytest.mark.parametrize("observable", OBSERVABLES.values(), ids=OBSERVABLES)
 def test_the_written_form_of_an_observable_goes_through_json(observable):
-    assert observable_from_json(json.loads(json.dumps(observable_to_json(observable)))) == observable
+    assert Observable.from_json(json.loads(json.dumps(observable.to_json()))) == observable
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import astroemu
 from astroemu.errors import ConfigurationError
 from astroemu.model import engines
 from astroemu.model.compiled_engine import CompiledEngine
-from astroemu.model.engines import engine_name, make_engine, with_gradients
+from astroemu.model.engines import engine_name, gradient_engine, make_engine
 from astroemu.model.numpy_engine import NumpyEngine
 
 
@@ -60,6 +60,6 @@ def test_auto_is_numpy_with_a_warning_where_nothing_that_compiles_is_installed(m
 def test_a_compiled_engine_gives_its_own_gradients_and_numpy_needs_another(monkeypatch, pipeline):
     monkeypatch.setattr(engines, "load_backend", lambda: FakeBackend(on_gpu=False))
     compiled = make_engine("keras", pipeline)
-    assert with_gradients(pipeline, compiled) is compiled
-    other = with_gradients(pipeline, NumpyEngine(pipeline))
+    assert gradient_engine(pipeline, compiled) is compiled
+    other = gradient_engine(pipeline, NumpyEngine(pipeline))
     assert isinstance(other, CompiledEngine) and other.backend.name == "fake"

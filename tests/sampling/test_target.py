@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from astroemu.errors import ConfigurationError, SamplingError
-from astroemu.sampling.target import CountedTarget, TargetWrapper, evaluate, with_gradient
+from astroemu.sampling.target import CountedTarget, TargetWrapper, evaluate, gradient_target
 from astroemu.testing.problems import Gaussian
 
 THETA = np.array([[0.3, -0.2], [0.5, 0.0], [1.0, 1.0]])
@@ -53,18 +53,18 @@ def test_a_wrapper_passes_everything_on():
     np.testing.assert_array_equal(outer.log_likelihood(THETA), inner.log_likelihood(THETA))
     for found, expected in zip(outer.value_and_grad(THETA), inner.value_and_grad(THETA), strict=True):
         np.testing.assert_array_equal(found, expected)
-    assert with_gradient(outer) is outer
+    assert gradient_target(outer) is outer
 
 
 @pytest.mark.parametrize("target", [WithoutGradient(), Through(WithoutGradient()), Through(Through(WithoutGradient()))])
 def test_a_target_without_gradients_is_refused_through_wrappers_too(target):
     with pytest.raises(ConfigurationError, match="WithoutGradient has no prior_slope and no value_and_grad"):
-        with_gradient(target)
+        gradient_target(target)
 
 
 def test_a_target_that_refuses_its_gradient_is_refused():
     with pytest.raises(ConfigurationError, match="a part runs on the host"):
-        with_gradient(Through(Refusing()))
+        gradient_target(Through(Refusing()))
 
 
 def test_points_are_counted_with_and_without_gradients():

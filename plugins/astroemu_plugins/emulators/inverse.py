@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from astroemu.core.observable import Observable, observable_from_json, observable_to_json
+from astroemu.core.observable import Observable
 from astroemu.core.provider import Evaluate
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.emulator import Emulator
@@ -147,13 +147,13 @@ class InverseModel(Emulator):
         return cls(summaries, transforms, network, provenance)
 
     def write(self, group: h5py.Group) -> None:
-        group.attrs["summaries"] = json.dumps([observable_to_json(o) for o in self.summaries.values()])
+        group.attrs["summaries"] = json.dumps([o.to_json() for o in self.summaries.values()])
         group.attrs["transforms"] = json.dumps({name: t.to_json() for name, t in self.transforms.items()})
         self.network.write_to(group.create_group("network"))
 
     @classmethod
     def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
-        summaries = [observable_from_json(spec) for spec in json.loads(group.attrs["summaries"])]
+        summaries = [Observable.from_json(spec) for spec in json.loads(group.attrs["summaries"])]
         transforms = {name: transform_from(spec) for name, spec in json.loads(group.attrs["transforms"]).items()}
         network = NeuralEmulator.read_from(group["network"])
         return cls({o.name: o for o in summaries}, transforms, network, provenance)

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.core.array_namespace import Namespace
-from astroemu.core.observable import Observable, observable_from_json, observable_to_json
+from astroemu.core.observable import Observable
 from astroemu.core.provider import Evaluate, Prediction
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.emulator import Emulator
@@ -208,9 +208,9 @@ class _Part:
 def _network_header(network: Network) -> dict[str, Any]:
     return {
         "inputs": network.inputs,
-        "features": [observable_to_json(observable) for observable in network.features],
+        "features": [observable.to_json() for observable in network.features],
         "outputs": [
-            {"observable": observable_to_json(o.observable), "transform": o.transform.to_json()}
+            {"observable": o.observable.to_json(), "transform": o.transform.to_json()}
             for o in network.outputs
         ],
         "layers": {"kind": network.layers.kind, **network.layers.header()},
@@ -228,14 +228,14 @@ def _read_network(group: h5py.Group) -> Network:
         raise DataError(f"unknown layers {kind!r}. Known: {listing(LAYERS)}")
     outputs = []
     for output in header["outputs"]:
-        observable = observable_from_json(output["observable"])
+        observable = Observable.from_json(output["observable"])
         error = np.asarray(group[f"error/{observable.name}"][()], dtype=float)
         if error.shape != (observable.size,):
             raise DataError(f"the error of {observable.name!r} has the shape {error.shape}")
         outputs.append(Output(observable, transform_from(output["transform"]), error))
     return Network(
         inputs=tuple(header["inputs"]),
-        features=tuple(observable_from_json(feature) for feature in header["features"]),
+        features=tuple(Observable.from_json(feature) for feature in header["features"]),
         outputs=tuple(outputs),
         layers=LAYERS[kind].rebuilt(header["layers"], arrays),
     )

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from astroemu.core.array_namespace import NUMPY, Namespace
-from astroemu.core.observable import Observable, observable_from_json, observable_to_json
+from astroemu.core.observable import Observable
 from astroemu.core.provider import Evaluate, Prediction
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.emulator import Emulator
@@ -192,7 +192,7 @@ class PolynomialEmulator(Emulator):
         group.attrs["prefactor"] = json.dumps(self._prefactor)
         group.attrs["observables"] = json.dumps(list(self._provides))
         for name, observable in self._provides.items():
-            group[f"observables/{name}"] = json.dumps(observable_to_json(observable))
+            group[f"observables/{name}"] = json.dumps(observable.to_json())
         group["powers"] = self._powers.astype(np.int16)
         for name in _ARRAYS:
             group[f"arrays/{name}"] = self._arrays[name]
@@ -201,7 +201,7 @@ class PolynomialEmulator(Emulator):
     def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
         box = {name: (float(low), float(high)) for name, (low, high) in json.loads(group.attrs["box"]).items()}
         observables = {
-            name: observable_from_json(json.loads(group[f"observables/{name}"].asstr()[()]))
+            name: Observable.from_json(json.loads(group[f"observables/{name}"].asstr()[()]))
             for name in json.loads(group.attrs["observables"])
         }
         powers = np.asarray(group["powers"][()], dtype=np.intp)
