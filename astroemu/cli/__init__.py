@@ -1,6 +1,6 @@
-"""The command line: one file a command.
+"""The command line: one file per command.
 
-Commands import what they need when they run, so that ``--help`` and ``list`` stay fast.
+Each command imports what it needs when it runs, so that ``--help`` and ``list`` are fast.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 
 import typer
 
@@ -42,21 +43,73 @@ from astroemu.cli import (
     train,
     validate,
 )
+from astroemu.cli.sections import CommandGroup
 from astroemu.errors import AstroemuError, PluginError, ProbeError, Terminated
 from astroemu.runtime.mpi import Processes, launched, processes
 
-#: Commands that the processes of a job share, each in its way; any other one the first process does alone.
+#: Commands that all processes of an MPI job run together. Any other command runs on rank 0 only.
 _SHARED = ("fit", "rerun", "tension", "calibrate", "check-posterior", "simulate", "refine", "doctor")
-#: What is said of an exit code; the first one is typer's own.
+#: Messages for the exit codes of signals. The first code is typer's own.
 _SIGNALLED = {128 + signal.SIGINT: "interrupted", 128 + signal.SIGTERM: "terminated"}
+#: Commands by section of the help, both in the order in which they are listed.
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Fits and their results": {
+        "fit": fit.fit,
+        "report": report.report,
+        "compare": compare.compare,
+        "export": export.export,
+        "cite": cite.cite,
+        "rerun": rerun.rerun,
+        "reweight": reweight.reweight,
+        "tension": tension.tension,
+        "maximize": maximize.maximize,
+        "fisher": fisher.fisher,
+    },
+    "Calibration and mock data": {
+        "mock": mock.mock,
+        "calibrate": calibrate.calibrate,
+        "check-posterior": check_posterior.check_posterior,
+    },
+    "Training emulators": {
+        "simulate": simulate.simulate,
+        "merge": merge.merge,
+        "import": importing.importing,
+        "inspect": inspect.inspect,
+        "clean": clean.clean,
+        "train": train.train,
+        "validate": validate.validate,
+        "refine": refine.refine,
+    },
+    "Plugins, data and installation": {
+        "list": listing.listing,
+        "doctor": doctor.doctor,
+        "new": new.new,
+        "check": check.check,
+        "bench": bench.bench,
+    },
+}
 app = typer.Typer(
     name="astroemu",
-    help="Joint inference of the first billion years, on neural emulators.",
+    cls=CommandGroup,
+    help="""Joint Bayesian inference of the first billion years of the Universe with neural emulators.
+
+    Two kinds of TOML file describe the work. A configuration describes a fit; `astroemu fit` runs the default one. A
+    recipe describes the simulations and the training of an emulator.
+
+    `astroemu COMMAND --help` describes a command and its options.
+
+    Exit codes: 0 success; 1 defect of a plugin, or unexpected error; 2 error that you can fix; 3 a test was not passed;
+    130 interrupted; 143 terminated. With ASTROEMU_DEBUG=1 in the environment, errors show a traceback.
+    """,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+for _section, _commands in _COMMANDS.items():
+    for _name, _function in _commands.items():
+        app.command(_name, rich_help_panel=_section)(_function)
+app.add_typer(catalogs.app, name="catalogs", rich_help_panel="Plugins, data and installation")
 
 
 @app.callback(invoke_without_command=True)
@@ -69,100 +122,19 @@ def _common(
 
         typer.echo(f"astroemu {installed('astroemu-inference')}")
         raise typer.Exit
-    if launched() > 1 and context.invoked_subcommand not in _SHARED and not _everyone().is_root:
+    if launched() > 1 and context.invoked_subcommand not in _SHARED and not _job().is_root:
         raise typer.Exit
-
-
-app.command("fit")(fit.fit)
-
-
-app.command("rerun")(rerun.rerun)
-
-
-app.command("report")(report.report)
-
-
-app.command("compare")(compare.compare)
-
-
-app.command("tension")(tension.tension)
-
-
-app.command("reweight")(reweight.reweight)
-
-
-app.command("export")(export.export)
-
-
-app.command("cite")(cite.cite)
-
-
-app.command("list")(listing.listing)
-
-
-app.add_typer(catalogs.app, name="catalogs")
-
-
-app.command("doctor")(doctor.doctor)
-
-
-app.command("new")(new.new)
-
-
-app.command("check")(check.check)
-
-
-app.command("mock")(mock.mock)
-
-
-app.command("check-posterior")(check_posterior.check_posterior)
-
-
-app.command("calibrate")(calibrate.calibrate)
-
-
-app.command("simulate")(simulate.simulate)
-
-
-app.command("merge")(merge.merge)
-
-
-app.command("import")(importing.importing)
-
-
-app.command("inspect")(inspect.inspect)
-
-
-app.command("clean")(clean.clean)
-
-
-app.command("train")(train.train)
-
-
-app.command("validate")(validate.validate)
-
-
-app.command("refine")(refine.refine)
-
-
-app.command("maximize")(maximize.maximize)
-
-
-app.command("fisher")(fisher.fisher)
-
-
-app.command("bench")(bench.bench)
 
 
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done; 1 a defect in a plugin; 2 something that the user can mend; 3 a gate or a
-    check that was not passed; 130 interrupted; 143 terminated.
-    Set ``ASTROEMU_DEBUG=1`` for a traceback.
+    The process ends with one of these exit codes: 0 success; 1 defect of a plugin; 2 error that the user can fix; 3 a
+    test was not passed; 130 interrupted; 143 terminated. With ``ASTROEMU_DEBUG=1``, errors show a traceback.
     """
     if launched() > 1:
-        # Ranks that fight over cores are slower than one. TensorFlow heeds the first of the two, JAX the second.
+        # Ranks that compete for cores are slower than a single one.
+        # TensorFlow reads OMP_NUM_THREADS, and JAX reads PJRT_NPROC.
         os.environ.setdefault("PJRT_NPROC", os.environ.setdefault("OMP_NUM_THREADS", "1"))
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -170,14 +142,14 @@ def main() -> None:
     except (AstroemuError, ProbeError) as error:
         if os.environ.get("ASTROEMU_DEBUG"):
             raise
-        _let_the_first_speak()
+        _wait_for_root()
         print(f"astroemu: {error}", file=sys.stderr)
         _end(1 if isinstance(error, ProbeError) else 2)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
         if code not in _SIGNALLED:
             raise
-        _let_the_first_speak()  # and put on the disk what it has
+        _wait_for_root()  # it writes its state to the disk and prints the message
         print(f"astroemu: {_SIGNALLED[code]}", file=sys.stderr)
         _end(code)
     except Exception:
@@ -188,23 +160,23 @@ def main() -> None:
 
 
 def _terminated(*_: object) -> None:
-    """What a batch system sends before it kills: leave in order, so that everything is on the disk."""
+    """Raise `Terminated`, so that a run writes its state. Batch systems send SIGTERM before they kill a job."""
     raise Terminated(128 + signal.SIGTERM)
 
 
-def _let_the_first_speak() -> None:
-    """Wait a little in all processes but the first: one that met the same error ends them all before they say it."""
-    time.sleep(min(_everyone().rank, 8) * 0.5)
+def _wait_for_root() -> None:
+    """Wait on all ranks but rank 0, so that rank 0 prints an error that all ranks have, and ends them all."""
+    time.sleep(min(_job().rank, 8) * 0.5)
 
 
 def _end(code: int) -> None:
-    """Leave with an exit code, and take the other processes of an MPI job along."""
-    _everyone().abort(code)
+    """Exit with a code, and end the other processes of an MPI job."""
+    _job().abort(code)
     sys.exit(code)
 
 
-def _everyone() -> Processes:
-    """The processes of the job; this one alone where MPI itself is what failed."""
+def _job() -> Processes:
+    """Return the processes of the job, or only this process if MPI itself fails."""
     try:
         return processes()
     except PluginError:

@@ -1,4 +1,4 @@
-"""``astroemu bench``: how fast a joint model is."""
+"""``astroemu bench``: measure the speed of a joint likelihood."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ _BATCHES = [1, 10, 100, 1000, 10000, 100000]
 
 def bench(
     configuration: str = CONFIGURATION,
-    batch: list[int] = typer.Option(_BATCHES, min=1, help="Batch size; repeat for several."),
-    engine: list[str] = typer.Option(["numpy", "keras"], help="Engine: auto, numpy or keras; repeat for several."),
-    out: Path | None = typer.Option(None, help="Write the figures as JSON, and a picture beside it as PNG."),
+    batch: list[int] = typer.Option(_BATCHES, min=1, help="Number of points in a batch. Can be repeated."),
+    engine: list[str] = typer.Option(
+        ["numpy", "keras"], help="Engine to measure: auto, numpy or keras. Can be repeated."
+    ),
+    out: Path | None = typer.Option(
+        None, help="JSON file for the timings. A figure is drawn next to it as PNG. Default: no files."
+    ),
 ) -> None:
-    """Time the joint log-likelihood of a model, by engine and batch size."""
+    """Measure the speed of a joint likelihood.
+
+    The time per point is measured for each engine and each batch size.
+    """
     from astroemu.inference.configuration import load_configuration
     from astroemu.inference.inputs import inputs
     from astroemu.io.files import new_file, write_json

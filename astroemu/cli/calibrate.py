@@ -1,4 +1,4 @@
-"""``astroemu calibrate``: does the truth lie where the posteriors say?"""
+"""``astroemu calibrate``: simulation-based calibration of the complete pipeline."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from astroemu.cli.options import (
 
 def calibrate(
     configuration: str = CONFIGURATION,
-    n: int = typer.Option(200, "--n", min=10, help="Mock data sets, and fits. More can be added later."),
-    out: Path = typer.Option(..., help="Folder of the calibration. Started again with it, it goes on."),
-    draws: int = typer.Option(199, min=19, help="Posterior draws among which a truth is ranked."),
-    seed: int = typer.Option(1, min=0),
+    n: int = typer.Option(
+        200, "--n", min=10, help="Number of mock data sets and fits. A later call with a larger number adds fits."
+    ),
+    out: Path = typer.Option(..., help="Folder of the calibration. An interrupted calibration is continued."),
+    draws: int = typer.Option(199, min=19, help="Number of posterior draws among which each true value is ranked."),
+    seed: int = typer.Option(1, min=0, help="Seed of the mock data and of the fits."),
     sampler: str | None = SAMPLER,
-    workers: int = typer.Option(1, min=1, help="Processes."),
+    workers: int = typer.Option(1, min=1, help="Number of processes for the fits."),
     simulator: str | None = SIMULATOR,
     option: list[str] = SIMULATOR_OPTION,
     fix: list[str] = FIX,
@@ -35,7 +37,11 @@ def calibrate(
     set_: list[str] = SET,
     without: list[str] = WITHOUT,
 ) -> None:
-    """Fit many mock data sets and examine the ranks of their truths. Exit code 3 if they are not uniform."""
+    """Fit many mock data sets, and test whether the ranks of their truths are uniform.
+
+    This is simulation-based calibration. It tests emulator, likelihood and sampler together. Exit code 3 if the test is
+    not passed.
+    """
     from astroemu.cli.progress import shown
     from astroemu.report.sbc import draw_calibration
     from astroemu.report.tables import calibration_table

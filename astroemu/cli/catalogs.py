@@ -1,4 +1,4 @@
-"""``astroemu catalogs``: what data there are, and data that must be fetched."""
+"""``astroemu catalogs``: list the catalogs, and fetch data that may not be redistributed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,28 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List the catalogs, or fetch one that may not be passed on.", no_args_is_help=True)
+from astroemu.cli.sections import CommandGroup
+
+app = typer.Typer(
+    cls=CommandGroup,
+    help="List the catalogs, and fetch data that may not be redistributed.",
+    no_args_is_help=True,
+)
 
 
 @app.command("list")
 def listing() -> None:
-    """List the installed catalogs with their reference, licence, and whether they are here."""
+    """List the installed catalogs with their references and licences.
+
+    A catalog that must be fetched first is marked.
+    """
     from astroemu.core.catalog import load_catalog
     from astroemu.core.remote_catalog import RemoteCatalog
     from astroemu.runtime.plugins import CATALOGS
 
     for name in CATALOGS.entries:
         catalog = load_catalog(name)
-        state = "" if catalog.path.is_file() else "   not here yet"
+        state = "" if catalog.path.is_file() else "   not fetched yet"
         if isinstance(catalog, RemoteCatalog):
             state = state or f"   fetched: {catalog.path}"
         typer.echo(f"{name}{state}\n  {catalog.reference}\n  {catalog.licence}")
@@ -27,12 +36,15 @@ def listing() -> None:
 
 @app.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(help="The catalog.")],
+    name: Annotated[str, typer.Argument(help="Name of the catalog, see `astroemu catalogs list`.")],
     source: Annotated[
-        Path | None, typer.Option("--from", help="A folder with the files, instead of their public address.")
+        Path | None, typer.Option("--from", help="Folder that already holds the files, instead of a download.")
     ] = None,
 ) -> None:
-    """Download a catalog into the cache folder (ASTROEMU_CACHE, or the user's), and check it."""
+    """Download a catalog and compare the checksums of its files.
+
+    It is stored in the folder of the environment variable ASTROEMU_CACHE, or else in the user's cache folder.
+    """
     from astroemu.core.catalog import load_catalog
     from astroemu.core.remote_catalog import RemoteCatalog
     from astroemu.errors import ConfigurationError
@@ -41,5 +53,5 @@ def fetch(
     if not isinstance(catalog, RemoteCatalog):
         raise ConfigurationError(f"the catalog {catalog.name!r} comes with its package; there is nothing to fetch")
     made = catalog.fetch(source)
-    typer.echo(f"{'fetched' if made else 'already here'}: {catalog.path}")
+    typer.echo(f"{'fetched' if made else 'already fetched'}: {catalog.path}")
     typer.echo(f"cite: {catalog.reference}; arXiv {', '.join(catalog.arxiv)}")

@@ -1,4 +1,4 @@
-"""``astroemu check``: does a plugin do what its interface says?"""
+"""``astroemu check``: run the conformance kit on an installed plugin."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import typer
 
 
 def check(
-    name: str = typer.Argument(..., help="Name of an installed plugin, or of a table of --model."),
-    kind: str | None = typer.Option(None, help="Only this kind, such as probe, catalog, sampler."),
-    model: str | None = typer.Option(None, help="Configuration whose options and emulators are used."),
+    name: str = typer.Argument(..., help="Name of an installed plugin, or of its table in the configuration --model."),
+    kind: str | None = typer.Option(
+        None, help="Check only the plugin of this kind, for example probe, catalog or sampler."
+    ),
+    model: str | None = typer.Option(
+        None, help="Configuration with the options of the plugin, and with the emulators that a probe needs."
+    ),
     processes: bool = typer.Option(
-        False, "--processes", help="Samplers: also kill and restart, and two MPI processes."
+        False, "--processes", help="For samplers: also kill and resume a run, and run with two MPI processes."
     ),
 ) -> None:
-    """Run the conformance kit on a plugin and print the table. Exit code 3 if a check fails."""
+    """Run the conformance kit on an installed plugin.
+
+    The kit checks that the plugin does what its interface demands, and prints a table. Exit code 3 if a check fails.
+    """
     from astroemu.testing import check_installed
 
     reports = check_installed(name, kind=kind, model=model, in_processes=processes)

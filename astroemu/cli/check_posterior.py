@@ -1,4 +1,4 @@
-"""``astroemu check-posterior``: a finished run against the true simulator."""
+"""``astroemu check-posterior``: compare a finished run with the true simulator."""
 
 from __future__ import annotations
 
@@ -23,15 +23,22 @@ def check_posterior(
     option: list[str] = SIMULATOR_OPTION,
     fix: list[str] = FIX,
     simulations: Path | None = SIMULATIONS,
-    n: int = typer.Option(50, "--n", min=2, help="Draws of the posterior at which the simulator is run."),
-    seed: int = typer.Option(1, min=0, help="Seed of the draws."),
+    n: int = typer.Option(50, "--n", min=2, help="Number of posterior draws at which the simulator is run."),
+    seed: int = typer.Option(1, min=0, help="Seed of the posterior draws."),
     workers: int = SIMULATION_WORKERS,
     out: Path | None = typer.Option(
-        None, help="Folder of the check. Default: RUN/check_SIMULATOR. Started again with it, it goes on."
+        None, help="Folder of the check. An interrupted check is continued. Default: RUN/check_SIMULATOR."
     ),
-    points: Path | None = typer.Option(None, help="Only write the draws to this file, for a simulator elsewhere."),
+    points: Path | None = typer.Option(
+        None, help="Only write the posterior draws to this file, to run the simulator on another machine."
+    ),
 ) -> None:
-    """Run the true simulator at posterior draws; print by how much the emulator moved the result."""
+    """Compare a finished run with the true simulator.
+
+    The simulator is run at draws of the posterior. The command prints how much the emulator has moved the posterior.
+
+    If the simulator runs on another machine, write the draws with --points, and give its results with --simulations.
+    """
     from astroemu.cli.progress import shown
     from astroemu.inference.run_folder import RunFolder
     from astroemu.report.tables import check_table

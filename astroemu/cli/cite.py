@@ -1,4 +1,4 @@
-"""``astroemu cite``: what to cite."""
+"""``astroemu cite``: print the BibTeX entries of everything that a fit used."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import DEFAULT
+from astroemu.cli.options import DEFAULT, SAMPLER
 
 
 def cite(
-    configuration: str = typer.Argument(DEFAULT, help="TOML file, name of an installed configuration, or run folder."),
-    sampler: str | None = typer.Option(None, help="Sampler, instead of the configuration's."),
+    configuration: str = typer.Argument(
+        DEFAULT, help="TOML file of a fit, name of an installed configuration, or run folder."
+    ),
+    sampler: str | None = SAMPLER,
 ) -> None:
-    """Print the BibTeX of everything that a fit used: data, likelihoods, models, sampler, software."""
+    """Print the BibTeX entries of everything that a fit used.
+
+    These are data, likelihoods, models, sampler and software.
+    """
     from astroemu.inference.bibliography import bibtex
     from astroemu.inference.configuration import load_configuration
     from astroemu.inference.run_folder import RunFolder

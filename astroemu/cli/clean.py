@@ -1,4 +1,4 @@
-"""``astroemu clean``: drop points of a training set by stated rules."""
+"""``astroemu clean``: drop points of a training set by the rules of a recipe."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import typer
 
 
 def clean(
-    recipe: str = typer.Argument(..., help="TOML recipe whose [cleaning] has the rules."),
-    data: Path = typer.Option(..., help="Training set (HDF5); it is not changed."),
-    out: Path = typer.Option(..., help="Training set to write (HDF5), with a list of all that was dropped."),
+    recipe: str = typer.Argument(..., help="TOML recipe. Its table [cleaning] has the rules."),
+    data: Path = typer.Option(..., help="Training set to read (HDF5). It is not changed."),
+    out: Path = typer.Option(
+        ..., help="Training set to write (HDF5). The list of dropped points gets the suffix .dropped.csv."
+    ),
 ) -> None:
-    """Write the points that no rule refuses into a new training set, and a list of the others."""
+    """Drop points of a training set by the rules of a recipe.
+
+    The remaining points are written as a new training set, and the dropped points as a list.
+    """
     from astroemu.emulation.recipe import Recipe
     from astroemu.io.files import new_file
 

@@ -1,4 +1,4 @@
-"""``astroemu compare``: posteriors and evidences of several runs side by side."""
+"""``astroemu compare``: parameters and Bayes factors of several runs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import typer
 
 
 def compare(
-    folders: list[Path] = typer.Argument(..., help="Folders of finished runs; the others are compared with the first."),
-    jeffreys: bool = typer.Option(False, "--jeffreys", help="Put the Bayes factors in words, on Jeffreys' scale."),
+    folders: list[Path] = typer.Argument(..., help="Folders of finished runs. The first one is the reference."),
+    jeffreys: bool = typer.Option(
+        False, "--jeffreys", help="Also describe the Bayes factors in words, by Jeffreys' scale."
+    ),
 ) -> None:
-    """Print the parameters of several runs side by side, how far they lie from the first run's, and Bayes factors.
+    """Compare the posteriors of several runs, and their Bayes factors.
 
-    Runs of different data have no Bayes factor; it is said what differs.
+    The parameters are printed side by side, with their differences from the first run.
+
+    A Bayes factor needs two runs of the same data. For other runs, the differences in the data are printed.
     """
     from astroemu.inference.run_folder import RunFolder
     from astroemu.report.tables import bayes_table, comparison_table

@@ -1,4 +1,4 @@
-"""``astroemu doctor``: what is here, and what is wrong with it."""
+"""``astroemu doctor``: check the installation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import typer
 
 
 def doctor() -> None:
-    """Show Python, packages, devices, MPI, MultiNest, disk and plugins. Exit code 3 if anything fails."""
+    """Check the installation: Python, packages, devices, MPI, MultiNest, disk and plugins.
+
+    Exit code 3 if a check fails.
+    """
     from astroemu.errors import PluginError
     from astroemu.runtime.environment import examine
     from astroemu.runtime.mpi import processes
 
-    with suppress(PluginError):  # it is among the findings
+    with suppress(PluginError):  # a broken MPI is reported as one of the findings
         if not processes().is_root:
             return
     part, failed = "", 0

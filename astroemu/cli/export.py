@@ -1,4 +1,4 @@
-"""``astroemu export``: a run for other packages."""
+"""``astroemu export``: write a run in the format of another package."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import typer
 
 def export(
     folder: Path = typer.Argument(..., help="Folder of a finished run."),
-    to: str = typer.Option(..., help="arviz, getdist, anesthetic, csv or fits."),
-    out: Path | None = typer.Option(None, help="File to write (getdist: root of three). Default: in the run folder."),
-    derived: bool = typer.Option(False, "--derived", help="Add the derived numbers, such as tau_e, as columns."),
+    to: str = typer.Option(..., help="Format: arviz, getdist, anesthetic, csv or fits."),
+    out: Path | None = typer.Option(
+        None,
+        help="File to write (for getdist: common root of its file names). Default: export_FORMAT in the run folder.",
+    ),
+    derived: bool = typer.Option(False, "--derived", help="Add derived numbers, such as tau_e, as columns."),
 ) -> None:
-    """Write the samples of a run in the form of another package, with weights, symbols and units."""
+    """Write a run for ArviZ, getdist or anesthetic, or as CSV or FITS.
+
+    The samples are written with their weights, symbols and units, as far as the format can store them.
+    """
     from astroemu.analysis.export import export as write
     from astroemu.inference.run_folder import RunFolder
 

@@ -1,4 +1,4 @@
-"""``astroemu fisher``: a forecast around the best fit."""
+"""``astroemu fisher``: compute the Fisher matrix at the best fit."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ def fisher(
     configuration: str = CONFIGURATION,
     starts: int = STARTS,
     seed: int = STARTS_SEED,
-    no_prior: bool = typer.Option(False, "--no-prior", help="Leave the prior's information out."),
+    no_prior: bool = typer.Option(
+        False, "--no-prior", help="Use the likelihood only: without the prior in the best fit and in the matrix."
+    ),
     engine: str | None = ENGINE,
     set_: list[str] = SET,
     without: list[str] = WITHOUT,
-    out: Path | None = typer.Option(None, help="Write the matrices as JSON, and the ellipses beside it as PNG."),
+    out: Path | None = typer.Option(
+        None, help="JSON file for the matrices. The ellipses are drawn next to it as PNG. Default: no files."
+    ),
 ) -> None:
-    """Forecast: the Fisher matrix at the best fit, standard deviations, ellipses."""
+    """Compute the Fisher matrix at the best fit, and its ellipses.
+
+    The command prints the best fit and two standard deviations of each parameter: the marginal one, and the conditional
+    one, for which all other parameters are known.
+    """
     from astroemu.inference.fisher import fisher_matrix as compute
     from astroemu.inference.inputs import provenance_of
     from astroemu.io.files import new_file
@@ -32,9 +40,9 @@ def fisher(
     model = loaded.model()
     best = find_and_print(model, starts, seed, prior=not no_prior)
     forecast = compute(model, best.theta, prior=not no_prior)
-    typer.echo(f"\n{'parameter':20s} {'at':>12s} {'marginal std':>13s} {'others known':>13s}")
+    typer.echo(f"\n{'parameter':20s} {'best fit':>12s} {'marginal std':>15s} {'conditional std':>15s}")
     for name, *numbers in zip(forecast.names, forecast.theta, forecast.std, forecast.conditional, strict=True):
-        typer.echo(f"{name:20s} " + " ".join(f"{x:{w}.5g}" for x, w in zip(numbers, (12, 13, 13), strict=True)))
+        typer.echo(f"{name:20s} " + " ".join(f"{x:{w}.5g}" for x, w in zip(numbers, (12, 15, 15), strict=True)))
     matrices = {key: getattr(forecast, key).tolist() for key in ("data", "prior", "covariance")}
     block = provenance_of(model, loaded)
     write_result(path, {"maximum": best_fit_json(best), **matrices, "std": forecast.std.tolist(), "provenance": block})

@@ -1,4 +1,4 @@
-"""``astroemu fit``: sample a posterior and report it."""
+"""``astroemu fit``: sample a posterior and write the results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from astroemu.cli.options import CONFIGURATION, ENGINE, NO_REPORT, SAMPLER, SEED
 def fit(
     configuration: str = CONFIGURATION,
     sampler: str | None = SAMPLER,
-    out: Path | None = typer.Option(None, help="Run folder. Default: the first free runs/NAME, runs/NAME-2, ..."),
+    out: Path | None = typer.Option(
+        None, help="Run folder. Default: the first free one of runs/NAME, runs/NAME-2, ..."
+    ),
     seed: int | None = SEED_INSTEAD,
     engine: str | None = ENGINE,
     set_: list[str] = SET,
@@ -20,14 +22,18 @@ def fit(
     resume: bool = typer.Option(
         False,
         "--resume",
-        help="Go on with the run in --out (or the last runs/NAME) where it was cut short; start it if there is none.",
+        help="Continue an interrupted run, in --out or else in the last runs/NAME. If there is none, start a new run.",
     ),
-    profile: bool = typer.Option(False, "--profile", help="Time the sampler, the emulators and the probes."),
+    profile: bool = typer.Option(
+        False, "--profile", help="Measure the time of the sampler, the emulators and the probes."
+    ),
     no_report: bool = NO_REPORT,
 ) -> None:
-    """Sample the joint posterior of a configuration; write samples, summary and pictures.
+    """Sample the joint posterior of a configuration.
 
-    A folder that holds a finished run is never overwritten. Under mpiexec the processes share the likelihood.
+    Samples, summary, table and figures are written into the run folder. A finished run is never overwritten.
+
+    Under mpiexec, the processes share the likelihood evaluations.
     """
     from astroemu.cli.progress import shown, warned
     from astroemu.inference.fitting import fit as run_fit

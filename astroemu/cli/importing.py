@@ -1,4 +1,4 @@
-"""``astroemu import``: plain arrays made elsewhere, as a training set."""
+"""``astroemu import``: turn plain arrays from other programs into a training set."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import typer
 
 
 def importing(
-    recipe: str = typer.Argument(..., help="TOML recipe whose [import] says which array is what."),
-    data: Path = typer.Option(..., help="Arrays: npz, HDF5 or CSV."),
+    recipe: str = typer.Argument(
+        ..., help="TOML recipe. Its table [import] names the array of each parameter and observable."
+    ),
+    data: Path = typer.Option(..., help="File with the arrays: npz, HDF5 or CSV."),
     out: Path = typer.Option(..., help="Training set to write (HDF5)."),
 ) -> None:
-    """Turn plain arrays into a training set."""
+    """Turn plain arrays from other programs into a training set."""
     from astroemu.emulation.recipe import Recipe
     from astroemu.io.files import new_file
 

@@ -1,4 +1,4 @@
-"""``astroemu inspect``: a look at a training set."""
+"""``astroemu inspect``: show what a training set contains."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import typer
 
 def inspect(
     data: Path = typer.Argument(..., help="Training set (HDF5)."),
-    out: Path | None = typer.Option(None, help="New folder for inspection.json and a picture of every observable."),
-    outlier: float = typer.Option(20.0, min=1.0, help="Residual over the median one beyond which a point is odd."),
+    out: Path | None = typer.Option(None, help="New folder for inspection.json and one figure per observable."),
+    outlier: float = typer.Option(
+        20.0,
+        min=1.0,
+        help="A point is an outlier if its residual from a quadratic fit exceeds the median residual by this factor.",
+    ),
 ) -> None:
-    """Print ranges, coverage, and what is missing, doubled, constant or odd in a training set."""
+    """Show what a training set contains.
+
+    The command prints ranges and coverage of the box, and lists missing values, duplicates, constants and outliers.
+    """
     from astroemu.emulation.inspection import inspect as look
     from astroemu.emulation.training_set import TrainingSet
     from astroemu.io.files import new_file, sha256, write_json

@@ -1,4 +1,4 @@
-"""``astroemu list``: what is installed."""
+"""``astroemu list``: list the installed plugins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import typer
 
 
 def listing() -> None:
-    """List the installed plugins by kind. Imports none of them."""
+    """List the installed plugins by kind.
+
+    Each name is printed with the package that provides it. No plugin is imported.
+    """
     from astroemu.runtime.plugins import GROUPS
 
     for group in GROUPS:

@@ -1,4 +1,4 @@
-"""``astroemu maximize``: the best fit."""
+"""``astroemu maximize``: find the best fit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 def maximize(
     configuration: str = CONFIGURATION,
     starts: int = STARTS,
-    likelihood: bool = typer.Option(False, "--likelihood", help="Maximise the likelihood, not the posterior."),
+    likelihood: bool = typer.Option(
+        False, "--likelihood", help="Maximise the likelihood instead of the posterior density."
+    ),
     seed: int = STARTS_SEED,
     engine: str | None = ENGINE,
     set_: list[str] = SET,
     without: list[str] = WITHOUT,
-    out: Path | None = typer.Option(None, help="Write the best fit as JSON."),
+    out: Path | None = typer.Option(None, help="JSON file to write. Default: no file."),
 ) -> None:
-    """Find the best fit, from several starts, with gradients."""
+    """Find the best fit from several starting points, with gradients.
+
+    The command prints the parameters, the log-likelihood of each probe, and the value at which each start ended.
+    """
     from astroemu.inference.inputs import provenance_of
     from astroemu.io.files import new_file
 
@@ -36,14 +41,14 @@ def maximize(
 
 
 def find_and_print(model: Model, starts: int, seed: int, *, prior: bool) -> BestFit:
-    """Find the best fit, print it and what evaluated the model, and return it."""
+    """Find the best fit, print it and the report of the compiled model, and return it."""
     from astroemu.inference.best_fit import find_best_fit
 
     best = find_best_fit(model, starts=starts, prior=prior, seed=seed)
     for line in model.compile_report():
         typer.echo(line)
     what = "log-posterior" if prior else "log-likelihood"
-    typer.echo(f"\n{what} {best.value:.4f} after {best.evaluations} gradients; the starts ended at")
+    typer.echo(f"\n{what} {best.value:.4f} after {best.evaluations} gradient evaluations; the starts ended at")
     typer.echo("  " + " ".join(f"{value:.3f}" for value in best.starts))
     for name, value in zip(best.names, best.theta, strict=True):
         typer.echo(f"{name:20s} {value:12.6g}" + ("  at an edge of the prior" if name in best.at_edge else ""))
@@ -53,7 +58,7 @@ def find_and_print(model: Model, starts: int, seed: int, *, prior: bool) -> Best
 
 
 def best_fit_json(best: BestFit) -> dict[str, Any]:
-    """Return a best fit as it is written to a file."""
+    """Return a best fit as a mapping that can be written as JSON."""
     return {
         "parameters": dict(zip(best.names, best.theta.tolist(), strict=True)),
         "value": best.value,
@@ -65,7 +70,7 @@ def best_fit_json(best: BestFit) -> dict[str, Any]:
 
 
 def write_result(path: Path | None, content: dict[str, Any]) -> None:
-    """Write a result as JSON, if a file was named."""
+    """Write a result as JSON if a file is given."""
     from astroemu.io.files import write_json
 
     if path is not None:

@@ -1,4 +1,4 @@
-"""``astroemu merge``: join the parts of a design that jobs of their own have simulated."""
+"""``astroemu merge``: join the parts of a design that separate jobs have simulated."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import typer
 
 
 def merge(
-    parts: list[Path] = typer.Argument(..., help="Files that `astroemu simulate --part` has written."),
+    parts: list[Path] = typer.Argument(..., help="Files that `astroemu simulate --part` has written, one per part."),
     out: Path = typer.Option(..., help="Training set to write (HDF5)."),
 ) -> None:
-    """Join the parts of a design into one training set. Nothing may be missing, nothing there twice."""
+    """Join the parts of a design from separate jobs into one training set.
+
+    No part may be missing, and none may be given twice.
+    """
     from astroemu.emulation.shards import merge as merged
     from astroemu.io.files import new_file
 

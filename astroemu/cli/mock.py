@@ -1,4 +1,4 @@
-"""``astroemu mock``: catalogs with a known truth."""
+"""``astroemu mock``: write mock catalogs with a known truth."""
 
 from __future__ import annotations
 
@@ -22,20 +22,25 @@ from astroemu.cli.options import (
 
 def mock(
     configuration: str = CONFIGURATION,
-    out: Path = typer.Option(..., help="New folder for the catalogs and the configuration that fits them."),
-    at: list[str] = typer.Option([], metavar="NAME=VALUE", help="Parameter of the truth; repeat for all."),
-    draw: bool = typer.Option(False, "--draw", help="Draw from the prior what --at leaves out."),
-    seed: int = typer.Option(1, min=0, help="Seed of truth and noise."),
-    no_noise: bool = typer.Option(False, "--no-noise", help="Data without noise, as the truth gives them (Asimov)."),
+    out: Path = typer.Option(..., help="New folder for the mock catalogs and the configuration that fits them."),
+    at: list[str] = typer.Option(
+        [], metavar="NAME=VALUE", help="True value of a parameter. Repeat for each parameter."
+    ),
+    draw: bool = typer.Option(False, "--draw", help="Draw the parameters without --at from the prior."),
+    seed: int = typer.Option(1, min=0, help="Seed of the true parameters and of the noise."),
+    no_noise: bool = typer.Option(False, "--no-noise", help="Write the true predictions without noise (Asimov data)."),
     simulator: str | None = SIMULATOR,
     option: list[str] = SIMULATOR_OPTION,
     fix: list[str] = FIX,
     simulations: Path | None = SIMULATIONS,
-    row: int = typer.Option(0, min=0, help="Which of these simulations, counted from 0."),
+    row: int = typer.Option(0, min=0, help="Row of the true simulation in --simulations, counted from 0."),
     set_: list[str] = SET,
     without: list[str] = WITHOUT,
 ) -> None:
-    """Write a mock catalog of every probe, drawn from its likelihood, and a configuration that fits them."""
+    """Write catalogs with a known truth, and a configuration that fits them.
+
+    The mock data of every probe are drawn from its likelihood at the true parameters.
+    """
     import numpy as np
 
     from astroemu.errors import ConfigurationError
@@ -56,7 +61,8 @@ def mock(
     if rows is not None:
         if values or row >= len(rows):
             raise ConfigurationError(
-                f"--row = {row} must be one of the {len(rows)} simulations of {simulations}, and --at is theirs"
+                f"--row = {row} must be one of the {len(rows)} simulations of {simulations}, counted from 0; "
+                "--at cannot be used, because the parameters are those of the simulation"
             )
         values = {name: float(v) for name, v in zip(model.names, rows[row], strict=True) if np.isfinite(v)}
     rng = np.random.default_rng([seed, 1])
@@ -76,7 +82,8 @@ def mock(
     path = write_mock(loaded, probes, RunFolder.create(out).path, note)
     for key in unlikely(truth, theta, usual_normalisations(model, seed)):
         typer.echo(
-            f"warning: this truth could hardly have given data like those of {key!r}; a fit will exclude it", err=True
+            f"warning: at this truth, the mock data of {key!r} are a rare fluctuation; a fit will exclude the truth",
+            err=True,
         )
     for name, value in parameters.items():
         typer.echo(f"{name:20s} {value:12.6g}")

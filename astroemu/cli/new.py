@@ -1,4 +1,4 @@
-"""``astroemu new``: a plugin to start from."""
+"""``astroemu new``: write a template of a plugin."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import typer
 
 
 def new(
-    kind: str = typer.Argument(..., help="probe, emulator, simulator or sampler."),
-    name: str = typer.Argument(..., help="Its name: small letters, digits and underscores."),
-    out: Path | None = typer.Option(None, help="Folder to write. Default: astroemu-NAME."),
+    kind: str = typer.Argument(..., help="Kind of the plugin: probe, emulator, simulator or sampler."),
+    name: str = typer.Argument(..., help="Name of the plugin: lower-case letters, digits and underscores."),
+    out: Path | None = typer.Option(None, help="New folder of the package. Default: astroemu-NAME."),
 ) -> None:
-    """Write a working plugin as a distribution of its own: code, entry point, tests, an example."""
+    """Write a template of a probe, emulator, simulator or sampler.
+
+    The template is a working Python package with code, entry point, tests and an example configuration.
+    """
     from astroemu.cli.scaffold import write_plugin
 
     written = write_plugin(kind, name, out)

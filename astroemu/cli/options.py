@@ -1,4 +1,4 @@
-"""Options that several commands have, each defined once, and what their values mean."""
+"""Options that several commands share, and functions that read their values."""
 
 from __future__ import annotations
 
@@ -16,37 +16,49 @@ if TYPE_CHECKING:
     from astroemu.inference.configuration import Configuration
     from astroemu.validation.truth import TruthModel
 
-#: The configuration that a command takes when no file is named.
+#: The configuration that a command uses if no file is given.
 DEFAULT = "reionization"
 
-CONFIGURATION = typer.Argument(DEFAULT, help="TOML file, or the name of an installed configuration.")
+CONFIGURATION = typer.Argument(DEFAULT, help="TOML file of a fit, or the name of an installed configuration.")
 SET = typer.Option(
-    [], "--set", metavar="KEY=VALUE", help="Override a key of the configuration, such as samplers.emcee.walkers=32."
+    [],
+    "--set",
+    metavar="KEY=VALUE",
+    help="Change a key of the configuration, for example samplers.emcee.walkers=32. Can be repeated.",
 )
-WITHOUT = typer.Option([], metavar="PROBE", help="Leave a probe out; repeat for several.")
-ENGINE = typer.Option(None, help="auto, numpy or keras, instead of the configuration's.")
-SAMPLER = typer.Option(None, help="Sampler, instead of the configuration's.")
-SEED_INSTEAD = typer.Option(None, min=0, help="Seed, instead of the configuration's.")
-STARTS = typer.Option(8, min=1, help="Number of starts: the best of 1000 prior draws.")
-STARTS_SEED = typer.Option(1, min=0, help="Seed of those draws.")
+WITHOUT = typer.Option([], metavar="PROBE", help="Leave out this probe. Can be repeated.")
+ENGINE = typer.Option(
+    None,
+    help="Code that evaluates the likelihood: numpy, keras, or auto (keras on a GPU, otherwise numpy). "
+    "Default: from the configuration.",
+)
+SAMPLER = typer.Option(None, help="Name of the sampler. Default: from the configuration.")
+SEED_INSTEAD = typer.Option(None, min=0, help="Seed of the random numbers. Default: from the configuration.")
+STARTS = typer.Option(8, min=1, help="Number of starting points. They are the best of 1000 draws from the prior.")
+STARTS_SEED = typer.Option(1, min=0, help="Seed of the draws from the prior.")
 FINISHED_RUN = typer.Argument(..., help="Folder of a finished run.")
 SIMULATION_WORKERS = typer.Option(1, min=1, help="Number of processes for the simulations.")
-NO_REPORT = typer.Option(False, "--no-report", help="Skip the pictures.")
+NO_REPORT = typer.Option(False, "--no-report", help="Do not write the table and the figures.")
 
-SIMULATOR = typer.Option(None, help="Simulator whose predictions are the truth, instead of the emulator's.")
-SIMULATOR_OPTION = typer.Option([], "--option", metavar="KEY=VALUE", help="Option of the simulator.")
+SIMULATOR = typer.Option(None, help="Simulator that computes the true predictions, instead of the emulator.")
+SIMULATOR_OPTION = typer.Option([], "--option", metavar="KEY=VALUE", help="Option of the --simulator. Can be repeated.")
 FIX = typer.Option(
-    [], "--fix", metavar="NAME=VALUE", help="Parameter of the simulator that the configuration does not have."
+    [],
+    "--fix",
+    metavar="NAME=VALUE",
+    help="Value of a parameter that the --simulator needs and the configuration does not have. Can be repeated.",
 )
 SIMULATIONS = typer.Option(
-    None, help="Finished simulations (training set, or plain HDF5 arrays) that are the truth, instead of the emulator."
+    None,
+    help="File of finished simulations that give the true predictions, instead of the emulator: "
+    "a training set, or plain HDF5 arrays.",
 )
 
 
 def load(
     configuration: str, overrides: Sequence[str], without: Sequence[str], engine: str | None = None
 ) -> Configuration:
-    """Return the configuration that the options of a command choose."""
+    """Return the configuration, changed by the options of a command."""
     from astroemu.inference.configuration import load_configuration
 
     chosen = [] if engine is None else [f'engine="{engine}"']
@@ -56,36 +68,36 @@ def load(
 def chosen_truth(
     simulator: str | None, options: Sequence[str], fixed: Sequence[str], simulations: Path | None
 ) -> TruthModel:
-    """Return the truth that the options of a command choose.
+    """Return the source of the true predictions that the options of a command choose.
 
     Raises
     ------
     ConfigurationError
-        If two kinds of truth are given, or options without a simulator.
+        If a simulator and simulations are given, or options without a simulator.
     """
     from astroemu.validation.truth import TruthModel
 
     if simulator is not None and simulations is not None:
-        raise ConfigurationError("--simulator and --simulations are two truths; choose one")
+        raise ConfigurationError("--simulator and --simulations both give the true predictions; choose one")
     if simulator is None and (options or fixed):
-        raise ConfigurationError("--option and --fix belong to a --simulator")
+        raise ConfigurationError("--option and --fix belong to a --simulator; add --simulator NAME")
     file = None if simulations is None else str(simulations.resolve())
     return TruthModel(simulator, pairs("--option", options), numbers("--fix", fixed), file)
 
 
 def pairs(flag: str, given: Sequence[str]) -> dict[str, Any]:
-    """Return the values by name; each is TOML, or else text.
+    """Return the values of NAME=VALUE arguments by name. Each value is read as TOML; what is not TOML is text.
 
     Raises
     ------
     ConfigurationError
-        If one is no pair, or a name is given twice.
+        If an argument does not have the form NAME=VALUE, or a name is given twice.
     """
     found: dict[str, Any] = {}
     for text in given:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not name or name in found:
-            raise ConfigurationError(f"{flag} {text!r} must read NAME=VALUE, each name once")
+            raise ConfigurationError(f"{flag} {text!r} must read NAME=VALUE, with each name once")
         try:
             found[name] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
@@ -94,12 +106,12 @@ def pairs(flag: str, given: Sequence[str]) -> dict[str, Any]:
 
 
 def numbers(flag: str, given: Sequence[str]) -> dict[str, float]:
-    """Return the numbers by name.
+    """Return the numbers of NAME=VALUE arguments by name.
 
     Raises
     ------
     ConfigurationError
-        As :func:`pairs`, and if one is no finite number.
+        As :func:`pairs`, and if a value is not a finite number.
     """
     found = pairs(flag, given)
     for name, value in found.items():

@@ -1,4 +1,4 @@
-"""Progress on a terminal, or plain lines where there is none; warnings as plain lines too."""
+"""Display of progress, as a bar on a terminal and otherwise as lines, and of warnings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from contextlib import contextmanager
 
 from astroemu.core.progress import Progress, ProgressCallback, silent
 
-#: Seconds between lines where the output is no terminal.
+#: Seconds between lines if the output is not a terminal.
 _EVERY = 10.0
 
 
 @contextmanager
 def shown(what: str) -> Iterator[ProgressCallback]:
-    """Give a callable that shows where a run stands."""
+    """Yield a callable that displays the progress of a task on the first process.
+
+    Parameters
+    ----------
+    what : str
+        The task, as it is displayed.
+    """
     from astroemu.runtime.mpi import processes
 
     if not processes().is_root:
@@ -30,7 +36,7 @@ def shown(what: str) -> Iterator[ProgressCallback]:
 
 @contextmanager
 def warned() -> Iterator[None]:
-    """Print the warnings of a run as one line each, on the first process."""
+    """Print each warning of a run as one line, on the first process."""
     from astroemu.errors import DivergenceWarning, DoubleCountingWarning
     from astroemu.runtime.mpi import processes
 

@@ -1,4 +1,4 @@
-"""``astroemu refine``: more simulations where the posterior is."""
+"""``astroemu refine``: add simulations in the region of the posterior, and train again."""
 
 from __future__ import annotations
 
@@ -10,18 +10,29 @@ from astroemu.cli.options import SIMULATION_WORKERS
 
 
 def refine(
-    recipe: str = typer.Argument(..., help="Recipe of the emulator: its simulator and its training."),
-    emulator: str = typer.Option(..., help="Emulator to refine: a file, or the name of an installed one."),
-    data: Path = typer.Option(..., help="Training set that it was trained on."),
-    model: str = typer.Option(..., help="Configuration of the fit; its emulator is replaced by this one."),
-    out: Path = typer.Option(..., help="Folder of the refinement. Started again with it, it goes on."),
-    n: int = typer.Option(1000, min=1, help="Simulations to add."),
-    check: int = typer.Option(200, min=0, help="Posterior samples compared with the true simulator."),
-    temperature: float = typer.Option(2.0, min=1.0, help="The likelihood is raised to the power 1/temperature."),
-    seed: int = typer.Option(1, min=0),
+    recipe: str = typer.Argument(..., help="TOML recipe of the emulator, or the name of an installed recipe."),
+    emulator: str = typer.Option(..., help="Emulator to refine: a file, or the name of an installed emulator."),
+    data: Path = typer.Option(..., help="Training set of that emulator (HDF5)."),
+    model: str = typer.Option(..., help="Configuration of the fit. Its emulator is replaced by the refined one."),
+    out: Path = typer.Option(..., help="Folder of the refinement. An interrupted refinement is continued."),
+    n: int = typer.Option(1000, min=1, help="Number of simulations to add."),
+    check: int = typer.Option(
+        200,
+        min=0,
+        help="Number of posterior samples at which the emulator is compared with the simulator. 0 skips this check.",
+    ),
+    temperature: float = typer.Option(
+        2.0,
+        min=1.0,
+        help="New points are drawn with the likelihood to the power 1/temperature, which widens the posterior.",
+    ),
+    seed: int = typer.Option(1, min=0, help="Seed of the samples and the new points."),
     workers: int = SIMULATION_WORKERS,
 ) -> None:
-    """Simulate where the posterior is, train again, and say what moved and how well it stands for the truth."""
+    """Add simulations in the region of the posterior, and train the emulator again.
+
+    The command prints how the posterior has moved, and how well the old and the new emulator agree with the simulator.
+    """
     from astroemu.emulation.loading import load_emulator
     from astroemu.emulation.recipe import Recipe
     from astroemu.inference.configuration import load_configuration

@@ -1,4 +1,4 @@
-"""``astroemu report``: make the pictures of finished runs again, or one page of them all."""
+"""``astroemu report``: write the table and the figures of finished runs again, or one HTML page."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ import typer
 
 
 def report(
-    folders: list[Path] = typer.Argument(..., help="Folders of finished runs, or the one of a validation."),
-    html: bool = typer.Option(
-        False, "--html", help="Write one HTML file that holds everything; several runs compared."
+    folders: list[Path] = typer.Argument(
+        ..., help="Folders of finished runs, or one folder that `astroemu validate` has written."
     ),
-    out: Path | None = typer.Option(None, help="That file. Default: report.html in the first folder."),
+    html: bool = typer.Option(
+        False, "--html", help="Write one self-contained HTML page instead. Several runs are compared on it."
+    ),
+    out: Path | None = typer.Option(
+        None, help="File of the HTML page; implies --html. Default: report.html in the first folder."
+    ),
 ) -> None:
-    """Write the table and the pictures of a run, or one self-contained HTML page of one or several."""
+    """Write the table and the figures of finished runs again.
+
+    With --html, write one HTML page about one or several runs instead. A validation is always written as HTML.
+    """
     from astroemu.inference.run_folder import RunFolder
     from astroemu.report import is_validation, write_page, write_report, write_validation_page
 

@@ -1,4 +1,4 @@
-"""``astroemu rerun``: a finished run made again, and compared bit by bit."""
+"""``astroemu rerun``: repeat a finished run and compare the samples bit by bit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from astroemu.cli.options import FINISHED_RUN
 
 def rerun(
     run: Path = FINISHED_RUN,
-    out: Path | None = typer.Option(None, help="New folder. Default: the first free RUN-rerun, RUN-rerun-2, ..."),
+    out: Path | None = typer.Option(
+        None, help="New run folder. Default: the first free one of RUN-rerun, RUN-rerun-2, ..."
+    ),
 ) -> None:
-    """Repeat a run from what its folder holds; say whether the samples are the same. Exit code 3 if they are not.
+    """Repeat a finished run and compare the samples bit by bit.
 
-    Refused, field by field, if the configuration, data, emulators or versions that it was made of have changed.
+    Exit code 3 if the samples differ.
+
+    Configuration, data, emulators, and the versions of astroemu and the sampler must be those of the finished run. If
+    one has changed, nothing is written and every change is listed.
     """
     from astroemu.analysis.rerun import rerun as repeat
     from astroemu.cli.progress import shown, warned

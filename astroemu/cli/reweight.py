@@ -1,4 +1,4 @@
-"""``astroemu reweight``: a finished run under other data."""
+"""``astroemu reweight``: change the probes of a finished run without sampling again."""
 
 from __future__ import annotations
 
@@ -15,16 +15,23 @@ def reweight(
         [],
         "--set",
         metavar="KEY=VALUE",
-        help="Add or change a probe: 'probes.NAME={...}', or probes.NAME.catalog=FILE.",
+        help="Add a probe with 'probes.NAME={...}', or change one, for example with probes.NAME.catalog=FILE. "
+        "Can be repeated.",
     ),
-    without: list[str] = typer.Option([], metavar="PROBE", help="Drop a probe; repeat for several."),
-    out: Path | None = typer.Option(None, help="Folder of the new run. Default: the first free RUN_reweighted."),
-    min_ess: float = typer.Option(400.0, min=0.0, help="Refuse to write a run of fewer effective samples."),
+    without: list[str] = typer.Option([], metavar="PROBE", help="Drop this probe. Can be repeated."),
+    out: Path | None = typer.Option(
+        None, help="New run folder. Default: the first free one of RUN_reweighted, RUN_reweighted-2, ..."
+    ),
+    min_ess: float = typer.Option(
+        400.0, min=0.0, help="Smallest effective sample size. A run with fewer effective samples is not written."
+    ),
     no_report: bool = NO_REPORT,
 ) -> None:
-    """Weight the samples of a run for probes added, changed or dropped; write them as a run of their own.
+    """Add, change or drop probes of a finished run without sampling again.
 
-    Only what changes is evaluated. Too few effective samples are refused, and nothing is written.
+    The samples get new weights and are written as a new run. Only the probes that change are evaluated.
+
+    If too few effective samples remain, nothing is written.
     """
     from astroemu.analysis.reweight import reweight as run_reweight
     from astroemu.cli.progress import shown, warned

@@ -1,4 +1,4 @@
-"""``astroemu simulate``: run a simulator over a design."""
+"""``astroemu simulate``: run a simulator at the points of a design."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from pathlib import Path
 
 import typer
 
+from astroemu.cli.options import SIMULATION_WORKERS
+
 
 def simulate(
-    recipe: str = typer.Argument(..., help="TOML recipe, or the name of an installed one."),
+    recipe: str = typer.Argument(..., help="TOML recipe of an emulator, or the name of an installed recipe."),
     out: Path = typer.Option(..., help="Training set to write (HDF5)."),
-    workers: int = typer.Option(1, min=1, help="Processes."),
+    workers: int = SIMULATION_WORKERS,
     part: str = typer.Option(
-        "", metavar="I/N", help="Simulate the I-th of N parts only, into a file beside; `astroemu merge` joins them."
+        "",
+        metavar="I/N",
+        help="Simulate only part I of N, into a separate file next to --out. `astroemu merge` joins the parts.",
     ),
 ) -> None:
-    """Simulate the design of a recipe into a training set. Started again, it goes on."""
+    """Run the simulator of a recipe at the points of its design.
+
+    The results are one training set. After an interruption, the same command continues.
+    """
     from astroemu.cli.progress import shown
     from astroemu.emulation.recipe import Recipe
     from astroemu.emulation.shards import Shard

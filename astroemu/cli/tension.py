@@ -1,4 +1,4 @@
-"""``astroemu tension``: how well probes agree."""
+"""``astroemu tension``: measure how well groups of probes agree."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from astroemu.cli.options import CONFIGURATION, ENGINE, SEED_INSTEAD, SET, WITHO
 
 def tension(
     configuration: str = CONFIGURATION,
-    between: str = typer.Option(..., metavar="PROBE+...", help="A set of probes, joined by +."),
+    between: str = typer.Option(..., metavar="PROBE+...", help="First group of probes, with their names joined by +."),
     and_: list[str] = typer.Option(
-        [], "--and", metavar="PROBE+...", help="Another set; repeat for more. Default: all other probes."
+        [], "--and", metavar="PROBE+...", help="Another group of probes. Can be repeated. Default: all other probes."
     ),
-    sampler: str | None = typer.Option(None, help="A nested one. Default: the configuration's, or one of its tables."),
-    out: Path | None = typer.Option(None, help="Folder of the runs. Default: runs/NAME_tension."),
+    sampler: str | None = typer.Option(
+        None, help="Name of a nested sampler. Default: the first nested sampler that the configuration names."
+    ),
+    out: Path | None = typer.Option(None, help="Folder for the runs and the result. Default: runs/NAME_tension."),
     seed: int | None = SEED_INSTEAD,
     engine: str | None = ENGINE,
     set_: list[str] = SET,
     without: list[str] = WITHOUT,
 ) -> None:
-    """Fit sets of probes alone and together, and say how well they agree: R, suspiciousness, dimensionality, p.
+    """Measure how well groups of probes agree.
 
-    The same command goes on where it was cut short; finished runs of the same identity are used again.
+    Each group is fitted alone, and all groups are fitted together, by nested sampling. The command prints the evidence
+    ratio R, the suspiciousness, the shared dimensionality and the tension probability p.
+
+    After an interruption, the same command continues. Finished runs with the same inputs and settings are used again.
     """
     from astroemu.analysis.tension import TensionStudy
     from astroemu.analysis.tension import tension as run_tension

@@ -8,15 +8,21 @@ import typer
 
 
 def train(
-    recipe: str = typer.Argument(..., help="TOML recipe, or the name of an installed one."),
-    data: Path = typer.Option(..., help="Training set made by `astroemu simulate`."),
+    recipe: str = typer.Argument(..., help="TOML recipe of an emulator, or the name of an installed recipe."),
+    data: Path = typer.Option(..., help="Training set (HDF5), for example from `astroemu simulate`."),
     out: Path = typer.Option(..., help="Emulator to write (HDF5)."),
     reuse: str | None = typer.Option(
-        None, help="Earlier emulator; its networks that would come out the same are kept."
+        None, help="Earlier emulator. Its networks are kept if their settings, data and seed are the same."
     ),
-    logs: Path | None = typer.Option(None, help="Folder for TensorBoard's logs, to watch the training."),
+    logs: Path | None = typer.Option(
+        None, help="Folder for logs of TensorBoard, which shows the progress of the training."
+    ),
 ) -> None:
-    """Train the emulator of a recipe; print its accuracy on points that it never saw. Killed, it goes on."""
+    """Train the emulator of a recipe on a training set.
+
+    Its errors are printed for test points that were not used in the training. After an interruption, the same command
+    continues.
+    """
     import json
     import shutil
 

@@ -1,4 +1,4 @@
-"""``astroemu validate``: an emulator against simulations that it never saw."""
+"""``astroemu validate``: compare an emulator with simulations that were not used in its training."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ import typer
 
 
 def validate(
-    emulator: str = typer.Argument(..., help="Emulator file, or the name of an installed one."),
-    data: Path = typer.Option(..., help="Simulations: a training set, or plain HDF5 arrays named as the observables."),
-    model: str | None = typer.Option(
-        None, help="Configuration of a fit: adds what the error means for the likelihood of each of its probes."
+    emulator: str = typer.Argument(..., help="Emulator file, or the name of an installed emulator."),
+    data: Path = typer.Option(
+        ..., help="Simulations: a training set, or plain HDF5 arrays with the names of the observables."
     ),
-    gate: str | None = typer.Option(None, help="Recipe whose [gate] must be passed; exit code 3 if not."),
-    out: Path | None = typer.Option(None, help="New folder for validation.json and pictures."),
+    model: str | None = typer.Option(
+        None, help="Configuration of a fit. The effect on the likelihood of each of its probes is then printed too."
+    ),
+    gate: str | None = typer.Option(
+        None, help="Recipe with limits of the errors in its table [gate]. Exit code 3 if a limit is exceeded."
+    ),
+    out: Path | None = typer.Option(None, help="New folder for validation.json and figures."),
 ) -> None:
-    """Print the error of an emulator, by observable and by probe, against simulations."""
+    """Compare an emulator with simulations that were not used in its training.
+
+    The errors of each observable are printed. With --model, the errors are also given for each probe.
+    """
     from astroemu.emulation.loading import load_emulator
     from astroemu.emulation.recipe import Recipe
     from astroemu.emulation.reference import load_simulations

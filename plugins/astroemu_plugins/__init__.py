@@ -1,8 +1,8 @@
-"""The emulators, samplers and simulators that ship with astroemu, one file each."""
+"""Emulators, samplers, simulators and derived quantities that ship with astroemu."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-#: The papers of these samplers and simulators as BibTeX.
+#: BibTeX entries of the papers of these samplers and simulators.
 REFERENCES = Path(__file__).parent / "references.bib"

@@ -1,4 +1,4 @@
-"""Ready configurations: the files of docs/examples, in a checkout and in an installed wheel."""
+"""Paths of the example configurations: the files of docs/examples, in a checkout or in an installed wheel."""
 
 from __future__ import annotations
 

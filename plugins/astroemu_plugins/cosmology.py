@@ -1,12 +1,14 @@
-"""Flat LambdaCDM for structure formation: expansion, growth, and the variance of the matter field.
+"""Flat LambdaCDM for structure formation: expansion, growth and the variance of the matter field.
 
-A batch of cosmologies is one object; every method returns the batch axis first. The formulae are
-those of 21cmFAST, so that quantities built on them can be compared with it number for number:
-the transfer function without wiggles of Eisenstein & Hu (1999, ApJ 511, 5; equations 14 to 31), the
-growth of Carroll, Press & Turner (1992, ARA&A 30, 499; equation 29), and a top-hat filter.
+One object holds a batch of cosmologies, and every method returns the batch axis first. The formulae are those of
+21cmFAST, so quantities built on them can be compared with 21cmFAST number by number:
 
-The filter depends on k and R in the combination kR only, so with fixed grids of both it is a
-constant matrix, and the variances of all cosmologies are one matrix product.
+* the transfer function without wiggles of Eisenstein & Hu (1999, ApJ 511, 5; equations 14 to 31);
+* the growth factor of Carroll, Press & Turner (1992, ARA&A 30, 499; equation 29);
+* a top-hat filter.
+
+The filter depends on k and R only through the product kR. With fixed grids of both it is a constant matrix, and the
+variances of all cosmologies are one matrix product.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 
 from astroemu.core.typing import FloatArray
 
-#: Radii of the top-hat filter [Mpc]: 10^5.7 to 10^17.4 solar masses at Omega_m h^2 = 0.14.
+#: ln of the radii [Mpc] of the top-hat filter: 10^5.7 to 10^17.4 solar masses at Omega_m h^2 = 0.14.
 LN_RADIUS = np.linspace(np.log(0.0145), np.log(115.0), 256)
 _LN_K = np.linspace(np.log(1e-4), np.log(3e3), 700)
 _K = np.exp(_LN_K)
@@ -35,17 +37,43 @@ H100 = 1e7 / MPC_CM  # 100 km/s/Mpc in 1/s
 
 
 def radiation_density(h: Any, t_cmb: float = 2.7255) -> Any:
-    """Photons and three massless neutrinos over the critical density, for any array of ``h``."""
+    """Return the density of photons and three massless neutrinos over the critical density.
+
+    Parameters
+    ----------
+    h : array
+        Hubble constant over 100 km/s/Mpc, of any shape.
+    t_cmb : float
+        CMB temperature [K].
+
+    Returns
+    -------
+    array
+        Of the shape of ``h``.
+    """
     return 4.18343e-5 * (t_cmb / 2.7255) ** 4 / h**2
 
 
 def hydrogen_density(h: Any, omega_b: Any, y_he: float) -> Any:
-    """Comoving number density of hydrogen nuclei [1/cm^3], for any arrays of one shape."""
+    """Return the comoving number density of hydrogen nuclei [1/cm^3].
+
+    Parameters
+    ----------
+    h, omega_b : array
+        Hubble constant over 100 km/s/Mpc and baryons over the critical density; any arrays of the same shape.
+    y_he : float
+        Helium mass fraction.
+
+    Returns
+    -------
+    array
+        Of the shape of ``h``.
+    """
     return omega_b * _critical(h) * (1.0 - y_he) / _M_P
 
 
 def _critical(h: Any) -> Any:
-    """Critical density today [g/cm^3]."""
+    """Return the critical density today [g/cm^3]."""
     return 3.0 * (h * H100) ** 2 / (8.0 * np.pi * _G)
 
 
@@ -56,8 +84,8 @@ class Cosmology:
     Attributes
     ----------
     h, omega_m, omega_b, sigma_8, n_s : (n,) array
-        Hubble constant over 100 km/s/Mpc, total matter and baryons over the critical density,
-        rms of linear matter in 8 Mpc/h, primordial slope.
+        Hubble constant over 100 km/s/Mpc; total matter and baryons over the critical density; rms of the linear
+        matter field in spheres of 8 Mpc/h; primordial spectral index.
     y_he : float
         Helium mass fraction.
     t_cmb : float
@@ -74,22 +102,22 @@ class Cosmology:
 
     @cached_property
     def omega_r(self) -> FloatArray:
-        """Photons and three massless neutrinos over the critical density ``(n,)``."""
+        """Photons and three massless neutrinos over the critical density: ``(n,)``."""
         return np.asarray(radiation_density(self.h, self.t_cmb))
 
     @cached_property
     def omega_l(self) -> FloatArray:
-        """Cosmological constant ``(n,)``."""
+        """Cosmological constant over the critical density: ``(n,)``."""
         return 1.0 - self.omega_m - self.omega_r
 
     def hubble(self, z: FloatArray) -> FloatArray:
-        """Expansion rate [1/s] at redshifts ``(m,)``: ``(n, m)``."""
+        """Return the expansion rate ``(n, m)`` [1/s] at redshifts ``(m,)``."""
         a = 1.0 + np.asarray(z)
         e2 = self.omega_m[:, None] * a**3 + self.omega_r[:, None] * a**4 + self.omega_l[:, None]
         return self.h[:, None] * H100 * np.sqrt(e2)
 
     def growth(self, z: FloatArray) -> FloatArray:
-        """Linear growth factor, one today: ``(n, m)``."""
+        """Return the linear growth factor ``(n, m)`` at redshifts ``(m,)``; it is one today."""
         a = 1.0 + np.asarray(z)
         matter = self.omega_m[:, None] * a**3
         at_z = matter / (self.omega_l[:, None] + matter + self.omega_r[:, None] * a**4)
@@ -107,17 +135,17 @@ class Cosmology:
 
     @cached_property
     def helium_to_hydrogen(self) -> float:
-        """Helium nuclei for each hydrogen nucleus."""
+        """Number of helium nuclei per hydrogen nucleus."""
         return self.y_he / (4.0 * (1.0 - self.y_he))
 
     @cached_property
     def ln_mass(self) -> FloatArray:
-        """Natural logarithm of the mass [Msun] in each filter of :data:`LN_RADIUS`: ``(n, R)``."""
+        """Natural logarithm of the mass [Msun] within each radius of :data:`LN_RADIUS`: ``(n, R)``."""
         return np.log(4.0 / 3.0 * np.pi * self.matter_density)[:, None] + 3.0 * LN_RADIUS
 
     @cached_property
     def sigma(self) -> tuple[FloatArray, FloatArray]:
-        """Rms of the linear matter field today in each filter, and |d ln sigma / d ln M|: ``(n, R)``."""
+        """Rms of the linear matter field today within each radius, and |d ln sigma / d ln M|: ``(n, R)`` each."""
         power = _K ** (3.0 + self.n_s[:, None]) * self._transfer() ** 2  # times dk/k
         at_8 = np.sum(power * _top_hat(_K * (8.0 / self.h[:, None])) ** 2, axis=1)
         power *= (self.sigma_8**2 / at_8)[:, None]
@@ -126,7 +154,7 @@ class Cosmology:
         return np.sqrt(variance), -(power @ slope) / (6.0 * variance)
 
     def _transfer(self) -> FloatArray:
-        """Matter transfer function without wiggles ``(n, k)``; no massive neutrinos."""
+        """Return the matter transfer function ``(n, k)`` without wiggles and without massive neutrinos."""
         om, ob = (self.omega_m * self.h**2)[:, None], (self.omega_b * self.h**2)[:, None]
         theta, f_b = self.t_cmb / 2.7, ob / om
         z_eq = 2.5e4 * om * theta**-4 - 1.0
@@ -137,7 +165,7 @@ class Cosmology:
         r_d, r_eq = (31.5 * ob * theta**-4 * 1000.0 / (1.0 + z) for z in (z_d, z_eq))
         sound = (2.0 / (3.0 * k_eq)) * np.sqrt(6.0 / r_eq)
         sound *= np.log((np.sqrt(1.0 + r_d) + np.sqrt(r_d + r_eq)) / (1.0 + np.sqrt(r_eq)))
-        p_c = 0.25 * (np.sqrt(1.0 + 24.0 * (1.0 - f_b)) - 5.0)  # minus p_c of the paper; p_cb is zero
+        p_c = 0.25 * (np.sqrt(1.0 + 24.0 * (1.0 - f_b)) - 5.0)  # minus the p_c of the paper, whose p_cb is zero here
         alpha = (1.0 - f_b) * (2.0 * p_c + 5.0) / 5.0 * (1.0 - 0.553 * f_b + 0.126 * f_b**3)
         alpha *= (1.0 + y_d) ** p_c * (1.0 - 0.5 * p_c * (1.0 + 1.0 / (7.0 * (3.0 + 4.0 * p_c))) / (1.0 + y_d))
         beta = 1.0 / (1.0 - 0.949 * f_b)
@@ -148,10 +176,12 @@ class Cosmology:
 
 
 def _carroll(omega: FloatArray) -> FloatArray:
+    """Return the growth suppression g of Carroll, Press & Turner (1992, equation 29), of the shape of ``omega``."""
     return np.asarray(2.5 * omega / (1.0 / 70.0 + omega * (209.0 - omega) / 140.0 + omega ** (4.0 / 7.0)))
 
 
 def _top_hat(x: FloatArray) -> FloatArray:
+    """Return the Fourier transform of a spherical top-hat at ``x = k R``, of the shape of ``x``."""
     small = x < 1e-2
     safe = np.where(small, 1.0, x)
     return np.where(small, 1.0 - x * x / 10.0, 3.0 * (np.sin(safe) - safe * np.cos(safe)) / safe**3)
@@ -159,7 +189,7 @@ def _top_hat(x: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=1)
 def _filters() -> tuple[FloatArray, FloatArray]:
-    """W^2 and d W^2 / d ln R, times the step of ln k: ``(k, R)`` each."""
+    """Return W^2 and d W^2 / d ln R of the top-hat filter: ``(k, R)`` each."""
     x = _K[:, None] * np.exp(LN_RADIUS)
     w = _top_hat(x)
     small = x < 1e-2

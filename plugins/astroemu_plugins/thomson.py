@@ -22,28 +22,30 @@ def optical_depth(
     xp: Namespace,
     y_he: float = 0.245,
 ) -> Any:
-    """Thomson optical depth of a batch of histories.
+    """Return the Thomson optical depth of a batch of reionization histories.
 
-    ``tau = int c n_e sigma_T (1 + z)^2 / H dz`` (Y. Qin 2023, lecture; Park et al. 2019, section 2), with
-    helium ionised once where hydrogen is and twice below z = 3. The gas is taken as ionised below ``z[0]``
-    and as neutral above ``z[-1]``.
+    ``tau = int c n_e sigma_T (1 + z)^2 / H dz`` (Y. Qin 2023, lecture; Park et al. 2019, section 2). Helium is ionised
+    once where hydrogen is ionised, and twice below z = 3. The gas is assumed to be ionised below ``z[0]`` and neutral
+    above ``z[-1]``.
 
     Parameters
     ----------
     h, omega_m, omega_b : (n,) array
-        Hubble constant over 100 km/s/Mpc; matter and baryons over the critical density. Flat; the rest is
-        photons, three massless neutrinos and a cosmological constant.
+        Hubble constant over 100 km/s/Mpc; matter and baryons over the critical density. The universe is flat: photons,
+        three massless neutrinos and a cosmological constant make up the rest.
     z : (m,) array
         Increasing redshifts of the history.
     ionised : (n, m) array
         Ionised fraction of hydrogen by volume.
     xp : namespace
+        Array functions of NumPy or of a compiled engine.
     y_he : float
         Helium mass fraction.
 
     Returns
     -------
     (n,) array
+        Optical depth (dimensionless).
     """
     helium = y_he / (4.0 * (1.0 - y_he))
     late, early = np.linspace(0.0, _HELIUM_TWICE, 31), np.linspace(_HELIUM_TWICE, z[0], 41)
@@ -61,6 +63,6 @@ def optical_depth(
 
 
 def _trapezoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights of the trapezoidal rule."""
+    """Return the weights ``(m,)`` of the trapezoidal rule at nodes ``(m,)``."""
     step = np.diff(x)
     return 0.5 * (np.append(step, 0.0) + np.append(0.0, step))

@@ -1,8 +1,7 @@
-"""A plugin to start from: a whole distribution, written into a new folder.
+"""Templates of plugins: complete Python packages, written into a new folder.
 
-The templates are ordinary files under ``templates/``: ``common`` goes into every distribution, the
-folder of its kind beside it. ``@name@`` and its like are filled in, in the text and in the names of
-the files; ``.txt`` at the end of a name falls off.
+The templates are the files below ``templates/``. Every package gets those of ``common`` and those of its own kind.
+Words such as ``@name@`` are replaced in the text and in the file names. The ending ``.txt`` is removed.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ from astroemu.errors import ConfigurationError, RunFolderError, listing
 from astroemu.runtime.plugins import EMULATORS, PROBES, SAMPLERS, SIMULATORS, PluginGroup
 
 _TEMPLATES = Path(__file__).parent / "templates"
-#: What can be started, and the group that it joins.
+#: Plugin group of each kind that has a template.
 KINDS: dict[str, PluginGroup] = {"probe": PROBES, "emulator": EMULATORS, "simulator": SIMULATORS, "sampler": SAMPLERS}
 _CATALOG = '\n[project.entry-points."astroemu.catalogs"]\n{name} = "{package}:CATALOG"\n'
 
 
 def write_plugin(kind: str, name: str, folder: str | Path | None = None) -> list[Path]:
-    """Write the distribution of a new plugin.
+    """Write the package of a new plugin.
 
     Parameters
     ----------
     kind : {"probe", "emulator", "simulator", "sampler"}
     name : str
-        Its entry-point name: small letters, digits and underscores.
+        Entry-point name: lower-case letters, digits and underscores.
     folder : str or Path, optional
-        By default ``astroemu-NAME`` in the current folder.
+        Folder to write; by default ``astroemu-NAME`` in the current folder.
 
     Returns
     -------
@@ -39,21 +38,24 @@ def write_plugin(kind: str, name: str, folder: str | Path | None = None) -> list
     Raises
     ------
     ConfigurationError
-        If there is no such kind, or the name is no identifier or taken.
+        If the kind has no template, or the name is not valid or already taken.
     RunFolderError
-        If the folder already holds anything.
+        If the folder is not empty.
     """
     if kind not in KINDS:
-        raise ConfigurationError(f"there is no kind {kind!r} to start from; the kinds are {listing(KINDS)}")
+        raise ConfigurationError(f"there is no template of the kind {kind!r}; the kinds are {listing(KINDS)}")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise ConfigurationError(f"{name!r} is no name for a plugin; use small letters, digits and underscores")
+        raise ConfigurationError(
+            f"{name!r} is no name for a plugin; use lower-case letters, digits and underscores, and a letter first"
+        )
     if name in KINDS[kind].entries:
         raise ConfigurationError(
-            f"a {kind} called {name!r} is installed already; two of one name can neither be used. Choose another"
+            f"a {kind} called {name!r} is installed already, and two plugins of one name cannot be used; "
+            "choose another name"
         )
     target = Path(folder) if folder is not None else Path(f"astroemu-{name.replace('_', '-')}")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise RunFolderError(f"{target} already holds files; nothing was changed. Choose another folder with --out")
+        raise RunFolderError(f"{target} is not an empty folder; nothing was changed. Choose another folder with --out")
     words = _words(kind, name)
     written = []
     for root in (_TEMPLATES / "common", _TEMPLATES / kind):

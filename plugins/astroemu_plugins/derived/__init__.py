@@ -1,1 +1,1 @@
-"""Quantities that follow from others in closed form."""
+"""Derived quantities: observables computed in closed form from parameters and other observables."""

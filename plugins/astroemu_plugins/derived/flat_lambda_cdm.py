@@ -17,17 +17,17 @@ _EV_PER_DENSITY = 93.14  # sum of the neutrino masses [eV] over Omega_nu h^2, at
 
 
 class FlatLambdaCDM(Provider):
-    """``omega_m`` and ``omega_b`` from ``omega_b_h2``, ``omega_c_h2`` and ``h``.
+    """Provider of ``omega_m`` and ``omega_b``, computed from ``omega_b_h2``, ``omega_c_h2`` and ``h``.
 
     Parameters
     ----------
     m_nu : float
-        Sum of the neutrino masses [eV]; part of the matter.
+        Sum of the neutrino masses [eV]. Massive neutrinos count as matter.
 
     Raises
     ------
     ConfigurationError
-        If it is negative.
+        If ``m_nu`` is negative.
     """
 
     parameters = ("omega_b_h2", "omega_c_h2", "h")

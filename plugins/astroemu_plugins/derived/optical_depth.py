@@ -1,4 +1,4 @@
-"""The optical depth that a predicted reionization history has in the cosmology at hand."""
+"""Thomson optical depth of a predicted reionization history in the sampled cosmology."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from astroemu_plugins.thomson import optical_depth
 
 
 class OpticalDepth(Provider):
-    """``tau_e`` from ``x_hi`` and the cosmology, see :func:`astroemu_plugins.thomson.optical_depth`.
+    """Provider of ``tau_e``, computed from ``x_hi`` and the cosmology.
 
-    A spectrum of the CMB that takes ``tau_e`` then follows the history, whoever provides that. The error
-    that an emulator states for ``x_hi`` is not carried over.
+    The integral is :func:`astroemu_plugins.thomson.optical_depth`. A CMB spectrum that takes ``tau_e`` as input then
+    follows the history, whichever component provides ``x_hi``. The stated emulator error of ``x_hi`` is not propagated
+    to ``tau_e``.
 
     Parameters
     ----------
     z_min, z_max : float
-        Range in which the history is read; the provider of ``x_hi`` must cover it. The gas is taken as
-        ionised below and as neutral above.
+        Redshift range of the history, which the provider of ``x_hi`` must cover. The gas is assumed to be ionised
+        below ``z_min`` and neutral above ``z_max``.
     y_he : float
         Helium mass fraction.
 
     Raises
     ------
     ConfigurationError
-        For a range or a fraction without meaning.
+        If ``z_min`` is below 3 or not below ``z_max``, or ``y_he`` is outside [0, 1).
     """
 
     parameters = ("h", "omega_m", "omega_b")
@@ -41,12 +42,12 @@ class OpticalDepth(Provider):
     def __init__(self, z_min: float = 6.0, z_max: float = 30.0, y_he: float = 0.245) -> None:
         if not 3.0 <= z_min < z_max or not 0.0 <= y_he < 1.0:
             raise ConfigurationError(
-                f"z_min = {z_min} must be at least 3 (where helium loses its second electron) and below "
+                f"z_min = {z_min} must be at least 3 (where helium is ionised twice) and below "
                 f"z_max = {z_max}, and y_he = {y_he} in [0, 1)"
             )
         self._z = np.linspace(z_min, z_max, int(np.ceil((z_max - z_min) / 0.1)) + 1)
         self._y_he = y_he
-        remedy = "Set z_min and z_max to the range of what provides the history"
+        remedy = "Set z_min and z_max to the redshift range of the component that provides x_hi"
         self.requires = (Requirement("x_hi", {"z": self._z}, remedy=remedy),)
 
     @property

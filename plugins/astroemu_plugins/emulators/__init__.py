@@ -1,1 +1,1 @@
-"""Built-in emulators, found through entry points."""
+"""Built-in emulators, which are found through entry points."""

@@ -1,8 +1,8 @@
-"""Ensembles: several emulators of one kind, trained alike but for their seeds.
+"""Ensembles: several emulators of one kind that differ in their seeds only.
 
-The mean is the prediction, and the spread of the members, point by point, its error (deep ensembles,
-Lakshminarayanan et al. 2017). A spread is not yet an error: on points kept back from all members it
-is multiplied, output by output, so that 68 % of the true errors lie within it.
+The mean of the members is the prediction, and their standard deviation at each point gives its error (deep ensembles,
+Lakshminarayanan et al. 2017). The standard deviation is calibrated on points that no member was trained on. It is
+multiplied by one factor per output, such that 68 % of the true errors lie within it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from astroemu.runtime.plugins import EMULATORS
 
 
 class Settings(BaseModel):
-    """``[training]`` of an ensemble."""
+    """The table ``[training]`` of an ensemble."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,20 +42,21 @@ class Settings(BaseModel):
 
 
 class EnsembleEmulator(Emulator):
-    """Several emulators behind the interface of one.
+    """Emulator that averages several emulators.
 
     Parameters
     ----------
     members : sequence of Emulator
         With the same parameters and observables.
     factors : mapping of str to (m,) array
-        For each observable, what multiplies the members' standard deviation.
+        By observable: the calibration factor of the members' standard deviation, one per output.
     provenance : mapping
+        JSON; see :class:`astroemu.emulation.emulator.Emulator`.
 
     Raises
     ------
     DataError
-        If the members differ in parameters or observables.
+        If the members differ in parameters or observables, or the factors do not fit the observables.
     """
 
     kind = "ensemble"
@@ -79,7 +80,7 @@ class EnsembleEmulator(Emulator):
         if {name: observable.size for name, observable in first.provides.items()} != {
             name: len(factor) for name, factor in factors.items()
         }:
-            raise DataError("the factors of an ensemble must match its observables")
+            raise DataError("the factors of an ensemble must match its observables: one factor per output")
         self.members = tuple(members)
         self.factors = {name: np.asarray(factor, dtype=float) for name, factor in factors.items()}
         self.provenance = dict(provenance)
@@ -123,7 +124,7 @@ class EnsembleEmulator(Emulator):
         chosen: Settings = validate_options(Settings, dict(settings), "[training]")
         if len(data) <= chosen.calibration_points:
             raise ConfigurationError(
-                f"[training] calibration_points = {chosen.calibration_points}, but there are {len(data)} points in all"
+                f"[training] calibration_points = {chosen.calibration_points}, but there are {len(data)} points"
             )
         kind: type[Emulator] = EMULATORS.load(chosen.kind)
         order = np.random.default_rng(seed).permutation(len(data))
@@ -169,14 +170,14 @@ class EnsembleEmulator(Emulator):
 
 
 def _mean_and_spread(values: Any, xp: Namespace) -> tuple[Any, Any]:
-    """Mean and standard deviation of members ``(k, n, m)``."""
+    """Return the mean and the standard deviation ``(n, m)`` of predictions ``(k, n, m)`` of ``k`` members."""
     n = values.shape[0]
     mean = xp.sum(values, axis=0) / n
     return mean, xp.sqrt(xp.sum((values - mean) ** 2, axis=0) / (n - 1))
 
 
 def _calibrated(members: Sequence[Emulator], data: TrainingSet) -> tuple[dict[str, FloatArray], dict[str, Any]]:
-    """Factors by observable, and what they were found on: error quantiles and coverage."""
+    """Return the calibration factors ``(m,)`` by observable, and error metrics on the calibration points."""
     theta = data.theta[:, [data.names.index(name) for name in members[0].parameters]]
     predicted = [member.predict(theta) for member in members]
     factors, metrics = {}, {}
@@ -184,7 +185,7 @@ def _calibrated(members: Sequence[Emulator], data: TrainingSet) -> tuple[dict[st
         stacked = np.stack([one[name] for one in predicted]).reshape(len(members), len(data), -1)
         mean, spread = _mean_and_spread(stacked, NUMPY)
         truth = np.asarray(data.values[name], dtype=float).reshape(len(data), -1)
-        # Where all members say the same to rounding (a fraction that is exactly 1) a ratio says nothing.
+        # Where all members agree to rounding (for example a fraction of exactly 1), the ratio is meaningless.
         measurable = np.isfinite(truth) & (spread > 1e-6 * np.abs(mean) + 1e-12)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(measurable, np.abs(mean - truth) / spread, np.nan)

@@ -1,10 +1,11 @@
-"""The inverse model: a network from the summaries to the parameters.
+"""Inverse model: a network from summaries of the data to parameters (the "interpreter" of Y. Qin's lecture, 2023).
 
-The talk's "interpreter". It is the training of this package with the two sides of the training set
-exchanged: transformed summaries are the inputs, parameters the outputs. Trained on the squared error
-with the data's noise added to the summaries, its answer is the mean of the posterior under the
-prior of the design (Jaynes 2003, sect. 13.9), and its stated error a typical width; it is a
-look at what summaries can tell, not a likelihood.
+The inputs are transformed summaries and the outputs are parameters. The training is that of the other networks, with
+the two sides of the training set exchanged.
+
+The network is trained on the squared error, with the noise of the data added to the summaries. Its prediction is then
+the mean of the posterior under the prior of the design (Jaynes 2003, sect. 13.9). Its stated error is a typical width
+of that posterior. It shows how much information the summaries contain; it is not a likelihood.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from astroemu_plugins.emulators.neural import NeuralEmulator
 
 
 class Settings(BaseModel):
-    """``[training]`` of an inverse model."""
+    """The table ``[training]`` of an inverse model."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,17 +48,24 @@ class Settings(BaseModel):
 
 
 class InverseModel(Emulator):
-    """A network from summaries to parameters.
+    """Network from summaries to parameters.
 
-    As an emulator it "takes" the transformed summaries, ``x_hi[0]``, ``x_hi[1]``, ..., and
-    "provides" the parameters; :meth:`infer` takes summaries as they are.
+    In the emulator interface its parameters are the transformed summaries ``x_hi[0]``, ``x_hi[1]``, ..., and its
+    observables are the parameters. :meth:`infer` takes untransformed summaries.
 
     Parameters
     ----------
     summaries : mapping of str to Observable
     transforms : mapping of str to Transform
+        By summary.
     network : NeuralEmulator
     provenance : mapping
+        JSON; see :class:`astroemu.emulation.emulator.Emulator`.
+
+    Raises
+    ------
+    DataError
+        If the network takes other inputs than the summaries.
     """
 
     kind = "inverse"
@@ -79,7 +87,7 @@ class InverseModel(Emulator):
         self.provenance = dict(provenance)
         self.parameters = _names(self.summaries)
         if self.parameters != network.parameters:
-            raise DataError("the network of the inverse model takes other summaries than the file states")
+            raise DataError("the inputs of the inverse model's network are not the summaries that the file states")
 
     @property
     def provides(self) -> Mapping[str, Observable]:
@@ -87,19 +95,29 @@ class InverseModel(Emulator):
 
     @property
     def bounds(self) -> Mapping[str, tuple[float, float]]:
-        # Noise takes data out of the range of the simulations' own summaries.
+        # Noise can move data out of the range of the simulated summaries.
         return dict.fromkeys(self.parameters, (-np.inf, np.inf))
 
     def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
         return self.network.evaluator(rows)
 
     def infer(self, summaries: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-        """Return the parameters ``(n,)`` by name, from summaries ``(n, ...)`` by name.
+        """Return estimates of the parameters.
+
+        Parameters
+        ----------
+        summaries : mapping of str to (n, ...) array
+            Untransformed, in the shape and unit of their observable.
+
+        Returns
+        -------
+        dict of str to (n,) array
+            By parameter.
 
         Raises
         ------
         DataError
-            If a summary is missing, of another shape, or not finite.
+            If a summary is missing, has another shape, or is not finite.
         """
         return self.predict(_columns(self.summaries, self.transforms, summaries))
 
@@ -114,7 +132,7 @@ class InverseModel(Emulator):
         *,
         seed: int,
         log: Any = print,
-        reuse: Emulator | None = None,  # noqa: ARG003 - one network: all or nothing
+        reuse: Emulator | None = None,  # noqa: ARG003 - its only network is always trained
         folder: Path | None = None,
         logs: Path | None = None,
     ) -> Self:
@@ -174,7 +192,7 @@ def _names(summaries: Mapping[str, Observable]) -> tuple[str, ...]:
 def _columns(
     summaries: Mapping[str, Observable], transforms: Mapping[str, Transform], values: Mapping[str, Any]
 ) -> FloatArray:
-    """Transformed summaries side by side ``(n, columns)``."""
+    """Return the transformed summaries side by side: ``(n, columns)``."""
     columns = []
     for name, observable in summaries.items():
         if name not in values:
@@ -195,7 +213,7 @@ def _exchanged(
     transforms: Mapping[str, Transform],
     parameters: tuple[str, ...],
 ) -> TrainingSet:
-    """The training set with its two sides exchanged."""
+    """Return the training set with inputs and outputs exchanged."""
     box = data.metadata.get("parameters", {})
     observables = {
         name: Observable(name, unit=box.get(name, {}).get("unit", ""), latex=box.get(name, {}).get("latex", ""))
@@ -206,7 +224,7 @@ def _exchanged(
 
 
 def _with_noise(data: TrainingSet, settings: Settings, rng: np.random.Generator) -> TrainingSet:
-    """Every point ``copies`` times, with its own noise each time."""
+    """Return a training set with every point repeated ``copies`` times, each time with new noise."""
     rows = np.tile(np.arange(len(data)), settings.copies)
     values = {}
     for name in settings.summaries:

@@ -1,16 +1,17 @@
 """Neural networks that emulate a simulator.
 
-One emulator holds one or more networks; each maps some of the parameters to some of the
-observables:
+An emulator holds one or more networks. Each network maps some of the parameters to some of the observables:
 
-    x = scaled parameters            (affine, after log10 where stated: into [-1, 1]),
-        and, where stated, outputs of the networks before it (a power spectrum is a simpler
-        function of the histories of ionisation and temperature than of the parameters alone)
-    t = layers(x)                    (mostly float32; the standardisation of the outputs is part of it)
+    x = scaled parameters            (mapped to [-1, 1], after log10 where the settings say so)
+        and features                 (optional: outputs of earlier networks)
+    t = layers(x)                    (mostly float32; includes the standardisation of the outputs)
     y = inverse transform of t       (float64)
 
-The emulator's own error is the 68 % quantile of |error| on test points, a number for each output
-in the network's space, carried to the observable by the slope of the inverse transform.
+Features help where an observable depends on another one. For example, a power spectrum is a simpler function of the
+ionisation and temperature histories than of the parameters alone.
+
+The emulator's own error is the 68 % quantile of the absolute error on test points. There is one number per output, in
+the space of the transform. The slope of the inverse transform converts it to an error of the observable.
 """
 
 from __future__ import annotations
@@ -38,26 +39,28 @@ from astroemu_plugins.networks.layers import DenseLayers, Layers
 from astroemu_plugins.networks.network import Input, Network, Output, Scaling, TrainedNetworks
 from astroemu_plugins.training.trainer import train
 
-#: Larger than any emulator here; guards against a file that asks for absurd memory.
+#: Limit that no real emulator reaches. It rejects files that would need too much memory.
 MAX_WEIGHTS = 200_000_000
-#: How a network may be built; the file names one.
+#: Classes of layers by the name that an emulator file states.
 LAYERS: Mapping[str, type[Layers]] = {cls.kind: cls for cls in (DenseLayers, KerasLayers)}
 
 
 class NeuralEmulator(Emulator):
-    """Networks behind the emulator interface.
+    """Emulator made of neural networks.
 
     Parameters
     ----------
     inputs : tuple of Input
+        Parameters with their training ranges.
     networks : mapping of str to Network
+        By name; a network may use outputs of earlier ones as features.
     provenance : mapping
         JSON; see :class:`astroemu.emulation.emulator.Emulator`.
 
     Raises
     ------
     DataError
-        If a network takes an unknown parameter or two networks give one observable.
+        If a network takes an unknown parameter or feature, or two networks predict the same observable.
     """
 
     kind = "neural"
@@ -88,7 +91,7 @@ class NeuralEmulator(Emulator):
                     raise DataError(f"network {key!r} builds on {feature.name!r}, which no network before it gives")
             for output in network.outputs:
                 if output.observable.name in self._provides:
-                    raise DataError(f"two networks give {output.observable.name!r}")
+                    raise DataError(f"two networks predict {output.observable.name!r}")
                 self._provides[output.observable.name] = output.observable
 
     @property
@@ -101,7 +104,7 @@ class NeuralEmulator(Emulator):
 
     @property
     def n_weights(self) -> int:
-        """Number of weights and biases of all networks."""
+        """Total number of weights and biases of all networks."""
         return sum(network.layers.n_weights for network in self.networks.values())
 
     def evaluator(self, rows: Mapping[str, NDArray[np.intp]]) -> Evaluate:
@@ -136,7 +139,7 @@ class NeuralEmulator(Emulator):
         logs: Path | None = None,
     ) -> Self:
         if reuse is not None and not isinstance(reuse, NeuralEmulator):
-            raise DataError("only networks of a neural emulator can be taken over by a neural emulator")
+            raise DataError("a neural emulator can only reuse networks of another neural emulator")
         earlier = None if reuse is None else TrainedNetworks(reuse.inputs, reuse.networks, reuse.provenance)
         made = train(data, settings, seed=seed, log=log, reuse=earlier, folder=folder, logs=logs)
         return cls(made.inputs, made.networks, made.provenance)
@@ -160,7 +163,17 @@ class NeuralEmulator(Emulator):
 
 
 class _Part:
-    """One network, restricted to the rows that are wanted and the features that others need."""
+    """One network, restricted to the requested rows and to the features that other networks need.
+
+    Parameters
+    ----------
+    emulator : NeuralEmulator
+    network : Network
+    rows : mapping of str to (k,) int array
+        Requested outputs of each observable.
+    needed : frozenset of str
+        Observables that later networks take as features.
+    """
 
     def __init__(
         self,
@@ -210,8 +223,7 @@ def _network_header(network: Network) -> dict[str, Any]:
         "inputs": network.inputs,
         "features": [observable.to_json() for observable in network.features],
         "outputs": [
-            {"observable": o.observable.to_json(), "transform": o.transform.to_json()}
-            for o in network.outputs
+            {"observable": o.observable.to_json(), "transform": o.transform.to_json()} for o in network.outputs
         ],
         "layers": {"kind": network.layers.kind, **network.layers.header()},
     }

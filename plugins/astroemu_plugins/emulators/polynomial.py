@@ -1,18 +1,18 @@
 """Polynomials that emulate a smooth simulator from few simulations.
 
-Where a simulator is smooth and a point of it dear, a least-squares polynomial beats a network: a few
-hundred points fix it to a part in a thousand of their spread, it is fitted in seconds, and the error on
-points that it has not seen follows from the fit itself. One emulator is
+For a smooth and expensive simulator, a least-squares polynomial is better than a network. A few hundred points
+determine it to a thousandth of their spread, and the fit takes seconds. The fit itself also gives the error at new
+points. The emulator is
 
     u = scaled parameters in [-1, 1]
     c = sum_a  w_a prod_k P_(a_k)(u_k)      Legendre polynomials, sum_k cost_k a_k <= degree
     y = exp(sum_k p_k theta_k) (mean + scale * (components^T c))
 
-with a known prefactor (the amplitude of a power spectrum, say) taken out before, and principal components
-of the standardised outputs. All in float64.
+A known prefactor, such as the amplitude of a power spectrum, is divided out before the fit. The components are the
+principal components of the standardised outputs. All arrays are float64.
 
-The stated error is that of leaving one point out (Allen 1974, Technometrics 16, 125): residuals over
-``1 - h_ii``, with the leverages ``h`` of the fit; root mean square over the points, a number for each output.
+The stated error is the leave-one-out error (Allen 1974, Technometrics 16, 125): residuals over ``1 - h_ii``, with the
+leverages ``h`` of the fit. It is the root mean square over the points, one number per output.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, DataError, closest, listing
 from astroemu.runtime.options import validate_options
 
-#: More terms than this are a mistake in the degree.
+#: Largest number of terms; more indicate a wrong degree.
 MAX_TERMS = 20_000
 _ARRAYS = ("mean", "scale", "components", "weights", "error")
 
 
 class Settings(BaseModel):
-    """``[training]`` of a polynomial emulator."""
+    """The table ``[training]`` of a polynomial emulator."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -58,17 +58,18 @@ class Settings(BaseModel):
 
 
 class PolynomialEmulator(Emulator):
-    """A polynomial behind the emulator interface.
+    """Emulator made of one polynomial.
 
     Parameters
     ----------
     box : mapping of str to (low, high)
-        By parameter, in order.
+        Training range of each parameter, in the order of the parameters.
     observables : mapping of str to Observable
         In the order of the outputs.
     prefactor : mapping of str to float
-        By parameter: the outputs are proportional to exp(sum of number times parameter).
+        By parameter: the coefficient ``p_k`` of the prefactor ``exp(sum_k p_k theta_k)``.
     powers : (terms, d) int array
+        Degrees ``a_k`` of the Legendre polynomials of each term.
     arrays : mapping of str to array
         ``mean``, ``scale``, ``error`` ``(outputs,)``, ``components (k, outputs)``, ``weights (terms, k)``.
     provenance : mapping
@@ -77,7 +78,7 @@ class PolynomialEmulator(Emulator):
     Raises
     ------
     DataError
-        If the sizes do not fit.
+        If the shapes do not fit, or the provenance lacks ``training.state_error``.
     """
 
     kind = "polynomial"
@@ -107,7 +108,7 @@ class PolynomialEmulator(Emulator):
             raise DataError("the powers or the prefactor do not fit the parameters")
         training = self.provenance.get("training")
         if not isinstance(training, Mapping) or not isinstance(training.get("state_error"), bool):
-            raise DataError("the provenance does not say under training.state_error whether the error is stated")
+            raise DataError("the provenance lacks training.state_error, which must be true or false")
         self._state_error = bool(training["state_error"])
         self._basis = _Basis(np.array(list(box.values())), powers)
         self._exponent = np.array([self._prefactor.get(name, 0.0) for name in box])
@@ -150,9 +151,9 @@ class PolynomialEmulator(Emulator):
         data: TrainingSet,
         settings: Mapping[str, Any],
         *,
-        seed: int,  # noqa: ARG003 - nothing is drawn
+        seed: int,  # noqa: ARG003 - the fit uses no random numbers
         log: Any = print,
-        reuse: Emulator | None = None,  # noqa: ARG003 - seconds
+        reuse: Emulator | None = None,  # noqa: ARG003 - a fit takes seconds
         folder: Path | None = None,  # noqa: ARG003
         logs: Path | None = None,  # noqa: ARG003
     ) -> Self:
@@ -169,14 +170,14 @@ class PolynomialEmulator(Emulator):
         if len(theta) < 1.2 * len(powers):
             raise ConfigurationError(
                 f"[training] degree = {chosen.degree:g} has {len(powers)} terms, for which {len(theta)} points are too "
-                f"few (at least {int(np.ceil(1.2 * len(powers)))}); lower the degree or simulate more"
+                f"few (at least {int(np.ceil(1.2 * len(powers)))}); lower the degree or simulate more points"
             )
         exponent = np.array([chosen.prefactor.get(name, 0.0) for name in names])
         arrays = _fit(
             _Basis(np.array(list(box.values())), powers)(theta, NUMPY), y / np.exp(theta @ exponent)[:, None], chosen
         )
         spread = float(np.median(arrays["error"] / arrays["scale"]))
-        log(f"{chosen.name}: {len(theta)} points, {len(powers)} terms; error {spread:.2e} of the spread (one left out)")
+        log(f"{chosen.name}: {len(theta)} points, {len(powers)} terms; leave-one-out error {spread:.2e} of the spread")
         provenance = {
             "name": chosen.name,
             "simulation": dict(data.metadata),
@@ -210,13 +211,19 @@ class PolynomialEmulator(Emulator):
 
 
 class _Basis:
-    """Products of Legendre polynomials of scaled parameters: ``(n, terms)``."""
+    """Products ``(n, terms)`` of Legendre polynomials of the scaled parameters.
+
+    Parameters
+    ----------
+    box : (d, 2) array
+    powers : (terms, d) int array
+    """
 
     def __init__(self, box: FloatArray, powers: NDArray[np.intp]) -> None:
         low, high = box.T
         self.slope, self.shift = 2.0 / (high - low), (low + high) / (low - high)
         self.highest = int(powers.max())
-        # Where, among all degrees of all parameters side by side, each factor of each term is.
+        # Column of each factor of each term in the table of all degrees of all parameters.
         self.where = [powers[:, k] * powers.shape[1] + k for k in range(powers.shape[1])]
 
     def __call__(self, theta: Any, xp: Namespace) -> Any:
@@ -232,7 +239,7 @@ class _Basis:
 
 
 def _powers(costs: list[float], degree: float) -> NDArray[np.intp]:
-    """Exponents of every term whose total cost is within the degree."""
+    """Return the degrees ``(terms, d)`` of every term whose total cost is at most ``degree``."""
     if min(costs) <= 0:
         raise ConfigurationError("[training] costs must be above 0")
     found: list[tuple[int, ...]] = [()]
@@ -249,8 +256,9 @@ def _powers(costs: list[float], degree: float) -> NDArray[np.intp]:
 
 
 def _fit(basis: FloatArray, y: FloatArray, chosen: Settings) -> dict[str, FloatArray]:
+    """Return the arrays of the emulator from the basis ``(n, terms)`` and the outputs ``(n, outputs)``."""
     mean, scale = y.mean(axis=0), y.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)  # a constant output is its mean
+    scale = np.where(scale > 0, scale, 1.0)  # a constant output is predicted by its mean
     standard = (y - mean) / scale
     _, strength, axes = np.linalg.svd(standard, full_matrices=False)
     k = chosen.components or int(np.sum(strength > 1e-7 * strength[0]))
@@ -277,7 +285,7 @@ def _points(
 
 
 def _box(data: TrainingSet, names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
-    """The box of the design where the set states it, else the range of the points."""
+    """Return the box of the design if the training set states it, else the range of the points."""
     stated = data.metadata.get("parameters", {})
     box = {}
     for name in names:

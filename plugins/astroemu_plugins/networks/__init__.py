@@ -1,1 +1,1 @@
-"""Neural networks as data: what they are made of, and their evaluation. Training and emulators build on them."""
+"""Neural networks: their layers, weights and evaluation. Training and emulators use them."""

@@ -1,8 +1,7 @@
-"""Layers that NumPy does not serve (convolutional, recurrent), evaluated through Keras.
+"""Convolutional and recurrent layers, evaluated through Keras.
 
-The file holds a specification and plain arrays: the model is built by this package's own code from
-the specification, so that reading a file can run nothing that came with it. Keras is loaded when
-an evaluator of the layers is made.
+An emulator file holds a specification and plain arrays. The model is built from the specification by the code of this
+package, so reading a file never runs code from that file. Keras is imported when an evaluator of the layers is made.
 """
 
 from __future__ import annotations
@@ -33,9 +32,16 @@ class KerasLayers(Layers):
     spec : dict
         See :func:`astroemu_plugins.training.architectures.specification`.
     weights : list of float32 array
-        In Keras's order.
+        In the order of ``keras.Model.get_weights``.
     centre, width : (n_inputs,) float32 array
+        The model takes ``(input - centre) / width``.
     mean, std : (n_outputs,) float32 array
+        The outputs are ``std`` times the model's, plus ``mean``.
+
+    Raises
+    ------
+    DataError
+        If the architecture is unknown, or the weights do not fit it.
     """
 
     spec: dict[str, Any]
@@ -68,12 +74,12 @@ class KerasLayers(Layers):
         return model
 
     def forward(self, columns: NDArray[np.intp]) -> Forward:
-        model = self._model  # made here: inside a trace its weights would become symbols
+        model = self._model  # built outside `evaluate`: inside a trace its weights would become symbols
         mean, std = self.mean[columns].astype(float), self.std[columns].astype(float)
 
         def evaluate(x: Any, xp: Namespace) -> Any:
             scaled = xp.astype((x - self.centre) / self.width, "float32")
-            # Called, not predicted, the model becomes part of a graph that is being traced.
+            # Only a call of the model, not predict_on_batch, becomes part of a traced graph.
             raw = model.predict_on_batch(scaled) if isinstance(x, np.ndarray) else model(scaled, training=False)
             return xp.astype(xp.take(raw, columns), "float64") * std + mean
 

@@ -1,7 +1,7 @@
-"""Keras models by name.
+"""Keras models of the supported architectures.
 
-Every architecture is one function from a specification to its hidden layers. The head, one linear layer, is the same
-for all.
+Each architecture has one function that adds its hidden layers. All architectures end with the same head, one linear
+layer.
 """
 
 from __future__ import annotations
@@ -22,9 +22,14 @@ def build_model(
     spec : mapping
         See :func:`astroemu_plugins.training.architectures.specification`.
     initialiser : {"he", "glorot"}
-        How the hidden layers of a dense network start.
+        Initialisation of the hidden layers of a dense network.
     first_layer_scale : float
-        With "he": width of the first layer's weights and biases.
+        With "he": factor of the width of the first layer's weights, and half-width of its biases.
+
+    Returns
+    -------
+    keras.Model
+        From standardised inputs ``(n, n_inputs)`` to standardised outputs ``(n, m)``, the observables side by side.
     """
     import keras
 
@@ -57,7 +62,7 @@ def _sequence(keras: Any, h: Any, spec: Mapping[str, Any]) -> Any:
     }
     for i, width in enumerate(spec["hidden"]):
         convolution = spec["architecture"] == "conv1d"
-        # Recurrent cells have activations of their own; maxout takes the larger of two halves.
+        # Recurrent cells have their own activations. Maxout takes the larger of two halves.
         doubled = width * 2 if convolution and spec["activation"] == "maxout" else width
         h = layers[spec["architecture"]](doubled, i)(h)
         if spec["batch_norm"]:
@@ -68,14 +73,14 @@ def _sequence(keras: Any, h: Any, spec: Mapping[str, Any]) -> Any:
 
 
 def _along_axis(keras: Any, inputs: Any, steps: int) -> Any:
-    """Repeat the inputs at every step, with the step's position from -1 to 1 as one more."""
+    """Repeat the inputs ``(n, d)`` at every step and append the step's position in [-1, 1]: ``(n, steps, d + 1)``."""
     repeated = keras.layers.RepeatVector(steps)(inputs)
     position = np.linspace(-1.0, 1.0, steps, dtype=np.float32)[None, :, None]
     return keras.ops.concatenate([repeated, keras.ops.zeros_like(repeated[:, :, :1]) + position], axis=2)
 
 
 def _by_observable(keras: Any, h: Any, spec: Mapping[str, Any]) -> Any:
-    """From ``(n, steps, sum of widths)`` to flat observables, one after the other."""
+    """Return flat observables side by side, ``(n, m)``, from an array ``(n, steps, sum of widths)``."""
     parts, start = [], 0
     for width in spec["widths"]:
         parts.append(keras.ops.reshape(h[:, :, start : start + width], (-1, spec["steps"] * width)))
@@ -96,7 +101,7 @@ def _activated(keras: Any, g: Any, activation: str, name: str) -> Any:
 
 def _alsing(keras: Any) -> Any:
     class Alsing(keras.layers.Layer):  # type: ignore[misc]
-        """x (beta + (1 - beta) sigmoid(alpha x)), alpha and beta trained (Alsing et al. 2020, eq. 8)."""
+        """``x (beta + (1 - beta) sigmoid(alpha x))`` with trained alpha and beta (Alsing et al. 2020, eq. 8)."""
 
         def build(self, shape: Any) -> None:
             self.alpha = self.add_weight(shape=(shape[-1],), initializer="ones", name="alpha")
@@ -109,10 +114,10 @@ def _alsing(keras: Any) -> Any:
 
 
 def _initial(keras: Any, number: int, initialiser: str, first_layer_scale: float) -> dict[str, Any]:
-    """He initialisation, with a first layer wide enough to resolve the sharp transitions.
+    """Return the arguments of the initialisation of layer ``number`` of a dense network.
 
-    Glorot's would start the few inputs at a tenth of the activation's width, where the network is
-    linear.
+    He initialisation with a wide first layer resolves sharp transitions. Glorot initialisation starts the few inputs
+    at a tenth of the activation's width, where the network is linear.
     """
     if initialiser == "glorot":
         return {}

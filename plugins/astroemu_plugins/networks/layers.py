@@ -1,18 +1,18 @@
-"""The layers of a network: a function from scaled inputs to raw outputs, and its arrays.
+"""Layers of a network: a function from scaled inputs to raw outputs, and its arrays.
 
-:class:`DenseLayers` need NumPy alone:
+:class:`DenseLayers` need NumPy only:
 
     h_i = act(W_i h_{i-1} + b_i)     (plus h_{i-1} of the same width in a residual network)
     t = W_out h + b_out
 
-where ``act`` works on each unit, or takes the larger of two halves (maxout, Goodfellow et al. 2013).
-Weights are plain float32 arrays and only the output columns that are asked for are evaluated. SiLU is
-computed as ``u (1 + tanh u)`` with ``u = x / 2`` folded into the weights: two passes over memory and no
-overflow. In NumPy, layers are computed in place, in blocks of points that stay in the processor's cache.
+The activation ``act`` works on each unit, or takes the larger of two halves (maxout, Goodfellow et al. 2013).
+Weights are plain float32 arrays. Only the requested output columns are evaluated. SiLU is computed as
+``u (1 + tanh u)``, with ``u = x / 2`` folded into the weights: this takes two passes over memory and cannot overflow.
+In NumPy, layers are computed in place, in blocks of points that stay in the processor's cache.
 
-Products of wide layers are in float32. Narrow ones, which cost little, are in float64; among them are most
-first and last layers, where the scaling of features and outputs that is folded into the weights makes large
-terms that cancel. Thus float32 moves a log-likelihood of the default model by less than 1e-3.
+Products of wide layers are in float32. Products of narrow layers are in float64, which costs little. Most first and
+last layers are narrow. There, the scaling of features and outputs is folded into the weights, and large terms cancel.
+With this choice, float32 changes a log-likelihood of the default model by less than 1e-3.
 """
 
 from __future__ import annotations
@@ -30,49 +30,55 @@ from astroemu.errors import DataError, listing
 
 Weights = NDArray[np.float32]
 Forward = Callable[[Any, Namespace], Any]
-#: Points evaluated together in NumPy.
+#: Number of points evaluated together in NumPy.
 _BLOCK = 256
-#: Least width of both sides of a kernel for a product in float32.
+#: A kernel is multiplied in float32 if both of its sides have at least this width.
 _WIDE = 256
 
 
 class Layers(ABC):
-    """What lies between the inputs and the outputs of a network."""
+    """Function between the inputs and the outputs of a network (base class)."""
 
-    #: Written into the file; names the class that reads it.
+    #: Name in the emulator file of the class that reads the layers.
     kind: ClassVar[str]
 
     @property
     @abstractmethod
     def n_inputs(self) -> int:
-        """Width of the input."""
+        """Number of input columns."""
 
     @property
     @abstractmethod
     def n_outputs(self) -> int:
-        """Width of the output."""
+        """Number of output columns."""
 
     @abstractmethod
     def forward(self, columns: NDArray[np.intp]) -> Forward:
-        """Return a function from inputs ``(n, n_inputs)`` float64 to the stated output columns, float64."""
+        """Return a function from inputs ``(n, n_inputs)`` to the stated output columns ``(n, k)``, both float64.
+
+        Parameters
+        ----------
+        columns : (k,) int array
+            Indices of the wanted outputs.
+        """
 
     @abstractmethod
     def header(self) -> dict[str, Any]:
-        """Return what, beside the arrays, is needed to rebuild them, as JSON."""
+        """Return the JSON that :meth:`rebuilt` needs in addition to the arrays."""
 
     @abstractmethod
     def arrays(self) -> dict[str, Weights]:
-        """Return the weights, by name."""
+        """Return the weights by name."""
 
     @classmethod
     @abstractmethod
     def rebuilt(cls, header: Mapping[str, Any], arrays: Mapping[str, Weights]) -> Self:
-        """Rebuild from :meth:`header` and :meth:`arrays`.
+        """Return the layers described by :meth:`header` and :meth:`arrays`.
 
         Raises
         ------
         DataError, KeyError
-            If something is missing or does not fit.
+            If an array or an entry of the header is missing or has the wrong shape.
         """
 
     @property
@@ -88,12 +94,18 @@ class DenseLayers(Layers):
     Attributes
     ----------
     activation : str
+        A key of :data:`ACTIVATIONS`.
     residual : bool
-        Whether each hidden layer after the first adds its input, if that has its width.
-    kernels, biases : tuple of float32 array
-        Layer by layer; the last pair is the output's.
+        If True, each hidden layer after the first adds its input to its output where both have the same width.
+    kernels, biases : tuple of (width in, width out) and (width out,) float32 array
+        One pair per layer; the last pair belongs to the output.
     shapes : tuple of (2, width) float32 array, optional
-        Of the activation of each hidden layer, where that has shape parameters (``alsing``).
+        Shape parameters of the activation of each hidden layer (``alsing`` only).
+
+    Raises
+    ------
+    DataError
+        If the activation is unknown, or the shapes of the arrays do not fit each other.
     """
 
     activation: str
@@ -107,7 +119,9 @@ class DenseLayers(Layers):
         if self.activation not in ACTIVATIONS:
             raise DataError(f"unknown activation {self.activation!r}. Known: {listing(ACTIVATIONS)}")
         if len(self.kernels) != len(self.biases) or not self.kernels:
-            raise DataError(f"{len(self.kernels)} kernels and {len(self.biases)} biases make no network")
+            raise DataError(
+                f"{len(self.kernels)} kernels and {len(self.biases)} biases; one of each per layer is needed"
+            )
         width = self.kernels[0].shape[0]
         for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             if kernel.shape != (width, len(bias)):
@@ -189,7 +203,7 @@ def _scaled(array: Weights, scale: float, dtype: str) -> NDArray[Any]:
 
 def _alsing(x: Any, shape: Any, xp: Namespace) -> Any:
     alpha, beta = shape
-    # beta + (1 - beta) / (1 + exp(-alpha x)), which cannot overflow in this form
+    # beta + (1 - beta) / (1 + exp(-alpha x)), in a form that cannot overflow
     return x * (0.5 * (1.0 + beta) + 0.5 * (1.0 - beta) * xp.tanh(0.5 * alpha * x))
 
 
@@ -213,18 +227,18 @@ def _alsing_in_place(u: NDArray[Any], shape: Any) -> NDArray[Any]:
 
 def _silu_in_place(u: NDArray[Any], shape: Any) -> NDArray[Any]:  # noqa: ARG001
     g = np.tanh(u)
-    np.add(g, 1.0, g)  # u + u tanh u would round worse
+    np.add(g, 1.0, g)  # u + u tanh u would have a larger rounding error
     return np.multiply(g, u, g)
 
 
-#: Activations of NumPy arrays that make one array each.
+#: Activations for NumPy that allocate one array only.
 IN_PLACE: Mapping[str, Callable[[NDArray[Any], Any], NDArray[Any]]] = {
     "alsing": _alsing_in_place,
     "silu": _silu_in_place,
 }
 
-#: Factor folded into the weights, and the activation of the folded argument. ``alsing`` is that of
-#: Alsing et al. 2020 (ApJS 249, 5, eq. 8), as used by CosmoPower.
+#: Factor folded into the weights, and the activation of the folded argument. ``alsing`` is the activation of Alsing
+#: et al. 2020 (ApJS 249, 5, eq. 8), which CosmoPower also uses.
 ACTIVATIONS: Mapping[str, tuple[float, Callable[[Any, Any, Namespace], Any]]] = {
     "alsing": (1.0, _alsing),
     "elu": (1.0, lambda x, _, xp: xp.where(x > 0, x, xp.exp(xp.minimum(x, 0.0)) - 1.0)),

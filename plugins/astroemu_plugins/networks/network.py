@@ -1,4 +1,4 @@
-"""One network of an emulator: scaled parameters in, transformed observables out."""
+"""One network of an emulator, from scaled parameters to transformed observables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ from astroemu_plugins.networks.layers import Layers
 
 @dataclass(frozen=True)
 class Input:
-    """One parameter of the emulator: its training range and how it is scaled."""
+    """One parameter of the emulator, with its training range and scaling.
+
+    Attributes
+    ----------
+    name : str
+    low, high : float
+        Training range, in ``unit``.
+    unit, latex : str
+    log10 : bool
+        True if the parameter is scaled after taking its log10.
+    """
 
     name: str
     low: float
@@ -29,7 +39,12 @@ class Input:
 
 
 class Scaling:
-    """The training box mapped to [-1, 1], after log10 where stated, for all parameters at once."""
+    """Map of the training box to [-1, 1] in every parameter, after log10 where :class:`Input` says so.
+
+    Parameters
+    ----------
+    inputs : tuple of Input
+    """
 
     def __init__(self, inputs: tuple[Input, ...]) -> None:
         self.is_log = np.array([i.log10 for i in inputs])
@@ -39,16 +54,24 @@ class Scaling:
         self.slope, self.shift = 2.0 / (high - low), (low + high) / (low - high)
 
     def __call__(self, theta: Any, xp: Namespace) -> Any:
-        """Scale points ``(n, d)``."""
+        """Return scaled points ``(n, d)`` of points ``(n, d)``."""
         if self.is_log.any():
-            # The other columns may be negative: they are kept out of the logarithm.
+            # The other columns may be negative, so they must not enter the logarithm.
             theta = xp.where(self.is_log, xp.log10(xp.where(self.is_log, theta, 1.0)), theta)
         return theta * self.slope + self.shift
 
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """One observable of a network: its transform and its error in the network's space."""
+    """One observable of a network, with its transform and its error.
+
+    Attributes
+    ----------
+    observable : Observable
+    transform : Transform
+    error : (m,) array
+        Error of each output in the space of the transform.
+    """
 
     observable: Observable
     transform: Transform
@@ -62,12 +85,17 @@ class Network:
     Attributes
     ----------
     inputs : tuple of str
-        Parameters, in the order of its first layer.
+        Names of the parameters, in the order of the input columns.
     features : tuple of Observable
-        Observables of networks before it that are further inputs, in the networks' space.
+        Outputs of earlier networks, in the space of their transforms, that follow the parameters as inputs.
     outputs : tuple of Output
-        In the order of its last layer.
+        In the order of the output columns.
     layers : Layers
+
+    Raises
+    ------
+    DataError
+        If the layers have another number of inputs or outputs.
     """
 
     inputs: tuple[str, ...]
@@ -87,14 +115,14 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class TrainedNetworks:
-    """What a training makes, and what a later training may take over.
+    """Result of a training, which a later training can reuse.
 
     Attributes
     ----------
     inputs : tuple of Input
     networks : mapping of str to Network
     provenance : mapping
-        JSON: settings, split, metrics, history and the simulation that the data came from.
+        JSON: settings, split, metrics, history, and the simulation that produced the data.
     """
 
     inputs: tuple[Input, ...]

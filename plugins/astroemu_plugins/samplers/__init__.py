@@ -1,1 +1,1 @@
-"""Built-in samplers, found through entry points."""
+"""Built-in samplers, which are found through entry points."""

@@ -1,27 +1,25 @@
 """emcee: an affine-invariant ensemble of walkers (Foreman-Mackey et al. 2013, arXiv:1202.3665).
 
-The walkers move in the space of the prior's normal scores, ``theta = transform(Phi(z))`` with the
-prior density of a standard normal in ``z``: a flat prior has no walls there, and a correlated or
-logarithmic one no scale, so proposals are not wasted on points outside the prior. (As for every
-sampler that works on the unit cube, a posterior beyond 8 standard deviations of a prior's upper tail
-is out of reach.)
+**Coordinates.** The walkers move in the space of the prior's normal scores: ``theta = transform(Phi(z))``, and the
+prior density in ``z`` is a standard normal. A flat prior has no walls there, and correlated or logarithmic priors have
+no scale. No proposals are wasted on points outside the prior. As in every sampler on the unit cube, a posterior beyond
+8 standard deviations of a prior's upper tail cannot be reached.
 
-Before a chain begins, population Monte Carlo finds where the posterior is, and fits a mixture of Student t
+**Moves.** Before a chain begins, population Monte Carlo finds the posterior and fits a mixture of Student t
 distributions to it (:mod:`astroemu_plugins.samplers.population`). Half of the steps propose draws of that mixture to
-all walkers at once, wherever they are: accepted ones are independent of what came before, also in another mode. The
-other half is differential evolution (``DEMove``), which needs no such fit; some of its steps are whole differences
-between walkers. The mixture does not change while the chain runs, so that it keeps the posterior; one of which too few
-draws would be accepted is not used. The snooker variant of emcee 3.1.6 is not offered: it samples too narrow a
-distribution.
+all walkers. Accepted draws are independent of earlier positions, and may be in another mode. The other half of the
+steps is differential evolution (``DEMove``), which needs no such fit. Some of its steps are full differences between
+walkers. The mixture does not change while the chain runs, so the posterior is preserved. A mixture with too low an
+acceptance is not used. The snooker variant of emcee 3.1.6 is not offered, because it samples a distribution that is too
+narrow.
 
-The first sixth of the chain is always dropped, so that the approach to the posterior does not
-enter the estimate of the autocorrelation time. The run goes on until that sixth is ``burn_in``
-integrated autocorrelation times of the slowest parameter long, and what is left is
-``autocorrelation_times`` long, holds ``effective_samples`` independent samples, and has halves that agree
-(split R-hat).
+**Length.** The first sixth of the chain is always dropped. The approach to the posterior then does not affect the
+estimate of the autocorrelation time. Lengths are in integrated autocorrelation times of the slowest parameter. The run
+ends when this sixth has a length of at least ``burn_in``, and the rest of at least ``autocorrelation_times``. The rest
+must also hold ``effective_samples`` independent samples, and its halves must agree (split R-hat).
 
-With ``ensembles`` above one, several are run side by side with streams and starting points of their own: their
-effective samples add up, and R-hat compares them.
+**Ensembles.** With ``ensembles`` above one, several ensembles run side by side, each with its own random numbers and
+starting points. Their effective samples add up, and R-hat compares them.
 """
 
 from __future__ import annotations
@@ -46,46 +44,48 @@ from astroemu.sampling.target import CountedTarget, Target
 from astroemu_plugins.samplers.mixture import Mixture
 from astroemu_plugins.samplers.population import Population, populate
 
-#: Draws from the prior among which the posterior is sought first.
+#: Number of prior draws in the search for the posterior.
 _STARTING_DRAWS = 20_000
-#: One part in so many of the chain is burn-in: with 10 autocorrelation times of it and 50 kept, none is wasted.
+#: One over the fraction of the chain that is burn-in: 10 autocorrelation times of 60, if 50 are kept.
 _BURN_IN = 6
-#: An estimate is due when the chain is longer by one part in so many.
+#: A new estimate is made when the chain has grown by one over this number.
 _CHECKS = 20
-#: The chain is thinned to so many points an autocorrelation time of the fastest parameter before it is estimated,
-#: which moves it by a part in 300 (thin coth(thin / tau) for an exponential) and costs so much less.
+#: Points per autocorrelation time of the fastest parameter in the thinned chain from which the times are estimated.
+#: Thinning changes them by 1 in 300 (thin coth(thin / tau) for an exponential), and makes the estimate much cheaper.
 _POINTS = 10
-#: Least mean acceptance of a fitted mixture's draws; differential evolution alone is better than less.
+#: Least mean acceptance of a fitted mixture's draws. Below it, differential evolution alone is better.
 _USEFUL = 0.02
-#: Steps that one ensemble takes before it is the next one's turn.
+#: Number of steps of an ensemble before the next ensemble continues.
 _TURN = 10
 
 
 class Emcee(Sampler):
-    """Ensemble sampler.
+    """Ensemble sampler emcee.
 
     Parameters
     ----------
     walkers : int
-        At least twice the number of parameters, and even.
+        Number of walkers per ensemble: even, and at least twice the number of parameters.
     move : {"mixture", "de", "stretch", "kde"}
+        Proposals: fitted mixture with differential evolution, differential evolution alone, stretch moves, or draws
+        of a kernel density estimate.
     autocorrelation_times : float
-        Length of the chain after burn-in, in integrated autocorrelation times.
+        Least length of the chain after burn-in, in integrated autocorrelation times.
     effective_samples : float
         Least number of independent samples.
     burn_in : float
-        Least length of the sixth that is dropped, in autocorrelation times.
+        Least length of the dropped sixth of the chain, in autocorrelation times.
     max_steps : int
-        The run ends here, unconverged, if it did not end before.
+        Largest number of steps. A run that reaches it stops and counts as unconverged.
     check_every : int
-        Least number of steps between estimates of the autocorrelation time; it is a twentieth of the
-        chain once that is more.
+        Least number of steps between estimates of the autocorrelation time. For long chains the interval is a
+        twentieth of the chain.
     r_hat : float
-        Highest split R-hat of any parameter, see :func:`astroemu.sampling.convergence.split_r_hat`.
+        Highest accepted split R-hat of any parameter, see :func:`astroemu.sampling.convergence.split_r_hat`.
     ensembles : int
-        Number of independent ensembles, of so many walkers each.
+        Number of independent ensembles.
     starting_draws : int
-        Prior draws in which the posterior is sought first; half as many in each population after that.
+        Number of prior draws in the search for the posterior; each later population has half as many.
     """
 
     name = "emcee"
@@ -132,7 +132,7 @@ class Emcee(Sampler):
         self.r_hat = r_hat
         self.ensembles = ensembles
         if starting_draws < 4 * walkers:
-            raise ConfigurationError(f"starting_draws = {starting_draws} must be at least {4 * walkers}, 4 a walker")
+            raise ConfigurationError(f"starting_draws = {starting_draws} must be at least {4 * walkers}, 4 per walker")
         self.starting_draws = starting_draws
 
     def check(self, target: Target) -> None:
@@ -163,9 +163,7 @@ class Emcee(Sampler):
                 chain.advance(turn)
             step += turn
             if step >= check_at:
-                check_at = step + max(
-                    self.check_every, step // _CHECKS
-                )  # an estimate takes longer, the longer the chain
+                check_at = step + max(self.check_every, step // _CHECKS)  # estimates cost more as the chain grows
                 state = _estimated(chains, state)
             if time.monotonic() - last > 0.2:
                 last = time.monotonic()
@@ -184,7 +182,7 @@ class Emcee(Sampler):
         )
 
     def _lengths(self, state: _State) -> tuple[float, float, float]:
-        """Burn-in and kept length in autocorrelation times, and effective samples."""
+        """Return burn-in and kept length, both in autocorrelation times, and the number of effective samples."""
         slowest = float(np.max(state.tau))
         if not np.isfinite(slowest) or slowest <= 0:
             return 0.0, 0.0, 0.0
@@ -243,7 +241,15 @@ class Emcee(Sampler):
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """What is known of the chains: autocorrelation times and R-hat ``(d,)`` at a step; NaN before."""
+    """Last estimates for the chains.
+
+    Attributes
+    ----------
+    step : int
+        Number of steps at the time of the estimate.
+    tau, r_hat : (d,) array
+        Integrated autocorrelation times [steps] and split R-hat; NaN before the first estimate.
+    """
 
     step: int
     tau: FloatArray
@@ -251,16 +257,17 @@ class _State:
 
 
 class Chain:
-    """The chain of one ensemble.
+    """Chain of one ensemble.
 
     Parameters
     ----------
     counted : CountedTarget
     population : Population
-        Where the walkers start, and the mixture that some moves propose from.
+        Starting points of the walkers, and the mixture of the moves "mixture".
     move : {"mixture", "de", "stretch", "kde"}
     seed : SeedSequence
     max_steps : int
+        Largest number of steps.
     """
 
     def __init__(self, counted: CountedTarget, population: Population, move: str, seed: Any, max_steps: int) -> None:
@@ -271,40 +278,46 @@ class Chain:
 
         moves = _moves(move, population)
         self.sampler = emcee.EnsembleSampler(*population.start.shape, log_posterior, moves=moves, vectorize=True)
-        # emcee wraps it in one that prints a traceback of whatever passes, an interrupt too.
+        # emcee's wrapper prints a traceback of every exception, even of an interrupt.
         self.sampler.log_prob_fn = log_posterior
         generator = np.random.RandomState(np.random.MT19937(seed))
-        self.sampler.random_state = generator.get_state()  # the only form that emcee takes
+        self.sampler.random_state = generator.get_state()  # the only form that emcee accepts
         self._steps: Iterator[Any] = self.sampler.sample(population.start, iterations=max_steps)
 
     @property
     def step(self) -> int:
-        """Number of steps taken."""
+        """Number of steps so far."""
         return int(self.sampler.iteration)
 
     def advance(self, steps: int) -> None:
-        """Take some steps."""
+        """Take this many steps."""
         for _ in range(steps):
             next(self._steps)
 
     def autocorrelation_time(self, thin: int) -> FloatArray:
-        """Integrated autocorrelation time ``(d,)`` after burn-in; NaN where the chain has not moved yet."""
+        """Return the integrated autocorrelation times ``(d,)`` [steps] after burn-in; NaN if the chain has not moved.
+
+        Parameters
+        ----------
+        thin : int
+            Only every so many steps are used.
+        """
         which = {"discard": self.step // _BURN_IN, "thin": thin}
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(self.sampler.get_autocorr_time(**which, tol=0, quiet=True))
 
     def halves(self) -> tuple[FloatArray, FloatArray]:
-        """Means and variances ``(2, d)`` of the two halves after burn-in."""
+        """Return the means and the variances of the two halves after burn-in: ``(2, d)`` each."""
         return halves(self.sampler.get_chain(discard=self.step // _BURN_IN))
 
     def kept(self, discard: int, thin: int) -> tuple[FloatArray, FloatArray]:
-        """Normal scores ``(n, d)`` and their log posterior ``(n,)`` after burn-in, thinned."""
+        """Return the thinned normal scores ``(n, d)`` after burn-in, and their log posteriors ``(n,)``."""
         which = {"discard": discard, "thin": thin, "flat": True}
         return self.sampler.get_chain(**which), self.sampler.get_log_prob(**which)
 
 
 def _moves(name: str, population: Population) -> list[tuple[Any, float]]:
-    """Proposals, and how often each is made. All of them keep the posterior."""
+    """Return emcee's moves with their probabilities. All of them preserve the posterior."""
     from emcee.moves import DEMove, KDEMove, MHMove, StretchMove
 
     if name == "mixture":
@@ -315,7 +328,10 @@ def _moves(name: str, population: Population) -> list[tuple[Any, float]]:
 
 
 def _independent(mixture: Mixture | None) -> Callable[[FloatArray, Any], tuple[FloatArray, FloatArray]]:
-    """A proposal as ``MHMove`` takes it: new points, and the log ratio of the densities to propose back and there."""
+    """Return a proposal function for ``MHMove``.
+
+    It returns new points ``(n, d)`` and the log ratio ``(n,)`` of the densities of the backward and forward proposals.
+    """
     assert mixture is not None
 
     def propose(z: FloatArray, rng: Any) -> tuple[FloatArray, FloatArray]:
@@ -326,7 +342,7 @@ def _independent(mixture: Mixture | None) -> Callable[[FloatArray, Any], tuple[F
 
 
 def _estimated(chains: Sequence[Chain], before: _State) -> _State:
-    """Estimate the autocorrelation time, the mean over the chains, and R-hat, over all of their halves."""
+    """Return estimates of the autocorrelation times (mean over the chains) and of R-hat (over all halves)."""
     means, variances = zip(*(chain.halves() for chain in chains), strict=True)
     fastest = float(np.min(before.tau))
     thin = max(int(fastest / _POINTS), 1) if np.isfinite(fastest) else 1
@@ -335,10 +351,10 @@ def _estimated(chains: Sequence[Chain], before: _State) -> _State:
 
 
 def _theta(target: Target, z: FloatArray) -> FloatArray:
-    """Parameters ``(n, d)`` of normal scores ``(n, d)``."""
+    """Return the parameters ``(n, d)`` of normal scores ``(n, d)``."""
     return target.prior_transform(ndtr(z))
 
 
 def _half_square(z: FloatArray) -> FloatArray:
-    """Minus the log prior density of normal scores, up to a constant: ``(n,)``."""
+    """Return minus the log prior density ``(n,)`` of normal scores ``(n, d)``, up to a constant."""
     return 0.5 * np.sum(z * z, axis=1)

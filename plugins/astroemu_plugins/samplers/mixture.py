@@ -1,9 +1,9 @@
-"""A mixture of Student t distributions: a density that can be drawn from and fitted to weighted points.
+"""Mixture of Student t distributions: a density that can be sampled and fitted to weighted points.
 
-Its heavy tails keep importance weights bounded where a posterior falls off like a Gaussian. The fit is the
+Its heavy tails keep importance weights bounded if the posterior falls off like a Gaussian. The fit is the
 expectation-maximisation step of population Monte Carlo (Cappe et al. 2008, Stat. Comput. 18, 447, arXiv:0710.4242,
-for mixtures of Gaussians and of Student t distributions; used in cosmology by Wraith et al. 2009, arXiv:0903.0837),
-with covariances drawn towards the pooled one where few points speak for them.
+for mixtures of Gaussians and of Student t distributions). Wraith et al. (2009, arXiv:0903.0837) used it in cosmology.
+Covariances of components with few points are shrunk towards the pooled covariance.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from astroemu.core.typing import FloatArray
 
 #: Degrees of freedom.
 _NU = 8.0
-#: Steps of expectation-maximisation a fit.
+#: Steps of expectation-maximisation per fit.
 _STEPS = 3
-#: A component of less weight is dropped, and so is one of fewer effective points than this times the dimensions.
+#: Components below this weight, or below this number of effective points per dimension, are dropped.
 _LEAST_WEIGHT, _LEAST_POINTS = 0.005, 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Components of Student t distributions in ``d`` dimensions.
+    """Mixture of ``k`` Student t distributions in ``d`` dimensions.
 
     Attributes
     ----------
     weight : (k,) array
-        Sums to one.
+        Weights of the components; their sum is one.
     mean : (k, d) array
     scale : (k, d, d) array
-        The scale matrix; the covariance is ``nu / (nu - 2)`` times it, with 8 degrees of freedom.
+        Scale matrices. The covariance is the scale matrix times ``nu / (nu - 2)``, with ``nu = 8`` degrees of freedom.
     """
 
     weight: FloatArray
@@ -44,23 +44,23 @@ class Mixture:
 
     @classmethod
     def around(cls, z: FloatArray, log_weight: FloatArray, k: int, rng: Any) -> Self:
-        """Begin with ``k`` equal components on points ``(n, d)``, chosen by their log weights ``(n,)``."""
+        """Return ``k`` equal components, centred on points ``(n, d)`` drawn by their log weights ``(n,)``."""
         weight = np.exp(log_weight - logsumexp(log_weight))
         chosen = rng.choice(len(z), size=k, p=weight)
         return cls(np.full(k, 1.0 / k), z[chosen], np.repeat(_covariance(z, weight)[None], k, axis=0))
 
     def log_density(self, z: FloatArray) -> FloatArray:
-        """Log density ``(n,)`` at points ``(n, d)``."""
+        """Return the log density ``(n,)`` at points ``(n, d)``."""
         return np.asarray(logsumexp(self._terms(z)[0], axis=1))
 
     def draw(self, n: int, rng: Any) -> FloatArray:
-        """Draw ``(n, d)`` points with a generator of either of NumPy's kinds."""
+        """Return ``n`` draws ``(n, d)``. ``rng`` is a Generator or a RandomState of NumPy."""
         which = rng.choice(len(self.weight), size=n, p=self.weight)
         unit = rng.standard_normal((n, self.mean.shape[1])) / np.sqrt(rng.chisquare(_NU, n) / _NU)[:, None]
         return self.mean[which] + np.einsum("nij,nj->ni", self._root[which], unit)
 
     def fitted(self, z: FloatArray, log_weight: FloatArray) -> Self:
-        """Return the mixture moved towards points ``(n, d)`` with log weights ``(n,)``."""
+        """Return the mixture fitted to points ``(n, d)`` with log weights ``(n,)``, starting from this one."""
         weight = np.exp(log_weight - logsumexp(log_weight))
         pooled, mixture = _covariance(z, weight), self
         for _ in range(_STEPS):
@@ -76,7 +76,7 @@ class Mixture:
         keep = np.flatnonzero((total >= _LEAST_WEIGHT) & (points >= _LEAST_POINTS * n_dim))
         if not keep.size:
             return type(self)(np.ones(1), (weight @ z)[None], pooled[None])
-        near = share * ((_NU + n_dim) / (_NU + distance))  # far points count less
+        near = share * ((_NU + n_dim) / (_NU + distance))  # distant points have less weight
         mean = (near.T @ z) / near.sum(axis=0)[:, None]
         prior, strength = pooled * len(keep) ** (-2.0 / n_dim), 2.0 * n_dim
         scale = []
@@ -87,7 +87,7 @@ class Mixture:
         return type(self)(total[keep] / total[keep].sum(), mean[keep], np.array(scale))
 
     def _terms(self, z: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Logarithm of each component's part of the density, and squared distance from it: ``(n, k)``."""
+        """Return the log of each component's weighted density, and the squared distance from it: ``(n, k)`` each."""
         n_dim = z.shape[1]
         step = (z[None] - self.mean[:, None]) @ self._inverse.transpose(0, 2, 1)
         distance = np.sum(step * step, axis=2).T
@@ -110,6 +110,6 @@ class Mixture:
 
 
 def _covariance(z: FloatArray, weight: FloatArray) -> FloatArray:
-    """Weighted covariance ``(d, d)``, never singular."""
+    """Return the weighted covariance ``(d, d)``, regularised so that it is never singular."""
     step = z - weight @ z
     return (weight[:, None] * step).T @ step + 1e-10 * np.eye(z.shape[1])

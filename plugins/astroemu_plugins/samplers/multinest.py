@@ -1,25 +1,27 @@
 """MultiNest: nested sampling in ellipsoids (Feroz, Hobson & Bridges 2009, arXiv:0809.3437), by pymultinest.
 
-The library is Fortran that no package registry carries, under a licence of its own (academic use). It is looked for
-where ``ASTROEMU_MULTINEST`` says, else by the dynamic loader.
+The library is written in Fortran and has its own licence (academic use). No package registry of Python has it. It is
+searched for at the path in ``ASTROEMU_MULTINEST`` if that is set, else by the dynamic loader.
 
-It runs in a process of its own, which asks this one for every likelihood. In one process with us it would swallow
-any exception of a likelihood and go on with garbage, end the interpreter on a missing folder, and hang on
-infinities; here an exception passes as usual and the process is ended. Its files lie in a temporary folder; a run
-that was killed is resumed from the engine's record of likelihoods, not from MultiNest's own, which a kill leaves
-damaged more often than not.
+**Process.** MultiNest runs in its own process, which requests every likelihood from this one. In the same process it
+would ignore exceptions of the likelihood and continue with wrong values. It would also end the interpreter if a folder
+is missing, and hang on infinities. Here an exception propagates as usual, and the process is ended. The files of
+MultiNest are in a temporary folder. A killed run is resumed from the engine's record of likelihoods, because a kill
+usually damages MultiNest's own files.
 
-Points without a likelihood must not be handed on as minus infinity: MultiNest would draw others in their place,
-as if the prior ended there. A constant is no better, since the shrinkage of the volume assumes that no two points
-are equal. They get values below every likelihood in an order of their own, as good as random.
+**Points without a finite likelihood.** MultiNest must not get minus infinity: it would draw other points instead, as if
+the prior ended there. A constant is also wrong, because the shrinkage of the volume assumes that no two points are
+equal. Such points get distinct values below every likelihood, in a pseudo-random order.
 
-Its plain evidence is too high by one to three, several times its stated error, on curved or nine-dimensional
-problems; that of importance nested sampling (Feroz et al. 2019, arXiv:1306.2144) is not, and is what is
-reported. Its own error is too small, by far where a likelihood ends at a wall, so that the difference of the two is
-stated, and at least the plain one's error. It also counts the volume of ellipsoids where they stick out of the unit
-cube, and is too low by up to one where a posterior is as wide as the prior. So MultiNest gets the cumulative
-probability of a normal twice as wide as that of the prior's normal scores, and the ratio of the two densities as a
-factor of the likelihood: prior and evidence are the same, and no posterior comes near the cube's walls.
+**Evidence.** On curved or nine-dimensional problems the plain ln Z is too high by one to three, several times its
+stated error. The ln Z of importance nested sampling (Feroz et al. 2019, arXiv:1306.2144) does not have this bias, and
+is reported. Its own error is too small, and far too small if the likelihood ends at a wall. The reported error is
+therefore the difference of the two values, and at least the error of the plain one.
+
+**Coordinates.** Importance nested sampling also counts the volume of ellipsoids outside the unit cube. Its ln Z is then
+too low by up to one if the posterior is as wide as the prior. A coordinate of MultiNest's cube is therefore the
+cumulative probability of a normal twice as wide as that of the prior's normal scores. The ratio of the two densities is
+a factor of the likelihood. Prior and evidence stay the same, and no posterior comes near the walls of the cube.
 """
 
 from __future__ import annotations
@@ -52,37 +54,39 @@ from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 from astroemu.sampling.target import CountedTarget, Target
 
-#: Below every likelihood that a probe can return for data of finite significance, far above what MultiNest takes
-#: for a point to be drawn again.
+#: Below every log-likelihood that a probe can return for data of finite significance, and far above the value at which
+#: MultiNest draws a point again.
 FLOOR = -1e30
-#: Width of the normal whose quantiles are the normal scores in MultiNest's cube.
+#: Standard deviation of the normal that maps MultiNest's cube to normal scores of the prior.
 _WIDER = 2.0
-#: Points of which one must have a likelihood.
+#: After this many points, at least one must have a finite likelihood.
 _PATIENCE = 20_000
-#: Seeds that its generator takes.
+#: Number of seeds that MultiNest's generator accepts.
 _SEEDS = 30_000
 _REMEDY = (
-    "build it from its source (https://github.com/JohannesBuchner/MultiNest) or take conda-forge's multinest, and set "
+    "build it from its source (https://github.com/JohannesBuchner/MultiNest) or use conda-forge's multinest, and set "
     "ASTROEMU_MULTINEST to libmultinest.so unless the dynamic loader finds it"
 )
 _EVIDENCE = re.compile(r"(Nested|Importance) Sampling Global Log-Evidence\s*:\s*(\S+)\s*\+/-\s*(\S+)")
 
 
 class MultiNest(Sampler):
-    """Nested sampler.
+    """Nested sampler MultiNest.
 
     Parameters
     ----------
     live_points : int
+        Number of live points.
     efficiency : float
-        The ellipsoids are enlarged to so small an acceptance; above 0.5 some runs miss part of the evidence.
+        Target acceptance: a smaller value enlarges the ellipsoids. Above 0.5 some runs miss part of the evidence.
     tolerance : float
-        The run ends when the live points can add no more than this to ln Z.
+        The run ends when the live points can add at most this to ln Z.
     max_iterations : int
-        The run ends here, unconverged, if it did not end before.
+        Largest number of iterations. A run that reaches it stops and counts as unconverged.
     batch : int
-        Most points of one call. More than one are guessed ahead (:mod:`.multinest_process`), which gives the same
-        samples and pays where a likelihood takes milliseconds, or processes share it.
+        Largest number of points per likelihood call. Above 1, later points are predicted
+        (:mod:`.multinest_process`). The samples are the same. This is faster if a likelihood takes milliseconds, or
+        several processes share it.
     """
 
     name = "multinest"
@@ -124,7 +128,7 @@ class MultiNest(Sampler):
         if stated is None:
             return SystemLibrary("libmultinest", ctypes.util.find_library("multinest"), _REMEDY)
         path = Path(stated) / "libmultinest.so" if Path(stated).is_dir() else Path(stated)
-        remedy = f"ASTROEMU_MULTINEST = {stated}, where there is none; {_REMEDY}"
+        remedy = f"ASTROEMU_MULTINEST = {stated}, but there is no such library; {_REMEDY}"
         return SystemLibrary("libmultinest", str(path) if path.is_file() else None, remedy)
 
     def check(self, target: Target) -> None:
@@ -179,7 +183,7 @@ class MultiNest(Sampler):
                 f"MultiNest ended without an evidence; its stats.dat reads {files['stats.dat'][:200]!r}"
             )
         (importance, error), (plain, plain_error) = log_evidence["Importance"], log_evidence["Nested"]
-        keep = (-0.5 * rows[:, 1] > 0.5 * FLOOR) & (rows[:, 0] > 0)  # the rest lies outside the model
+        keep = (-0.5 * rows[:, 1] > 0.5 * FLOOR) & (rows[:, 0] > 0)  # others: no likelihood or no weight
         weight, u = rows[keep, 0], rows[keep, 2:]
         log_likelihood = -0.5 * rows[keep, 1] - _log_density(u)
         theta = _theta(counted, u)
@@ -213,28 +217,34 @@ class MultiNest(Sampler):
 
 
 def _theta(target: Target, u: FloatArray) -> FloatArray:
-    """Parameters ``(n, d)`` of points ``(n, d)`` of MultiNest's cube."""
+    """Return the parameters ``(n, d)`` of points ``(n, d)`` of MultiNest's cube."""
     return target.prior_transform(ndtr(_WIDER * ndtri(u)))
 
 
 def _log_density(u: FloatArray) -> FloatArray:
-    """Log prior density ``(n,)`` of points ``(n, d)`` of MultiNest's cube, over that of the cube."""
+    """Return the log ratio ``(n,)`` of the prior's density to the cube's at points ``(n, d)`` of MultiNest's cube."""
     z = _WIDER * ndtri(u)
     return np.asarray(np.sum(math.log(_WIDER) - 0.5 * (1.0 - _WIDER**-2) * z * z, axis=1))
 
 
 def _ranked(log_likelihood: FloatArray, u: FloatArray) -> FloatArray:
-    """Log-likelihoods ``(n,)`` as MultiNest can take them: finite, and different at every point without one."""
+    """Return finite log-likelihoods ``(n,)``; points ``u`` ``(n, d)`` with minus infinity get distinct low values.
+
+    Raises
+    ------
+    SamplingError
+        If a value is NaN, or its absolute value is 1e30 or more.
+    """
     nowhere = log_likelihood == -np.inf
     unheard = log_likelihood[~nowhere & ~(np.abs(log_likelihood) < -FLOOR)]
     if unheard.size:
-        raise SamplingError(f"a log-likelihood of {unheard[0]}; no data are of such significance")
+        raise SamplingError(f"a log-likelihood is {unheard[0]}; no data are of such significance. Check the data")
     rank = np.modf(1e6 * (u @ np.sqrt(2.0 + np.arange(u.shape[1]))))[0]
     return np.where(nowhere, FLOOR * (1.0 + rank), log_likelihood)
 
 
 class _Points:
-    """Batches of points ``(n, d)`` of the unit cube for which MultiNest asks, to be answered one after the other."""
+    """Batches of points ``(n, d)`` of the unit cube that MultiNest requests. Each must be answered before the next."""
 
     def __init__(self, process: subprocess.Popen[bytes], place: Path, n_dim: int, ask: BinaryIO, answer: BinaryIO):
         self._process, self._place, self._n_dim = process, place, n_dim
@@ -249,12 +259,18 @@ class _Points:
             yield np.frombuffer(asked).reshape(-1, self._n_dim)
 
     def answer(self, log_likelihood: FloatArray) -> None:
-        """Say what was asked for: ``(n,)``."""
+        """Send the log-likelihoods ``(n,)`` of the last batch."""
         self._answer.write(np.ascontiguousarray(log_likelihood, dtype=float).tobytes())
         self._answer.flush()
 
     def result(self) -> dict[str, str]:
-        """What it wrote, by the ends of the files' names, once it asks no more."""
+        """Return the content of MultiNest's files by the ends of their names, after its end.
+
+        Raises
+        ------
+        SamplingError
+            If MultiNest failed.
+        """
         code = self._process.wait()
         names = [".txt", "stats.dat", "ev.dat"]
         if code or not all((self._place / name).is_file() for name in names):
@@ -265,7 +281,7 @@ class _Points:
 
 @contextmanager
 def _asking(settings: dict[str, Any], place: Path) -> Iterator[_Points]:
-    """Start MultiNest in a folder, and make sure that it is ended."""
+    """Start MultiNest in the folder ``place``, and end it on exit."""
     (ask, theirs_ask), (theirs_answer, answer) = os.pipe(), os.pipe()
     command = [sys.executable, "-m", "astroemu_plugins.samplers.multinest_process"]
     with (place / "log").open("wb") as log:
@@ -280,12 +296,12 @@ def _asking(settings: dict[str, Any], place: Path) -> Iterator[_Points]:
         with os.fdopen(ask, "rb") as asked, os.fdopen(answer, "wb") as answered:
             yield _Points(process, place, settings["n_dims"], asked, answered)
     except BrokenPipeError:
-        raise SamplingError(f"MultiNest ended with exit code {process.wait()} while it was being answered") from None
+        raise SamplingError(f"MultiNest ended with exit code {process.wait()} while it received likelihoods") from None
     finally:
         process.kill()
         process.wait()
 
 
 def _numbers(text: str) -> FloatArray:
-    """Rows of numbers; Fortran leaves out the E of an exponent of three digits."""
+    """Return rows of numbers ``(n, m)``. Fortran omits the E of an exponent with three digits."""
     return np.loadtxt(StringIO(re.sub(r"(\d)([+-]\d{3})\b", r"\1E\2", text)), ndmin=2)

@@ -1,10 +1,15 @@
-"""The process in which MultiNest runs: ``python -m ... ASK ANSWER SETTINGS`` with two file descriptors and JSON.
+"""Process in which MultiNest runs: ``python -m ... ASK ANSWER SETTINGS`` with two file descriptors and JSON.
 
-MultiNest wants the likelihood of one point at a time. Most of its proposals are rejected, and a rejected one moves
-nothing but its random numbers. So before a point is asked for, a fork of this process goes ahead as if all were
-rejected, says for which points it would ask, and ends. All are asked for at once, and MultiNest gets the answers as
-long as it wants these very points; the first one that is accepted makes the rest void. It takes the same way as if
-it asked one by one, while a batch costs little more than a point, or is shared by several processes.
+MultiNest evaluates the likelihood of one point at a time. Most of its proposals are rejected, and a rejection changes
+only the state of its random numbers. Batches are therefore made by prediction:
+
+* Before a point is requested, a fork of this process continues as if every proposal were rejected. It reports the
+  points that it would request, and ends.
+* All these points are requested at once. MultiNest gets the answers as long as it requests exactly these points. The
+  first accepted proposal makes the remaining answers useless.
+
+The path of MultiNest is the same as with single requests. A batch costs little more than a point, or is shared by
+several processes.
 """
 
 from __future__ import annotations
@@ -20,26 +25,28 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-#: Below every likelihood that MultiNest is told, above what it takes for a point to be drawn again.
+#: Below every log-likelihood that MultiNest gets, and above the value at which it draws a point again.
 _REJECTED = -1e90
-#: Weight of the last run of rejected points in their mean length.
+#: Weight of the last request in the running mean of the number of useful points.
 _LAST = 0.1
 
 
 class Questions:
-    """The points ``(d,)`` for which MultiNest asks, gathered into batches.
+    """Points ``(d,)`` that MultiNest requests, gathered into batches.
 
-    A question is the number of points and the points, an answer their values, all in binary.
+    A request is the number of points (int64) and the points (float64); an answer is their log-likelihoods (float64).
+    All are binary.
 
     Parameters
     ----------
     ask, answer : int
-        File descriptors to write questions to, and to read answers from.
+        File descriptors to which requests are written, and from which answers are read.
     n_dims : int
+        Number of parameters.
     batch : int
-        Most points of a question; with one, nothing forks.
+        Largest number of points per request. With 1, the process never forks.
     ahead : Path
-        Folder in which forks may write what nobody reads.
+        Working folder of the forks, whose files are ignored.
     """
 
     def __init__(self, ask: int, answer: int, n_dims: int, batch: int, ahead: Path) -> None:
@@ -47,22 +54,22 @@ class Questions:
         self._size, self._batch, self._ahead = 8 * n_dims, batch, ahead
         self._known: list[tuple[bytes, float]] = []
         self._used = 0
-        #: Mean number of points of a question that were of use.
+        #: Running mean of the number of useful points per request.
         self._mean = float(batch)
-        #: In a fork: where it writes, and how many points it has left.
+        #: In a fork: the file descriptor of its report, and the number of points that it may still report.
         self._report, self._left = -1, 0
 
     @property
     def forked(self) -> bool:
-        """Whether this is a process that goes ahead."""
+        """True in a fork that predicts points."""
         return self._report >= 0
 
     def log_likelihood(self, cube: Any, *_: Any) -> float:
-        """Answer one point; called by MultiNest, whose bindings would swallow any exception."""
+        """Return the log-likelihood of one point. MultiNest calls this; its bindings would ignore any exception."""
         try:
             point = ctypes.string_at(cube, self._size)
             return self._forecast(point) if self.forked else self._told(point)
-        except BaseException:  # a fork has nothing to say, or the other side is gone
+        except BaseException:  # a fork failed, or the other process has ended
             os._exit(1)
 
     def _told(self, point: bytes) -> float:
@@ -79,9 +86,9 @@ class Questions:
         return self._known.pop(0)[1]
 
     def _learn(self) -> None:
-        """Note how far the last question reached."""
+        """Update the mean with the number of points of the last request that were useful."""
         if self._used:
-            reached = self._used if self._known else 2 * self._used  # it ended before MultiNest went another way
+            reached = self._used if self._known else 2 * self._used  # all points were useful: more would have been too
             self._mean += _LAST * (reached - self._mean)
         self._used = 0
 
@@ -92,7 +99,7 @@ class Questions:
         return np.frombuffer(answer, count=len(points)).tolist()  # fails if there are fewer
 
     def _go_ahead(self, n: int) -> list[bytes] | None:
-        """The next points if all are rejected; None in the fork, which goes on to find them."""
+        """Return the next points if all are rejected. In the fork, which then finds them, return None."""
         read, write = os.pipe()
         process = os.fork()
         if not process:
@@ -114,7 +121,7 @@ class Questions:
 
 
 def _silence(keep: int) -> None:
-    """Let nothing that is open be written to, but one file."""
+    """Redirect every open file except ``keep`` to the null device."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for opened in [int(file.name) for file in Path("/dev/fd").iterdir()]:
         if opened not in (keep, nowhere):
@@ -126,9 +133,9 @@ def _end() -> NoReturn:
 
 
 def load(library: str) -> Any:
-    """Import what runs MultiNest with the library at a path: without MPI, and without what draws its pictures.
+    """Return pymultinest's function that runs MultiNest, with the library at a path.
 
-    Either would be loaded by pymultinest of its own accord; a small process forks fast.
+    pymultinest would also import MPI and plotting packages. They are left out, because a small process forks fast.
     """
     opened = ctypes.CDLL(library)
     setattr(ctypes.cdll, "LoadLibrary", lambda _: opened)  # noqa: B010 - it asks by name
@@ -144,7 +151,7 @@ def load(library: str) -> Any:
 
 
 def main(ask: int, answer: int, settings: dict[str, Any]) -> None:
-    """Sample, asking for every likelihood, and write the files into the current folder."""
+    """Run MultiNest, request every likelihood, and write the files of MultiNest into the current folder."""
     ahead = Path("ahead")
     ahead.mkdir()
     questions = Questions(ask, answer, settings["n_dims"], settings.pop("batch"), ahead)

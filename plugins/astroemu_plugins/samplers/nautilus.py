@@ -1,15 +1,15 @@
 """nautilus: importance nested sampling with neural bounds (Lange 2023, arXiv:2306.16923).
 
-Nested bounds, each a few ellipsoids and a small network that predicts where the likelihood is high, cut the unit
-cube into shells. Points are then drawn uniformly in the shells, as many as bring the most effective samples: every
-point has a known volume, so all of them have weights, and batches are of one size.
+Nested bounds cut the unit cube into shells. Each bound consists of a few ellipsoids and a small network that predicts
+where the likelihood is high. Points are then drawn uniformly in the shells, in the numbers that bring the most
+effective samples. Every point has a known volume, so all points have weights. All batches have the same size.
 
-The points from which the bounds were learned are not used again: they lie preferably where the bounds are, and the
-evidence can be off by several of its errors.
+The points from which the bounds were learned are not used again. They lie preferentially inside the bounds, and would
+shift the evidence by up to several of its errors.
 
-The error of ln Z is ``1 / sqrt(effective samples)``. With ``Z = sum_i V_i <L>_i`` over the shells, the variance of a
-term is ``Z_i^2 (1 / n_eff,i - 1 / N_i)``, ``N_i`` points having been drawn in the bound of which the shell is a part;
-without the second term, which leaves room for the volume of the bound, the sum is ``Z^2 / n_eff``.
+The error of ln Z is ``1 / sqrt(effective samples)``. The evidence is ``Z = sum_i V_i <L>_i`` over the shells. The
+variance of a term is ``Z_i^2 (1 / n_eff,i - 1 / N_i)``, with ``N_i`` points drawn in the bound that contains the shell.
+Without the second term the sum is ``Z^2 / n_eff``; this leaves room for the uncertain volume of the bound.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 from astroemu.sampling.target import CountedTarget, Target
 
-#: Prior draws, in live points, of which one must have a likelihood.
+#: After this many prior draws per live point, at least one must have a finite likelihood.
 _PATIENCE = 20
 
 
 class Nautilus(Sampler):
-    """Importance nested sampler.
+    """Importance nested sampler nautilus.
 
     Parameters
     ----------
     live_points : int
-        A bound is drawn around so many of the highest points.
+        Number of points of highest likelihood around which a bound is drawn.
     networks : int
-        Networks of which each bound takes the mean; training them is most of the sampler's own work. With none,
-        the bounds are ellipsoids.
+        Number of networks per bound, whose mean is used. Their training is most of the sampler's own work. With 0, the
+        bounds are ellipsoids.
     batch : int
-        Number of points in every call.
+        Number of points per likelihood call.
     effective_samples : float
-        Least number of effective samples, and so one over the square of the largest error of ln Z.
+        Least number of effective samples. The error of ln Z is at most one over its square root.
     evidence_fraction : float
-        Bounds are added until the live points hold no more than this share of the evidence.
+        Bounds are added until the live points contain at most this fraction of the evidence.
     max_calls : int
-        The run ends here, unconverged, if it did not end before.
+        Largest number of likelihood evaluations. A run that reaches it stops and counts as unconverged.
     """
 
     name = "nautilus"
@@ -85,7 +85,7 @@ class Nautilus(Sampler):
 
     def check(self, target: Target) -> None:
         if len(target.names) < 2:
-            raise ConfigurationError("nautilus needs at least two parameters; take emcee or ultranest for one")
+            raise ConfigurationError("nautilus needs at least two parameters; use emcee or ultranest for one")
 
     def run(
         self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
@@ -95,14 +95,14 @@ class Nautilus(Sampler):
             import nautilus
         except ImportError:
             raise PluginError(
-                "the sampler 'nautilus' needs a package: pip install 'astroemu-inference[nautilus]'"
+                "the sampler 'nautilus' needs nautilus: pip install 'astroemu-inference[nautilus]'"
             ) from None
         from threadpoolctl import threadpool_limits
 
         counted = CountedTarget(target)
-        # One thread of the linear algebra: its sums, and so the samples, do not depend on the number of cores.
+        # With one thread of linear algebra, the samples do not depend on the number of cores.
         with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
-            warnings.simplefilter("ignore", RuntimeWarning)  # differences of minus infinities, which it expects
+            warnings.simplefilter("ignore", RuntimeWarning)  # nautilus expects differences of minus infinities
             warnings.filterwarnings("ignore", module="sklearn")
             sampler = nautilus.Sampler(
                 target.prior_transform,
@@ -119,7 +119,7 @@ class Nautilus(Sampler):
             return self._samples(sampler, counted, ended)
 
     def _advance(self, sampler: Any, report: ProgressCallback) -> bool:
-        """Run a batch at a time until it has ended, or made all of its calls; returns whether it has ended."""
+        """Run batch after batch. Return True if the sampler converged, and False if it reached ``max_calls``."""
         last = time.monotonic()
         while sampler.n_like < self.max_calls:
             if sampler.run(
@@ -148,7 +148,7 @@ class Nautilus(Sampler):
 
     def _samples(self, sampler: Any, counted: CountedTarget, ended: bool) -> Samples:
         if not ended and sampler.explored:
-            sampler.discard_exploration = False  # what was drawn since may not fill the shells
+            sampler.discard_exploration = False  # the points drawn since then may not fill the shells
         theta, log_weight, log_likelihood = sampler.posterior()
         keep = np.isfinite(log_likelihood) & (log_weight > -600.0)
         theta, log_weight, log_likelihood = theta[keep], log_weight[keep], log_likelihood[keep]

@@ -1,20 +1,21 @@
-"""NUTS: Hamiltonian Monte Carlo along gradients (Hoffman & Gelman 2014, arXiv:1111.4246), by NumPyro.
+"""NUTS: Hamiltonian Monte Carlo with gradients (Hoffman & Gelman 2014, arXiv:1111.4246), by NumPyro.
 
-The chains move in the space of the prior's normal scores, ``theta = transform(Phi(z))`` with the prior density of a
-standard normal in ``z``: a flat prior has no walls there. They start among points that are spread like the posterior,
-whose covariance is the first metric; the draws of all chains give the next ones. All chains are evaluated
-together: a batch of the compiled likelihood a step, in which a chain whose trajectory has ended waits for the others.
+**Coordinates.** The chains move in the space of the prior's normal scores: ``theta = transform(Phi(z))``, and the prior
+density in ``z`` is a standard normal. A flat prior has no walls there. The starting points are distributed like the
+posterior, and their covariance is the first metric. The draws of all chains give the next metrics. All chains are
+evaluated together, with one batch of the compiled likelihood per leapfrog step. A chain whose trajectory has ended
+waits for the others.
 
-A leapfrog step follows any vector field reversibly, and only energies decide what is accepted. So a point without a
-likelihood is a wall at which a trajectory ends (NumPyro counts it as divergent), and a gradient that is not a number is
-taken as zero: both leave the posterior as it is.
+**Points without a likelihood.** A leapfrog step follows any vector field reversibly, and only energies decide the
+acceptance. A point without a finite likelihood is therefore a wall at which a trajectory ends; NumPyro counts it as
+divergent. A gradient that is not finite is set to zero. Neither changes the posterior.
 
-NumPyro runs in a process of its own, which asks this one for every batch. In one process with us an exception of a
-likelihood would have to find its way through XLA, a signal would wait for the end of a round, a likelihood that is
-compiled by JAX would run within a program of JAX, and double precision would have to be set for both or for none.
+**Process.** NumPyro runs in its own process, which requests every batch from this one. In the same process, exceptions
+of a likelihood would have to pass through XLA, and signals would wait for the end of a round. A likelihood compiled by
+JAX would run inside a JAX program, and both would need the same setting of double precision.
 
-The effective samples are the fewest of any parameter, of its mean and of its variance: trajectories that make turns
-know means better than as many independent draws would, and widths worse.
+**Effective samples.** Their number is the smallest over all parameters, both for the mean and for the variance. NUTS
+trajectories determine means better than the same number of independent draws, and widths worse.
 """
 
 from __future__ import annotations
@@ -45,36 +46,36 @@ from astroemu.sampling.target import CountedTarget, Target
 from astroemu_plugins.samplers.nuts_process import COLUMNS, Pipe
 from astroemu_plugins.samplers.population import populate
 
-#: Starting points a parameter, for a covariance of them.
+#: Number of starting points per parameter, for their covariance.
 _POINTS = 8
 _PACKAGES = ("numpyro", "jax", "jaxlib")
-#: How the process is started: on the CPU, since its own arrays are small and the likelihood may have the GPU.
+#: Environment of the process. It uses the CPU: its own arrays are small, and the likelihood may use the GPU.
 _ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"}
 
 
 class Nuts(Sampler):
-    """Sampler that follows gradients.
+    """Gradient-based sampler NUTS.
 
     Parameters
     ----------
     chains : int
         Number of chains, which are evaluated together.
     warmup : int
-        Rounds in which step size and metric are adapted, and which are dropped.
+        Number of rounds that adapt step size and metric. Their draws are dropped.
     draws : int
-        Draws of each chain in a round; after each it is seen whether they are enough.
+        Number of draws of each chain per round. Convergence is checked after each round.
     effective_samples : float
-        Least number of effective samples of the mean and of the variance of any parameter.
+        Least number of effective samples, for the mean and the variance of every parameter.
     r_hat : float
-        Highest split R-hat of any parameter.
+        Highest accepted split R-hat of any parameter.
     max_draws : int
-        The run ends at so many draws of each chain, unconverged, if it did not end before.
+        Largest number of draws of each chain. A run that reaches it stops and counts as unconverged.
     target_accept : float
-        Acceptance for which the step size is adapted; closer to one where trajectories diverge.
+        Target acceptance of the step-size adaptation. Use a value closer to one if trajectories diverge.
     dense_mass : bool
-        Whether the metric knows correlations.
+        If True, the metric includes correlations between parameters.
     starting_draws : int
-        Prior draws among which the starting points are sought.
+        Number of prior draws in the search for starting points.
     """
 
     name = "nuts"
@@ -106,7 +107,7 @@ class Nuts(Sampler):
         if not 0 < target_accept < 1:
             raise ConfigurationError(f"target_accept = {target_accept} must be in (0, 1)")
         if starting_draws < 8 * chains:
-            raise ConfigurationError(f"starting_draws = {starting_draws} must be at least {8 * chains}, 8 a chain")
+            raise ConfigurationError(f"starting_draws = {starting_draws} must be at least {8 * chains}, 8 per chain")
         self.chains = chains
         self.warmup = warmup
         self.draws = draws
@@ -119,7 +120,7 @@ class Nuts(Sampler):
 
     def check(self, target: Target) -> None:
         if not all(find_spec(package) for package in _PACKAGES):
-            raise PluginError("the sampler 'nuts' needs a package: pip install 'astroemu-inference[nuts]'")
+            raise PluginError("the sampler 'nuts' needs NumPyro and JAX: pip install 'astroemu-inference[nuts]'")
         super().check(target)
 
     def run(
@@ -146,7 +147,7 @@ class Nuts(Sampler):
         return self._samples(rounds, counted)
 
     def _answered(self, process: _Process, counted: CountedTarget, report: ProgressCallback) -> _Rounds:
-        """Answer every question until there are draws enough."""
+        """Answer every request until there are enough draws, and return them."""
         n_dim, last, before = len(counted.names), time.monotonic(), counted.n
         rounds = _Rounds(np.empty((self.chains, 0, n_dim + len(COLUMNS))), np.full((3, n_dim), np.nan))
         for message in process:
@@ -158,7 +159,7 @@ class Nuts(Sampler):
                 if counted.n == before + self.chains and not np.all(np.isfinite(answer[:, 0])):
                     raise SamplingError(
                         "a starting point has a likelihood, but none when it is evaluated with its gradient: the two "
-                        "engines differ there"
+                        "engines disagree there"
                     )
                 process.tell(answer[None])
             if time.monotonic() - last > 0.2:
@@ -220,7 +221,15 @@ class Nuts(Sampler):
 
 @dataclass(frozen=True, eq=False)
 class _Rounds:
-    """Draws ``(chains, n, d + 5)`` so far; effective samples of mean and variance, and R-hat, of each: ``(3, d)``."""
+    """Draws so far and their diagnostics.
+
+    Attributes
+    ----------
+    draws : (chains, n, d + 5) array
+        See :data:`astroemu_plugins.samplers.nuts_process.COLUMNS`.
+    known : (3, d) array
+        See :func:`astroemu_plugins.samplers.nuts_process.known`.
+    """
 
     draws: FloatArray
     known: FloatArray
@@ -230,7 +239,7 @@ class _Rounds:
 
     @property
     def ess(self) -> float:
-        """The fewest effective samples, at most one a draw; zero while a chain stands still."""
+        """Smallest number of effective samples, at most one per draw; zero if a chain has not moved."""
         found = float(np.min(self.known[:2]))
         return min(found, float(self.draws[..., 0].size)) if math.isfinite(found) else 0.0
 
@@ -241,7 +250,10 @@ class _Rounds:
 
 
 def _potential(counted: CountedTarget, z: FloatArray) -> FloatArray:
-    """Minus the log posterior of normal scores ``(n, d)`` and its gradient, ``(n, 1 + d)``: infinity, 0 at a wall."""
+    """Return minus the log posterior of normal scores ``(n, d)`` and its gradient: ``(n, 1 + d)``.
+
+    At a wall the value is infinity and the gradient zero.
+    """
     u = ndtr(z)
     value, gradient = counted.value_and_grad(counted.prior_transform(u))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -252,17 +264,17 @@ def _potential(counted: CountedTarget, z: FloatArray) -> FloatArray:
 
 
 def _theta(target: Target, z: FloatArray) -> FloatArray:
-    """Parameters ``(n, d)`` of normal scores ``(n, d)``."""
+    """Return the parameters ``(n, d)`` of normal scores ``(n, d)``."""
     return target.prior_transform(ndtr(z))
 
 
 def _half_square(z: FloatArray) -> FloatArray:
-    """Minus the log prior density of normal scores, up to a constant: ``(n,)``."""
+    """Return minus the log prior density ``(n,)`` of normal scores ``(n, d)``, up to a constant."""
     return 0.5 * np.sum(z * z, axis=1)
 
 
 class _Process:
-    """NumPyro in its process: messages, to be answered one by one."""
+    """Process in which NumPyro runs. Iteration yields its messages, which must be answered one by one."""
 
     def __init__(self, process: subprocess.Popen[bytes], pipe: Pipe, log: Path) -> None:
         self._process, self._pipe, self._log = process, pipe, log
@@ -275,14 +287,14 @@ class _Process:
             raise self.failed()
 
     def next(self) -> FloatArray:
-        """The message that follows one that does not come alone."""
+        """Return the second message of a pair."""
         message = self._pipe.told()
         if message is None:
             raise self.failed()
         return message
 
     def failed(self) -> SamplingError:
-        """What to raise when it ended early."""
+        """Return the exception for a process that ended early."""
         said = self._log.read_text(errors="replace").strip()[-500:]
         return SamplingError(
             f"NumPyro ended with exit code {self._process.wait()} and no result. It said: {said or 'nothing'}"
@@ -291,7 +303,7 @@ class _Process:
 
 @contextmanager
 def _asking(settings: dict[str, Any], start: FloatArray) -> Iterator[_Process]:
-    """Start NumPyro, tell it where to begin, and make sure that it is ended."""
+    """Start NumPyro at points ``start`` ``(n, d)``, and end it on exit."""
     (ask, theirs_ask), (theirs_answer, answer) = os.pipe(), os.pipe()
     command = [sys.executable, "-m", "astroemu_plugins.samplers.nuts_process"]
     with tempfile.TemporaryDirectory(prefix="astroemu_") as place:

@@ -1,9 +1,13 @@
-"""The process in which NumPyro runs: ``python -m ... ASK ANSWER SETTINGS`` with two file descriptors and JSON.
+"""Process in which NumPyro runs: ``python -m ... ASK ANSWER SETTINGS`` with two file descriptors and JSON.
 
-It is told starting points ``(1, n, d)``, and asks for potential and gradient of the points of all chains
-``(1, chains, d)``, which it is told as ``(1, chains, 1 + d)``. After every round it sends the draws
-``(chains, draws, d + 5)``, whose last columns are :data:`COLUMNS`, and what is known of all draws so far ``(1, 3, d)``;
-it is told one number, whether to go on. The first rounds adapt, and are not sent.
+The messages are arrays:
+
+* It receives starting points ``(1, n, d)``.
+* It sends the points of all chains ``(1, chains, d)``, and receives potential and gradient ``(1, chains, 1 + d)``.
+* After every round it sends the draws ``(chains, draws, d + 5)``, whose last columns are :data:`COLUMNS`. It then sends
+  the diagnostics of all draws so far ``(1, 3, d)``, see :func:`known`. It receives one number: 1 to go on, 0 to stop.
+
+The first rounds adapt step size and metric; their draws are not sent.
 """
 
 from __future__ import annotations
@@ -22,15 +26,15 @@ import numpy as np
 
 from astroemu.core.typing import FloatArray
 
-#: What goes with the normal scores of a draw.
+#: Columns that follow the normal scores of a draw.
 COLUMNS = ("potential_energy", "diverging", "num_steps", "accept_prob", "adapt_state.step_size")
-#: Doublings of a trajectory at most, while the step size is adapted (it may be far too small for a while) and after.
+#: Largest tree depth (doublings of a trajectory) during adaptation, when the step size may be far too small, and after.
 DEPTH = (6, 10)
 _SHAPE = struct.Struct("<3q")
 
 
 class Pipe:
-    """Arrays of three dimensions, to and from another process.
+    """Connection to another process that sends and receives arrays of three dimensions.
 
     Parameters
     ----------
@@ -43,12 +47,12 @@ class Pipe:
         self._write: BinaryIO = os.fdopen(write, "wb")
 
     def tell(self, array: FloatArray) -> None:
-        """Send an array."""
+        """Send an array of three dimensions as float64."""
         self._write.write(_SHAPE.pack(*array.shape) + np.ascontiguousarray(array, dtype=float).tobytes())
         self._write.flush()
 
     def told(self) -> FloatArray | None:
-        """The next array, or None if the other side has gone."""
+        """Return the next array, or None if the other process has ended."""
         head = self._read.read(_SHAPE.size)
         if len(head) < _SHAPE.size:
             return None
@@ -57,21 +61,30 @@ class Pipe:
         return np.frombuffer(content).reshape(shape) if len(content) == 8 * math.prod(shape) else None
 
     def close(self) -> None:
-        """Close both ends; what the other side did not take is lost."""
+        """Close both ends. Data that the other process has not read are lost."""
         for file in (self._read, self._write):
             with suppress(BrokenPipeError):
                 file.close()
 
 
 def potential_from(pipe: Pipe, n_dim: int) -> Any:
-    """Return the potential energy as JAX sees it: value and gradient of all chains come from one question."""
-    jax: Any = import_module("jax")  # half of it is typed
+    """Return the potential energy as a differentiable JAX function.
+
+    Value and gradient of all chains come from one request.
+
+    Parameters
+    ----------
+    pipe : Pipe
+    n_dim : int
+        Number of parameters.
+    """
+    jax: Any = import_module("jax")  # JAX is only partly typed
 
     def host(z: Any) -> tuple[FloatArray, FloatArray]:
         pipe.tell(np.asarray(z).reshape(1, -1, n_dim))
         answer = pipe.told()
         if answer is None:
-            os._exit(1)  # the other side is gone; an exception would have to find its way through XLA
+            os._exit(1)  # the other process has ended; an exception would have to pass through XLA
         return answer[0, :, 0].reshape(z.shape[:-1]), answer[0, :, 1:].reshape(z.shape)
 
     def both(z: Any) -> Any:
@@ -84,7 +97,10 @@ def potential_from(pipe: Pipe, n_dim: int) -> Any:
 
 
 def known(chains: FloatArray) -> FloatArray:
-    """Effective samples of mean and of variance, and split R-hat, of draws ``(chains, draws, d)``: ``(3, d)``."""
+    """Return the diagnostics ``(3, d)`` of draws ``(chains, draws, d)``.
+
+    The rows are the effective sample size of the mean, that of the variance, and the split R-hat.
+    """
     from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 
     spread = (chains - chains.mean(axis=(0, 1))) ** 2
@@ -93,23 +109,23 @@ def known(chains: FloatArray) -> FloatArray:
 
 
 class Chains:
-    """All chains, with one metric and, after the rounds that adapt, one step size.
+    """All chains, with one metric and, after the adapting rounds, one step size.
 
-    NumPyro would adapt a metric for each chain from its own few draws, and chains of different step sizes would wait
-    for each other.
+    NumPyro would adapt a metric for each chain from the few draws of that chain. Chains with different step sizes would
+    wait for each other.
 
     Parameters
     ----------
     pipe : Pipe
     points : (n, d) array
-        Their spread is the first metric, and the first of them are starting points.
+        Normal scores. Their covariance is the first metric, and the first ``chains`` of them are starting points.
     settings : mapping
-        ``chains``, ``draws`` (of a round), ``dense_mass``, ``target_accept``, ``seed``.
+        ``chains``, ``draws`` (per round), ``dense_mass``, ``target_accept``, ``seed``.
     """
 
     def __init__(self, pipe: Pipe, points: FloatArray, settings: dict[str, Any]) -> None:
         self.jax: Any = import_module("jax")
-        self.jax.config.update("jax_cpu_enable_async_dispatch", False)  # a question waits in the thread that computes
+        self.jax.config.update("jax_cpu_enable_async_dispatch", False)  # a request blocks the thread that computes
         self.settings = settings
         self.adapted: list[FloatArray] = []
         self.potential = potential_from(pipe, points.shape[1])
@@ -120,11 +136,11 @@ class Chains:
             state = kernel.sample(state, (), {})
             return state, (state.z, *(attrgetter(name)(state) for name in COLUMNS))
 
-        # NumPyro's own loop would be compiled anew for every round.
+        # NumPyro's own loop would be compiled again for every round.
         self._round = self.jax.jit(lambda state: self.jax.lax.scan(step, state, length=settings["draws"]))
 
     def _begun(self, keys: Any, z: FloatArray, points: FloatArray, step_size: float) -> tuple[Any, Any]:
-        """Kernel with the metric of some points, and its state at the beginning of a round that adapts."""
+        """Return a kernel with the metric of ``points``, and its state at the start of an adapting round."""
         from numpyro.infer import NUTS
 
         dense = self.settings["dense_mass"]
@@ -136,23 +152,27 @@ class Chains:
         return kernel, kernel.init(keys, self.settings["draws"], init_params=z)
 
     def round(self) -> FloatArray:
-        """Draw ``(chains, draws, d + 5)``, with what goes with a draw in the last columns."""
+        """Return the draws ``(chains, draws, d + 5)`` of a round; :data:`COLUMNS` are the last columns."""
         self.state, (z, *fields) = self._round(self.state)
         columns = [np.asarray(field, dtype=float)[..., None] for field in fields]
         return np.moveaxis(np.concatenate([z, *columns], axis=-1), 0, 1)
 
     def adapt(self, *, last: bool) -> None:
-        """Draw a round that adapts the step size, and take the metric of what was drawn; at last, adapt no more."""
+        """Draw a round that adapts the step size, and compute a new metric. End the adaptation if ``last``."""
         z = self.round()[..., : -len(COLUMNS)]
         self.adapted.append(z.reshape(-1, z.shape[-1]))
-        points = np.concatenate(self.adapted[len(self.adapted) // 2 :])  # the first ones may be on their way
+        points = np.concatenate(self.adapted[len(self.adapted) // 2 :])  # early draws may be far from the posterior
         step_size = float(np.median(self.state.adapt_state.step_size))
         _, state = self._begun(self.state.rng_key, z[:, -1], points, step_size)
         self.state = state._replace(i=state.i + self.settings["draws"]) if last else state
 
 
 def metric(points: FloatArray, dense: bool) -> FloatArray:
-    """Covariance ``(d, d)`` of points ``(n, d)`` if there are enough of them for all of it, or variances ``(d,)``."""
+    """Return the inverse mass matrix from points ``(n, d)``.
+
+    If ``dense``, it is their covariance ``(d, d)``, which is diagonal for at most ``2 d`` points. Otherwise it contains
+    the variances ``(d,)``.
+    """
     n, n_dim = points.shape
     variance = points.var(axis=0) + 1e-8
     if not dense:
@@ -161,7 +181,7 @@ def metric(points: FloatArray, dense: bool) -> FloatArray:
 
 
 def main(pipe: Pipe, settings: dict[str, Any]) -> None:
-    """Sample round after round, until told to stop."""
+    """Sample round after round until the other process stops the run."""
     points = pipe.told()
     if points is None:
         return

@@ -1,10 +1,12 @@
-"""Population Monte Carlo: where the posterior is, before a chain begins.
+"""Population Monte Carlo: a search for the posterior before a chain begins.
 
-Draws from the prior, in its normal scores, are weighted by a likelihood tempered so far that enough of them carry
-weight; a mixture fitted to them gives the next draws, until no tempering is needed and the fit gets no better
-(Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907, and 2008, arXiv:0710.4242). A walker that starts far out may
-stay there for a whole run, since differences between the others are too short for it; one that starts as a draw of
-the last population does not.
+The method is that of Cappe et al. (2004, J. Comput. Graph. Stat. 13, 907, and 2008, arXiv:0710.4242). The first draws
+are from the prior, in its normal scores. They are weighted by a tempered likelihood; the tempering is so strong that
+enough draws carry weight. A mixture fitted to them gives the next draws. This is repeated until no tempering is needed
+and the fit no longer improves.
+
+Walkers start at draws of the last population. A walker that starts far from the posterior may stay there for an entire
+run: differences between the other walkers are too short to bring it back.
 """
 
 from __future__ import annotations
@@ -21,30 +23,30 @@ from astroemu.errors import SamplingError
 from astroemu.sampling.statistics import kish_ess
 from astroemu_plugins.samplers.mixture import Mixture
 
-#: Components to begin with; those that nothing speaks for are dropped.
+#: Number of components at the start; those with too little weight are dropped.
 _COMPONENTS = 24
-#: Most populations, and how many in a row may bring no progress.
+#: Largest number of populations, and number of populations in a row that may bring no progress.
 _ROUNDS, _PATIENCE = 20, 2
-#: Progress is a higher power of the likelihood, or an acceptance that is better by this factor.
+#: Progress is a higher power of the likelihood, or an acceptance higher by this factor.
 _PROGRESS = 1.05
-#: Effective points, for each dimension, that a tempered population must have.
+#: Least number of effective points per dimension of a tempered population.
 _POINTS = 20
-#: Points of one call of the likelihood.
+#: Largest number of points per likelihood call.
 _CALL = 2000
 
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """What is known of a posterior before a chain begins.
+    """Result of the search for the posterior.
 
     Attributes
     ----------
     start : (walkers, d) array
-        Different draws of the last population, by their weights.
+        Distinct draws of the best population, chosen by their weights, in normal scores of the prior.
     mixture : Mixture, optional
-        A fit of the posterior, without tempering; None where none was found.
+        Fit of the posterior without tempering; None if there is none.
     acceptance : float
-        Mean acceptance of its draws as proposals of a Metropolis chain, each independent of where the chain is.
+        Mean acceptance of draws of the mixture as independent proposals of a Metropolis chain.
     """
 
     start: FloatArray
@@ -55,16 +57,21 @@ class Population:
 def populate(
     log_likelihood: Callable[[FloatArray], FloatArray], n_dim: int, walkers: int, draws: int, rng: np.random.Generator
 ) -> Population:
-    """Find where the posterior is.
+    """Search for the posterior and return starting points and a mixture.
 
     Parameters
     ----------
     log_likelihood : callable
-        Of normal scores of the prior, ``(n, d)`` to ``(n,)``.
+        From normal scores of the prior ``(n, d)`` to log-likelihoods ``(n,)``.
     n_dim, walkers : int
+        Number of parameters, and of starting points.
     draws : int
-        From the prior; half as many from each mixture.
+        Number of draws from the prior; each mixture gives half as many.
     rng : Generator
+
+    Returns
+    -------
+    Population
 
     Raises
     ------
@@ -94,14 +101,14 @@ def populate(
             f"only {int(usable.sum())} of {len(usable)} prior draws have a finite likelihood; {2 * walkers} are needed "
             "to start. Narrow the prior or check the data"
         )
-    # The top of these are a resampling without replacement (Gumbel).
+    # Gumbel noise on log weights: the largest values are a weighted draw without replacement.
     order = np.argsort(best.log_weight + rng.gumbel(size=len(best.log_weight)))[::-1]
     return Population(best.z[order[:walkers]], best.mixture if best.power == 1.0 else None, best.acceptance)
 
 
 @dataclass(frozen=True, eq=False)
 class _Weighted:
-    """Draws ``(n, d)`` of a mixture, or of the prior, and their log weights ``(n,)`` under the tempered likelihood."""
+    """Draws ``(n, d)`` of a mixture or of the prior, with log weights ``(n,)`` under the tempered likelihood."""
 
     z: FloatArray
     log_weight: FloatArray
@@ -125,12 +132,27 @@ class _Weighted:
         return cls(z, log_weight, mixture, power, _acceptance(log_weight, rng) if fits else 0.0)
 
     def beats(self, other: _Weighted) -> bool:
-        """Whether it is nearer to the posterior."""
+        """Return True if this population is closer to the posterior than the other."""
         return self.power > other.power or self.acceptance > _PROGRESS * other.acceptance
 
 
 def tempered(log_l: FloatArray, log_ratio: FloatArray, ess: float) -> tuple[float, FloatArray]:
-    """Highest power (at most one) of the likelihood at which the weights are worth ``ess`` draws; the log weights."""
+    """Return the highest power (at most one) of the likelihood that leaves ``ess`` effective draws, and log weights.
+
+    Parameters
+    ----------
+    log_l : (n,) array
+        Log-likelihoods of the draws.
+    log_ratio : (n,) array
+        Log of the prior density over the density of the draws.
+    ess : float
+        Wanted effective sample size.
+
+    Returns
+    -------
+    power : float
+    log_weight : (n,) array
+    """
     power = 1.0
     while kish_ess(power * log_l + log_ratio) < ess and power > 1e-6:
         power *= 0.8
@@ -138,12 +160,12 @@ def tempered(log_l: FloatArray, log_ratio: FloatArray, ess: float) -> tuple[floa
 
 
 def _acceptance(log_w: FloatArray, rng: np.random.Generator) -> float:
-    """Mean of min(1, w' / w) for a point of the posterior and a proposal, from the proposals' log weights."""
+    """Return the mean of min(1, w' / w) over posterior points (w) and proposals (w'), from log weights ``(n,)``."""
     at = rng.choice(len(log_w), size=len(log_w), p=np.exp(log_w - logsumexp(log_w)))
     proposed = rng.permutation(len(log_w))
     return float(np.mean(np.exp(np.minimum(log_w[proposed] - log_w[at], 0.0))))
 
 
 def _log_normal(z: FloatArray) -> FloatArray:
-    """Log density ``(n,)`` of standard normal points ``(n, d)``."""
+    """Return the log density ``(n,)`` of a standard normal at points ``(n, d)``."""
     return np.asarray(-0.5 * np.sum(z * z, axis=1) - 0.5 * z.shape[1] * np.log(2.0 * np.pi))

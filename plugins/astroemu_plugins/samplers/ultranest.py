@@ -1,10 +1,13 @@
 """UltraNest: nested sampling with posterior samples and evidence (Buchner 2021, arXiv:2101.09604).
 
-Region sampling with robust ellipsoids and raised batch sizes suits a vectorised likelihood of one
-peak; ``method = "slice"`` (a population of slice samplers) suits curved or high-dimensional ones, and
-``"friends"`` (ellipsoids around every point, UltraNest's own default) several peaks in few dimensions.
-Minus infinity is handed on as a finite floor: UltraNest asserts finite values, and its treatment of
-plateaus makes the evidence right when part of the prior lies on the floor (tests/ has the check).
+There are three methods:
+
+* ``"region"``: robust ellipsoids with large batches, for a vectorised likelihood with one peak;
+* ``"slice"``: a population of slice samplers, for curved or high-dimensional posteriors;
+* ``"friends"``: ellipsoids around every point (UltraNest's own default), for several peaks in few dimensions.
+
+UltraNest asserts finite likelihoods, so minus infinity is replaced by a finite floor. UltraNest's treatment of plateaus
+keeps the evidence correct if part of the prior lies on the floor. A test checks this.
 """
 
 from __future__ import annotations
@@ -32,21 +35,23 @@ FLOOR = -1e30
 
 
 class UltraNest(Sampler):
-    """Nested sampler.
+    """Nested sampler UltraNest.
 
     Parameters
     ----------
     live_points : int
+        Least number of live points.
     method : {"region", "slice", "friends"}
+        How new points are proposed; see the module.
     batch : int
-        Least number of points proposed a call (not for ``slice``).
+        Least number of proposed points per likelihood call (not for ``slice``).
     steps : int
-        Slices for each parameter from a live point to the one that takes another's place (``slice``). With half as
-        many, medians of the default fit stray by up to 0.13 standard deviations.
+        Number of slices per parameter from a live point to its replacement (``slice`` only). With half as many,
+        medians of the default fit deviate by up to 0.13 standard deviations.
     evidence_fraction : float
-        The run ends when the live points can add no more than this share of the evidence.
+        The run ends when the live points can add at most this fraction of the evidence.
     max_calls : int
-        The run ends here, unconverged, if it did not end before.
+        Largest number of likelihood evaluations. A run that reaches it stops and counts as unconverged.
     """
 
     name = "ultranest"
@@ -88,11 +93,11 @@ class UltraNest(Sampler):
             ) from None
 
         counted = CountedTarget(target)
-        # UltraNest draws from NumPy's global generator, which is put back afterwards.
+        # UltraNest draws from NumPy's global generator, whose state is restored afterwards.
         before = np.random.get_state()
         np.random.seed(int(seeds(seed, 1)[0].generate_state(1)[0]))
         try:
-            # UltraNest adapts the number of proposals ten times a second: with its clock no run would be like another.
+            # UltraNest adapts the number of proposals ten times per second; with a real clock no run is reproducible.
             with (
                 warnings.catch_warnings(),
                 patch.object(ultranest.integrator, "time", SimpleNamespace(time=lambda: 0.0)),
@@ -144,7 +149,7 @@ class UltraNest(Sampler):
         log_weight = np.asarray(points["logw"], dtype=float) + log_likelihood
         births = _births(root, pile)
         log_birth = np.array([births[u.tobytes()] for u in points["upoints"]])
-        # Points on the floor lie outside the model: they carry no weight and are dropped.
+        # Points on the floor have no finite likelihood: they carry no weight and are dropped.
         keep = log_likelihood > FLOOR
         if not keep.any():
             raise SamplingError(
@@ -190,7 +195,7 @@ class UltraNest(Sampler):
 
 
 class _Alone:
-    """A communicator of one process: astroemu shares the likelihood, UltraNest would share the whole run."""
+    """MPI communicator of one process: astroemu distributes the likelihood, UltraNest would distribute the run."""
 
     def Get_size(self) -> int:  # noqa: N802 - mpi4py's names
         return 1
@@ -200,9 +205,10 @@ class _Alone:
 
 
 def _births(root: Any, pile: Any) -> dict[bytes, float]:
-    """The log-likelihood above which each point was drawn, by its bytes in the unit cube: that of its parent.
+    """Return the log-likelihood above which each point was drawn, by the bytes of the point in the unit cube.
 
-    UltraNest keeps the tree of who took whose place; the first points have its root as their parent.
+    This is the log-likelihood of the point's parent in UltraNest's tree of replacements. The first points have the root
+    as their parent, and minus infinity as this value.
     """
     found: dict[bytes, float] = {}
     open_ = [(node, -np.inf) for node in root.children]
@@ -214,7 +220,7 @@ def _births(root: Any, pile: Any) -> dict[bytes, float]:
 
 
 def _floored(target: CountedTarget) -> Any:
-    """Return the likelihood with minus infinity replaced by the floor."""
+    """Return the log-likelihood function with values that are not finite replaced by :data:`FLOOR`."""
 
     def log_likelihood(theta: FloatArray) -> FloatArray:
         values = target.log_likelihood(theta)

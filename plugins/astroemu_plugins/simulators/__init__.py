@@ -1,1 +1,1 @@
-"""Built-in simulators, found through entry points."""
+"""Built-in simulators, which are found through entry points."""

@@ -1,15 +1,16 @@
-"""Lensed spectra of the cosmic microwave background, computed by CAMB.
+"""Lensed spectra of the cosmic microwave background from CAMB (Lewis, Challinor & Lasenby 2000, ApJ 538, 473).
 
-Lewis, Challinor & Lasenby (2000, ApJ 538, 473); flat LambdaCDM with one massive neutrino, helium from
-big-bang nucleosynthesis, reionization as a hyperbolic tangent in ``(1 + z)^(3/2)`` with the optical depth
-given. The spectra are smooth in the multipole, and CAMB itself interpolates them, so they are kept at
-nodes: a cubic spline through these is the spectrum between (rule ``spline`` of a requirement) to within
-0.02 of cosmic variance, summed over all multipoles.
+The model is flat LambdaCDM with one massive neutrino and helium from big-bang nucleosynthesis. Reionization is a
+hyperbolic tangent in ``(1 + z)^(3/2)`` with a given optical depth.
 
-Accuracy decides here: with ``lens_potential_accuracy`` 0 the temperature spectrum alone is off by a
-chi-square of 35 in cosmic variance. All settings are stored with what they made.
+The spectra are smooth in the multipole, and CAMB itself interpolates them. They are therefore stored at nodes only. A
+cubic spline through the nodes (rule ``spline`` of a requirement) reproduces the spectrum to within 0.02 of cosmic
+variance, summed over all multipoles.
 
-Needs the extra ``camb``.
+Numerical accuracy is important: with ``lens_potential_accuracy = 0`` the temperature spectrum alone is wrong by a
+chi-square of 35 in cosmic variance. All settings are stored with the spectra.
+
+The simulator needs the extra ``camb``.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ _PARAMETERS = (
     Parameter("tau_e", Uniform(0.005, 0.4), r"\tau_e"),
 )
 _SPECTRA = {"d_ell_tt": 0, "d_ell_te": 3, "d_ell_ee": 1}  # their columns in CAMB's arrays
-#: Steps of the nodes up to each multipole.
+#: Pairs of a multipole and the step between nodes below it.
 _STEPS = ((40, 1), (200, 4), (2500, 10), (4000, 20), (np.inf, 50))
 
 
 def multipole_nodes(l_max: int) -> FloatArray:
-    """Multipoles at which spectra are kept: all up to 40, fewer beyond, ``l_max`` the last."""
+    """Return the multipoles at which spectra are stored: all up to 40, fewer above, and ``l_max`` as the last one."""
     nodes = [2.0]
     while nodes[-1] < l_max:
         step = next(step for limit, step in _STEPS if nodes[-1] < limit)
@@ -51,32 +52,33 @@ def multipole_nodes(l_max: int) -> FloatArray:
 
 
 class Camb(Simulator):
-    """CAMB.
+    """Simulator of lensed CMB spectra by CAMB.
 
     Parameters
     ----------
     l_max : int
-        Highest multipole kept.
+        Highest stored multipole.
     lens_potential_accuracy : float
-        CAMB's; at least 1 for lensed spectra, 4 for those beyond multipoles of 3000.
+        CAMB's setting: at least 1 for lensed spectra, 4 for multipoles above 3000.
     accuracy_boost, l_accuracy_boost : float
-        CAMB's.
+        CAMB's settings.
     m_nu : float
-        Sum of the neutrino masses [eV], carried by one of them.
+        Sum of the neutrino masses [eV]. One neutrino has all of it.
     n_eff : float
+        Effective number of neutrino species.
     t_cmb : float
-        [K]
+        CMB temperature [K].
     delta_redshift : float
-        Width of reionization.
+        Width of reionization in redshift.
     non_linear : str
-        CAMB's halo model, for the lensing potential.
+        CAMB's halo model, which is used for the lensing potential.
 
     Raises
     ------
     ConfigurationError
-        For an option without meaning.
+        If an option is out of its range.
     PluginError
-        If the extra is not installed.
+        If CAMB is not installed.
     """
 
     parameters = _PARAMETERS
@@ -101,7 +103,7 @@ class Camb(Simulator):
         if l_max < 100 or lens_potential_accuracy <= 0 or min(accuracy_boost, l_accuracy_boost) < 1:
             raise ConfigurationError(
                 f"camb: l_max = {l_max} must be at least 100, lens_potential_accuracy = {lens_potential_accuracy} "
-                f"above 0 (without it lensing is 17 % off), accuracy_boost = {accuracy_boost} and "
+                f"above 0 (at 0, lensing is wrong by 17 %), accuracy_boost = {accuracy_boost} and "
                 f"l_accuracy_boost = {l_accuracy_boost} at least 1"
             )
         if m_nu < 0 or min(n_eff, t_cmb, delta_redshift) <= 0:
@@ -166,7 +168,7 @@ class Camb(Simulator):
     ) -> dict[str, FloatArray]:
         import camb
 
-        camb.config.ThreadNum = 1  # more gain nothing; processes do
+        camb.config.ThreadNum = 1  # more threads gain nothing, more processes do
         given = self._settings
         model = camb.CAMBparams()
         model.set_accuracy(AccuracyBoost=given["accuracy_boost"], lAccuracyBoost=given["l_accuracy_boost"])

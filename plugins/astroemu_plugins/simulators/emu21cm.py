@@ -1,16 +1,16 @@
-"""21cmEMU as a simulator: 21cmFAST's galaxies from a large network.
+"""21cmEMU as a simulator: predictions of 21cmFAST by a large network.
 
-Breitman et al. 2024 (MNRAS 527, 9833, arXiv:2309.05697) trained a network of 21.7 million
-parameters on 21cmFAST v3, the model "acg" of atomic-cooling galaxies. It takes milliseconds a point; here it
-teaches much smaller networks. The package's model "mcg" has molecular-cooling galaxies (minihalos) too, from a
-recurrent network, and takes a tenth of a second. Needs the extra ``21cmemu`` (PyTorch).
+Breitman et al. 2024 (MNRAS 527, 9833, arXiv:2309.05697) trained a network with 21.7 million parameters on 21cmFAST v3.
+This is the model "acg" of atomic-cooling galaxies. It takes milliseconds per point. Here its predictions are training
+data for much smaller networks. The model "mcg" is a recurrent network that also has molecular-cooling galaxies
+(minihalos); it takes a tenth of a second per point. The simulator needs the extra ``21cmemu`` (PyTorch).
 
-Known traps, and what is done here:
+Known problems of 21cmEMU, and what this module does:
 
-* "acg" checks no bounds, and "mcg" moves a point outside its box onto its face: both are refused;
-* its X-ray threshold is in eV at its interface and in keV in its tables: here it is ``e_0_keV``;
-* the optical depth of "acg" takes the gas as fully ionised below z = 5.9: the description says so;
-* its spin temperature is undefined once reionization is complete: NaN there.
+* "acg" checks no bounds, and "mcg" moves a point outside its box onto the boundary: here both raise an error;
+* the X-ray threshold energy is in eV at the interface and in keV in the tables: here it is ``e_0_keV``;
+* the optical depth of "acg" assumes fully ionised gas below z = 5.9: the description says so;
+* the spin temperature is undefined after the end of reionization: it is NaN there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ACG = (
     Parameter("e_0_keV", Uniform(0.1, 1.5), r"E_0", "keV"),
     Parameter("alpha_x", Uniform(-1.0, 3.0), r"\alpha_X"),
 )
-#: In the order of the network; the box is that of its training points, rounded inwards.
+#: In the order of the network's inputs. The box is that of its training points, rounded inwards.
 _MCG = (
     Parameter("log10_f_star10", Uniform(-1.986, 0.976), r"\log_{10} f_{*,10}"),
     Parameter("alpha_star", Uniform(0.001, 1.171), r"\alpha_*"),
@@ -68,18 +68,19 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 
 
 class Emu21cm(Simulator):
-    """21cmEMU: atomic-cooling galaxies with nine parameters, or molecular-cooling ones too with eleven.
+    """Simulator of 21-cm observables by 21cmEMU.
 
     Parameters
     ----------
     model : {"acg", "mcg"}
+        Atomic-cooling galaxies with nine parameters, or atomic- and molecular-cooling galaxies with eleven.
     threads : int
-        PyTorch threads; the answers do not depend on it beyond float32 rounding.
+        Number of PyTorch threads. It changes results by float32 rounding only.
 
     Raises
     ------
     PluginError
-        If the extra is not installed.
+        If 21cmEMU is not installed.
     """
 
     parameters: tuple[Parameter, ...] = _ACG
@@ -96,7 +97,7 @@ class Emu21cm(Simulator):
         self._threads = threads
         self.parameters = _PARAMETERS[model]
         if model == "mcg":
-            self.batch = 20  # hundred times slower a point
+            self.batch = 20  # a hundred times slower per point
 
     @cached_property
     def _emulator(self) -> Any:
@@ -170,9 +171,9 @@ class Emu21cm(Simulator):
     def simulate(self, theta: FloatArray) -> Mapping[str, FloatArray]:
         low, high = np.array([p.prior.support for p in self.parameters]).T
         if np.any((theta < low) | (theta > high)):
-            raise DataError("21cmemu: a point lies outside the box that it was trained on")
+            raise DataError("21cmemu: a point lies outside the box of the training points")
         points = np.array(theta, dtype=float)
-        points[:, [p.name for p in self.parameters].index("e_0_keV")] *= 1000.0  # its interface takes eV
+        points[:, [p.name for p in self.parameters].index("e_0_keV")] *= 1000.0  # keV to eV
         _, output, _ = self._emulator.predict(points)
         n = len(points)
         raw = {
@@ -183,7 +184,7 @@ class Emu21cm(Simulator):
             "t_b": output.Tb,
             "t_s": output.Ts,
         }
-        # One point comes back without its batch axis.
+        # 21cmEMU drops the batch axis of a single point.
         return {
             name: np.asarray(getattr(values, "value", values)).reshape(n, *self.provides[name].shape)
             for name, values in raw.items()

@@ -1,12 +1,12 @@
-"""21cmFAST itself: a small lightcone for every point.
+"""21cmFAST: a small lightcone for every point.
 
-Mesinger et al. 2011 (MNRAS 411, 955), Murray et al. 2020 (JOSS 5, 2582), version 4. Atomic-cooling
-galaxies of Park et al. (2019), inhomogeneous recombinations, spin temperature. One run gives the
-neutral fraction, the brightness temperature, the optical depth, the luminosity functions, and the
-power spectrum of cubes cut out of the lightcone, in redshift space.
+The code is version 4 of 21cmFAST (Mesinger et al. 2011, MNRAS 411, 955; Murray et al. 2020, JOSS 5, 2582). The model
+has the atomic-cooling galaxies of Park et al. (2019), inhomogeneous recombinations and the spin temperature. One run
+gives the neutral fraction, the brightness temperature, the optical depth and the luminosity functions. It also gives
+the power spectrum of cubes cut out of the lightcone, in redshift space.
 
-Needs the extra ``21cmfast``, which is compiled at installation (Debian: gcc, libgsl-dev,
-libfftw3-dev). The answers depend on box, resolution, seed and thread count: all are settings.
+The simulator needs the extra ``21cmfast``, which is compiled at installation (Debian: gcc, libgsl-dev, libfftw3-dev).
+The results depend on box, resolution, seed and number of threads. All of these are stored as settings.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PARAMETERS = (
     Parameter("e_0_keV", Uniform(0.1, 1.5), r"E_0", "keV"),
     Parameter("alpha_x", Uniform(-1.0, 3.0), r"\alpha_X"),
 )
-#: Their names in 21cmFAST, in the same order.
+#: Names of the parameters in 21cmFAST, in the same order.
 _THEIRS = (
     "F_STAR10",
     "ALPHA_STAR",
@@ -56,36 +56,37 @@ _E_0 = _THEIRS.index("NU_X_THRESH")
 _COSMOLOGY = {"hlittle": 0.6774, "OMm": 0.3075, "OMb": 0.0486, "SIGMA_8": 0.82, "POWER_INDEX": 0.97}
 _Z_LF = np.array([6.0, 7.0, 8.0, 10.0])
 _M_UV = np.linspace(-22.0, -10.0, 25)
-_LOWEST_PHI = -30.0  # log10; where no halo shines at that magnitude
+_LOWEST_PHI = -30.0  # log10 phi [Mpc^-3 mag^-1] at magnitudes that no halo has
 _K_BINS = 10
 
 
 class Fast21cm(Simulator):
-    """21cmFAST version 4.
+    """Simulator of 21-cm observables by 21cmFAST version 4.
 
     Parameters
     ----------
     box : float
-        Side of the box in Mpc.
+        Side of the box [Mpc].
     cells : int
-        Cells along a side.
+        Number of cells along a side.
     z_min, z_max : float
-        The lightcone reaches down to ``z_min``; the evolution starts at ``z_max``.
+        Lowest redshift of the lightcone, and the redshift at which the evolution starts.
     z_step : float
         Ratio of 1 + z between snapshots.
     seed : int
-        Of the initial conditions.
+        Seed of the initial conditions.
     vary_seed : bool
-        Whether every point has initial conditions of its own, from ``seed`` and the point; else all
-        share one realisation, and a network learns that.
+        If True, every point has its own initial conditions, which follow from ``seed`` and the point. If False, all
+        points share one realisation, and a network then learns this realisation.
     threads : int
+        Number of threads per run.
 
     Raises
     ------
     ConfigurationError
-        For an option without meaning.
+        If an option is out of its range.
     PluginError
-        If the extra is not installed.
+        If 21cmFAST is not installed.
     """
 
     parameters = _PARAMETERS
@@ -174,7 +175,7 @@ class Fast21cm(Simulator):
         from astropy import units
 
         return py21cmfast.RectilinearLightconer.between_redshifts(
-            # Velocities move gas in from beyond: the ends of the evolution are kept out.
+            # Velocities move gas in from outside, so the lightcone must not reach the ends of the evolution.
             min_redshift=self._nodes[0] + 0.02 * (1 + self._nodes[0]),
             max_redshift=self._nodes[-3],
             resolution=self._box / self._cells * units.Mpc,
@@ -184,7 +185,7 @@ class Fast21cm(Simulator):
 
     @cached_property
     def _slabs(self) -> dict[float, slice]:
-        """For each snapshot that is far enough from the lightcone's ends, the cube around it."""
+        """Slice of the cube around each snapshot, by redshift; without snapshots near the lightcone's ends."""
         from astropy import units
 
         distances = self._lightconer.lc_distances.to_value(units.Mpc)
@@ -198,7 +199,10 @@ class Fast21cm(Simulator):
 
     @cached_property
     def _bins(self) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
-        """Bin of every mode, its weight (a mode and its conjugate are stored once), and the mean k."""
+        """Bin and weight of every mode (``(modes,)`` each), and the mean k [1/Mpc] of every bin.
+
+        A mode and its conjugate are stored once, with weight two.
+        """
         n, box = self._cells, self._box
         side, last = 2 * np.pi * np.fft.fftfreq(n, box / n), 2 * np.pi * np.fft.rfftfreq(n, box / n)
         k = np.sqrt(side[:, None, None] ** 2 + side[None, :, None] ** 2 + last**2).ravel()
@@ -266,7 +270,7 @@ class Fast21cm(Simulator):
         }
 
     def _power(self, cube: FloatArray) -> FloatArray:
-        """k^3 P(k) / 2 pi^2 in mK^2."""
+        """Return k^3 P(k) / 2 pi^2 [mK^2] in every bin, from a cube ``(n, n, n)`` [mK]."""
         number, weight, k = self._bins
         modes = np.abs(np.fft.rfftn(cube - cube.mean())) ** 2 * self._box**3 / cube.size**2
         return k**3 * self._binned(number, weight, modes.ravel()) / (2 * np.pi**2)

@@ -1,21 +1,25 @@
-"""Galaxies and reionization in closed form: the model of Park et al. (2019, MNRAS 484, 933).
+"""Semi-analytic model of galaxies and reionization by Park et al. (2019, MNRAS 484, 933).
 
-Atomic-cooling galaxies as in 21cmFAST: a halo of mass M turns the share
-``f_star = min(1, f_star10 (M / 10^10)^alpha_star)`` of its baryons into stars over ``t_star`` Hubble
-times, the share ``f_esc = min(1, f_esc10 (M / 10^10)^alpha_esc)`` of its ionising photons escapes, and a
-share ``exp(-M_turn / M)`` of the halos forms stars (equations 1 to 8). Halos follow Sheth & Tormen with the
-parameters of Jenkins et al. (2001), as 21cmFAST's default does.
+The atomic-cooling galaxies are those of 21cmFAST (equations 1 to 8). For a halo of mass M in solar masses:
 
-* UV luminosity function: one magnitude for each mass, inverted analytically; it is 21cmFAST's.
-* Emissivity: ionising photons for each baryon, ``n_ion(z)``, from the collapsed stellar mass.
+* the fraction ``f_star = min(1, f_star10 (M / 10^10)^alpha_star)`` of its baryons becomes stars within ``t_star``
+  Hubble times;
+* the fraction ``f_esc = min(1, f_esc10 (M / 10^10)^alpha_esc)`` of its ionising photons escapes;
+* the fraction ``exp(-M_turn / M)`` of such halos forms stars.
+
+The halo mass function is that of Sheth & Tormen with the parameters of Jenkins et al. (2001), the default of 21cmFAST.
+The model predicts:
+
+* UV luminosity function: each mass has one magnitude, and the relation is inverted analytically, as in 21cmFAST.
+* Emissivity: the ionising photons per baryon, ``n_ion(z)``, follow from the collapsed stellar mass.
 * Reionization: ``dQ/dt = A dn_ion/dt - Q^(1 + n) / t_rec``, with ``t_rec`` of case B at 2 x 10^4 K and the clumping
-  factor ``C ((1 + z) / 8)^m``. ``A``, ``n`` and ``m`` are settings: by default those that bring this one-zone
-  model closest to 21cmEMU's three-dimensional histories; ``C`` is a parameter.
-* Optical depth: the integral over this history, helium ionised once with hydrogen and twice below
-  z = 3, the gas taken as ionised below the end of the history.
+  factor ``C ((1 + z) / 8)^m``. ``C`` is a parameter; ``A``, ``n`` and ``m`` are settings. Their defaults bring this
+  one-zone model closest to the three-dimensional histories of 21cmEMU.
+* Optical depth: the integral over this history. Helium is ionised once with hydrogen and twice below z = 3. The gas is
+  assumed to be ionised below the lowest redshift of the history.
 
-It has no sources of X-rays and no 21-cm signal. It needs NumPy only and takes cosmology as
-parameters, so it serves both to train an emulator on and inside a likelihood.
+The model has no X-ray sources and no 21-cm signal. It needs NumPy only, and cosmological parameters are among its
+parameters. It can therefore train an emulator, and also run directly inside a likelihood.
 """
 
 from __future__ import annotations
@@ -54,36 +58,37 @@ _COSMOLOGY = (
     Parameter("sigma_8", Uniform(0.5, 1.1), r"\sigma_8"),
     Parameter("n_s", Uniform(0.8, 1.1), r"n_{\rm s}"),
 )
-#: Redshifts of the history, and of the coarser nodes on which the halos are integrated.
+#: Redshifts of the history, and coarser nodes at which the integral over halos is computed.
 _Z = np.linspace(4.0, 35.0, 156)
 _Z_NODES = np.concatenate([np.linspace(4.0, 14.0, 21), np.geomspace(15.0, 36.0, 20)])
 _Z_LF = np.arange(4.0, 17.0)
 _M_UV = np.linspace(-24.0, -10.0, 29)
 #: Sheth & Tormen (1999) with the values of Jenkins et al. (2001, MNRAS 321, 372).
 _ST_A, _ST_P, _ST_NORM, _DELTA_C = 0.73, 0.175, 0.353, 1.686
-#: UV luminosity [erg/s/Hz] of one solar mass of stars a year (Sun & Furlanetto 2016): Park+19, equation 11.
+#: ln of the star formation rate [Msun/yr] per UV luminosity [erg/s/Hz] (Sun & Furlanetto 2016): Park+19, equation 11.
 _LN_KAPPA = np.log(1.15e-28)
 _LN_10 = np.log(10.0)
-_PHOTONS = 5000.0  # ionising photons for each stellar baryon
+_PHOTONS = 5000.0  # ionising photons per stellar baryon
 _ALPHA_B = 2.59e-13 * 2.0**-0.7  # cm^3/s, case B at 2 x 10^4 K
 
 
 class Park19(Simulator):
-    """Semi-analytic galaxies and reionization.
+    """Simulator of galaxies and reionization by the semi-analytic model of Park et al. (2019).
 
     Parameters
     ----------
     photon_efficiency : float
-        ``A``: ionising photons that count, over those that escape.
+        ``A``: ratio of the ionising photons that this model counts to the escaping ones.
     recombination_index : float
-        ``n``: recombinations slow down where little is ionised, as they do in a patchy medium.
+        ``n``: the recombination rate is proportional to ``Q^(1 + n)``. It is lower at small ionised fractions ``Q``, as
+        in a patchy medium.
     clumping_slope : float
         ``m``: the clumping factor is ``clumping ((1 + z) / 8)^m``.
 
     Raises
     ------
     ConfigurationError
-        For an option without meaning.
+        If an option is out of its range.
     """
 
     parameters = (*_GALAXIES, *_COSMOLOGY)
@@ -157,15 +162,15 @@ class Park19(Simulator):
     def _history(
         self, cosmology: Cosmology, values: Mapping[str, FloatArray], n_ion: FloatArray, of_point: Any
     ) -> FloatArray:
-        """Ionised fraction ``(n, z)``, from high redshift to low, by the implicit trapezoidal rule.
+        """Return the ionised fraction ``(n, z)``, integrated from high to low redshift by an implicit trapezoidal rule.
 
-        Photons once emitted are not taken back where the escaped share falls as halos grow.
+        ``n_ion`` can fall where the escape fraction falls as halos grow. Emitted photons are not removed in that case.
         """
         z = 0.5 * (_Z[1:] + _Z[:-1])
         dt = (np.diff(_Z) / ((1.0 + z) * cosmology.hubble(z)))[of_point]
         electrons = cosmology.hydrogen_density * (1.0 + cosmology.helium_to_hydrogen)
         clumping = values["clumping"][:, None] * ((1.0 + z) / 8.0) ** self._slope
-        lost = clumping * _ALPHA_B * electrons[of_point][:, None] * (1.0 + z) ** 3 * dt  # recombinations a step
+        lost = clumping * _ALPHA_B * electrons[of_point][:, None] * (1.0 + z) ** 3 * dt  # recombinations per step
         gained = np.maximum(n_ion[:, :-1] - n_ion[:, 1:], 0.0)
         q = np.minimum(n_ion[:, -1], 1.0)
         ionised = np.empty_like(n_ion)
@@ -178,7 +183,7 @@ class Park19(Simulator):
 
 
 def _halos(values: Mapping[str, FloatArray]) -> tuple[_Halos, NDArray[np.intp]]:
-    """Halos of the different cosmologies of a batch, and which of them each point has."""
+    """Return the halos of the distinct cosmologies of a batch, and the cosmology's index ``(n,)`` of each point."""
     rows = np.stack([values[p.name] for p in _COSMOLOGY], axis=1)
     different, of_point = np.unique(rows, axis=0, return_inverse=True)
     made = _one_halos if len(different) == 1 else _some_halos
@@ -190,12 +195,12 @@ def _some_halos(columns: tuple[tuple[float, ...], ...]) -> _Halos:
     return _Halos(Cosmology(h, omega_m, omega_b, sigma_8, n_s))
 
 
-#: A fit at fixed cosmology asks for the same halos in every batch.
+#: A fit at fixed cosmology needs the same halos in every batch.
 _one_halos = lru_cache(maxsize=4)(_some_halos)
 
 
 class _Halos:
-    """Mass functions of a batch of cosmologies, as mass fraction for each ln M: ``(c, z, M)``."""
+    """Mass functions of ``c`` cosmologies, as mass fraction per ln M: ``(c, z, M)``."""
 
     def __init__(self, cosmology: Cosmology) -> None:
         self.cosmology = cosmology
@@ -206,12 +211,12 @@ class _Halos:
 
     @cached_property
     def fraction_at_nodes(self) -> FloatArray:
-        """Mass fraction for each ln M at the redshifts of the emissivity."""
+        """Mass fraction per ln M at the redshift nodes of the emissivity: ``(c, z, M)``."""
         return np.exp(self._ln_fraction(_Z_NODES))
 
     @cached_property
     def ln_fraction_at_lf(self) -> FloatArray:
-        """ln of the mass fraction for each ln M at the redshifts of the luminosity functions."""
+        """ln of the mass fraction per ln M at the redshifts of the luminosity functions: ``(c, z, M)``."""
         return self._ln_fraction(_Z_LF)
 
     def _ln_fraction(self, z: FloatArray) -> FloatArray:
@@ -222,7 +227,7 @@ class _Halos:
 
 
 def _emissivity(halos: _Halos, values: Mapping[str, FloatArray], of_point: NDArray[np.intp]) -> FloatArray:
-    """Ionising photons for each baryon ``(n, z)``; integrated on coarse redshifts, for it is smooth."""
+    """Return the ionising photons per baryon ``(n, z)``, a smooth function that is integrated at coarse redshifts."""
     ln_m = halos.ln_mass[of_point]
     ln_x = ln_m - 10.0 * _LN_10
     f_star = np.minimum(_LN_10 * values["log10_f_star10"][:, None] + values["alpha_star"][:, None] * ln_x, 0.0)
@@ -244,16 +249,16 @@ def _between_nodes() -> FloatArray:
 
 
 def _luminosity_function(halos: _Halos, values: Mapping[str, FloatArray], of_point: NDArray[np.intp]) -> FloatArray:
-    """log10 phi ``(n, z, M_UV)`` [Mpc^-3 mag^-1]."""
+    """Return log10 of the UV luminosity function ``(n, z, M_UV)`` [log10(Mpc^-3 mag^-1)]."""
     cosmology = halos.cosmology
     baryons = (cosmology.omega_b / cosmology.omega_m)[of_point]
     rate = (cosmology.hubble(_Z_LF) * YEAR_S)[of_point] / values["t_star"][:, None]  # 1/yr
-    # Stellar mass [Msun] that shines with each magnitude: star formation rate over its rate.
+    # Halo mass [Msun] that would give each magnitude at f_star = 1: star formation rate / (baryon fraction * rate).
     ln_sfr = _LN_10 * (51.63 - _M_UV) / 2.5 + _LN_KAPPA
     ln_stars = ln_sfr - np.log(rate * baryons[:, None])[:, :, None]
     alpha = values["alpha_star"][:, None, None]
     ln_f10 = _LN_10 * values["log10_f_star10"][:, None, None]
-    # M min(1, f10 (M / 10^10)^alpha) = M_*; the larger of the two solutions is the one that holds.
+    # Solve M min(1, f10 (M / 10^10)^alpha) = M_*: the larger of the two solutions is the valid one.
     power = (ln_stars - ln_f10 + alpha * 10.0 * _LN_10) / (1.0 + alpha)
     ln_m = np.maximum(power, ln_stars)
     slope = np.where(power >= ln_stars, 1.0 + alpha, 1.0)  # d ln M_* / d ln M
@@ -265,7 +270,7 @@ def _luminosity_function(halos: _Halos, values: Mapping[str, FloatArray], of_poi
 
 
 def _at_mass(halos: _Halos, table: FloatArray, ln_m: FloatArray, of_point: NDArray[np.intp]) -> FloatArray:
-    """Interpolate a table ``(c, z, M)`` in ln M, by parabolas through three nodes, at ``(n, z, m)``."""
+    """Return a table ``(c, z, M)`` interpolated in ln M at ``(n, z, m)``, by parabolas through three nodes."""
     place = (ln_m - halos.ln_mass[of_point][:, :1, None]) / halos.step
     middle = np.clip(np.rint(place), 1, table.shape[2] - 2).astype(np.intp)
     t = place - middle

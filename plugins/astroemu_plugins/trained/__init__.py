@@ -1,11 +1,12 @@
-"""Trained emulators that ship with astroemu; docs/emulators.md has the commands that made them."""
+"""Paths of the trained emulators that ship with astroemu. docs/emulators.md has the commands that made them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-#: 21cmFAST's atomic-cooling galaxies, distilled from 21cmEMU.
+#: Atomic-cooling galaxies of 21cmFAST; trained on predictions of 21cmEMU.
 ACG = Path(__file__).parent / "acg.h5"
-#: Spectra of the CMB in flat LambdaCDM, and what the background cosmology of the same parameters is; from CAMB.
+#: Spectra of the CMB in flat LambdaCDM; trained on CAMB.
 CMB = Path(__file__).parent / "cmb.h5"
+#: Background cosmology for the same parameters as the spectra; trained on CAMB.
 CMB_BACKGROUND = Path(__file__).parent / "cmb_background.h5"

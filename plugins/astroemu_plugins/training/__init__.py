@@ -1,5 +1,5 @@
-"""Training of neural networks in Keras 3: settings, targets, architectures, loss, loop, accuracy.
+"""Training of neural networks in Keras 3: settings, targets, architectures, losses, loop and accuracy.
 
-Keras and its backend are imported inside functions, so that reading a recipe, or running a fit with
-dense networks, never loads them.
+Keras and its backend are imported inside functions. Reading a recipe, or running a fit with dense networks, therefore
+never loads them.
 """

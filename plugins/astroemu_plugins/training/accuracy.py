@@ -1,4 +1,4 @@
-"""The error that an emulator states of itself, on points that its training never saw."""
+"""Error and accuracy of a trained network, measured on test points that were not used in training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,24 @@ Weights = NDArray[np.float32]
 def measured(
     network: Network, x: Weights, data: TrainingSet, rows: NDArray[np.int64]
 ) -> tuple[Network, dict[str, Any]]:
-    """Return the network with its error, and its accuracy, both on the test points."""
+    """Return the network with its measured error, and its accuracy.
+
+    Parameters
+    ----------
+    network : Network
+    x : (n, n_inputs) float32 array
+        Inputs at the test points.
+    data : TrainingSet
+    rows : (n,) int array
+        Rows of the test points.
+
+    Returns
+    -------
+    network : Network
+        With the 68 % quantile of the absolute error of each output, in the space of the transform.
+    metrics : dict
+        By observable: quantiles of the absolute error, in its unit, and of the fractional error where it has a meaning.
+    """
     raw = network.layers.forward(np.arange(network.layers.n_outputs))(x, NUMPY).astype(float)
     outputs, metrics, offset = [], {}, 0
     for output in network.outputs:
@@ -35,13 +52,22 @@ def measured(
 
 
 def _error(transform: Transform, t: FloatArray, truth: FloatArray) -> FloatArray:
-    """68 % quantile of |error| of each output in the network's space."""
+    """Return the 68 % quantile ``(m,)`` of the absolute error of each output, in the space of the transform.
+
+    Parameters
+    ----------
+    transform : Transform
+    t : (n, m) array
+        Predictions in the space of the transform.
+    truth : (n, m) array
+        True values of the observable.
+    """
     y = transform.inverse(t, NUMPY)
     if isinstance(transform, Fraction):
         slope = transform.slope(t, y, NUMPY)
         residual = np.abs(y - truth) / np.maximum(slope, 0.01)
         between = np.isfinite(residual) & (slope > 0.01)
-        # Where hardly a point is on the way between 0 and 1 the error is that of all outputs.
+        # An output with too few points between 0 and 1 gets the error of all outputs together.
         whole = np.nanquantile(residual[between] if between.any() else residual, 0.6827)
         quantile = np.full(residual.shape[1], whole)
         enough = between.sum(axis=0) >= 100
@@ -51,7 +77,7 @@ def _error(transform: Transform, t: FloatArray, truth: FloatArray) -> FloatArray
 
 
 def _accuracy(observable: Observable, transform: Transform, t: FloatArray, truth: FloatArray) -> dict[str, float]:
-    """Median, 68 % and 95 % of the absolute error, and of the fractional one where it has a meaning."""
+    """Return quantiles (50, 68, 95 %) of the absolute error, and of the fractional error where it has a meaning."""
     y = transform.inverse(t, NUMPY)
     levels = {"median": 0.5, "q68": 0.6827, "q95": 0.95}
     found = {f"absolute_{k}": float(np.nanquantile(np.abs(y - truth), q)) for k, q in levels.items()}

@@ -1,8 +1,8 @@
-"""From settings to the specification of a network, and from a trained Keras model to layers.
+"""Conversion of settings to a network specification, and of a trained Keras model to layers.
 
-Dense networks become :class:`~astroemu_plugins.networks.layers.DenseLayers`, evaluated in NumPy: batch normalisation is
-folded into the kernels. The others run through Keras, as
-:class:`~astroemu_plugins.networks.keras_layers.KerasLayers`.
+Dense networks become :class:`~astroemu_plugins.networks.layers.DenseLayers`, which NumPy evaluates. Their batch
+normalisation is folded into the kernels. Other networks become
+:class:`~astroemu_plugins.networks.keras_layers.KerasLayers`, which Keras evaluates.
 """
 
 from __future__ import annotations
@@ -24,7 +24,20 @@ Weights = NDArray[np.float32]
 
 
 def specification(settings: NetworkSettings, outputs: list[Observable], n_inputs: int) -> dict[str, Any]:
-    """Return all that decides the shape of a model, as JSON.
+    """Return the specification of a model as JSON.
+
+    Parameters
+    ----------
+    settings : NetworkSettings
+    outputs : list of Observable
+    n_inputs : int
+        Number of parameters plus number of feature columns.
+
+    Returns
+    -------
+    dict
+        ``architecture``, ``hidden``, ``activation``, ``batch_norm``, ``residual``, ``n_inputs``, ``steps`` (length of
+        the first axis of the outputs; 1 for dense networks) and ``widths`` (outputs of each observable per step).
 
     Raises
     ------
@@ -38,7 +51,7 @@ def specification(settings: NetworkSettings, outputs: list[Observable], n_inputs
         ):
             raise ConfigurationError(
                 f"a network of the architecture {settings.architecture!r} runs along the first axis of its outputs, "
-                f"which {', '.join(o.name for o in outputs)} do not share; give them networks of their own"
+                f"which {', '.join(o.name for o in outputs)} do not share; use a separate network for each"
             )
         steps = len(outputs[0].axes[0].values)
     return {
@@ -54,7 +67,17 @@ def specification(settings: NetworkSettings, outputs: list[Observable], n_inputs
 
 
 def layers_of(model: Any, spec: Mapping[str, Any], targets: Targets, centre: Weights, width: Weights) -> Layers:
-    """Return a trained model as layers from raw inputs to raw outputs, standardisation included."""
+    """Return a trained model as layers that include the standardisation of inputs and outputs.
+
+    Parameters
+    ----------
+    model : keras.Model
+    spec : mapping
+        See :func:`specification`.
+    targets : Targets
+    centre, width : (n_inputs,) float32 array
+        Standardisation of the inputs.
+    """
     if spec["architecture"] != "dense":
         weights = [np.asarray(w, dtype=np.float32) for w in model.get_weights()]
         mean, std = targets.mean.astype(np.float32), targets.std.astype(np.float32)

@@ -1,9 +1,8 @@
-"""The training loop of one network: batches, learning rate, best weights, checkpoints.
+"""Training loop of one network: batches, learning rate, best weights and checkpoints.
 
-All that the loop decides (the learning rate on a plateau, when to stop, which weights are best)
-follows from the losses so far, and the order of the points in an epoch from the seed and its
-number. A checkpoint is therefore the weights, the optimiser's state and the losses: a training that
-was killed goes on as if nothing had happened.
+The losses so far determine the learning rate on a plateau, the end of the training and the best weights. The seed and
+the number of an epoch determine the order of its points. A checkpoint therefore holds only the weights, the state of
+the optimiser and the losses. A killed training that resumes gives the same result as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -25,14 +24,23 @@ from astroemu.io.untrusted import open_hdf5
 from astroemu_plugins.training.settings import NetworkSettings
 
 Weights = NDArray[np.float32]
-#: Keras's own rule of what is an improvement on a plateau, and what to multiply the rate with.
+#: Smallest improvement that resets the patience of a plateau, and factor of the learning rate; Keras's values.
 PLATEAU_MIN_DELTA, PLATEAU_FACTOR = 1e-4, 0.1
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
 @dataclass
 class History:
-    """Losses, epoch by epoch."""
+    """Losses of every epoch.
+
+    Attributes
+    ----------
+    loss, validation : list of float
+        Training and validation loss.
+    learning_rate : list of float
+    seconds : list of float
+        Training time up to the end of the epoch [s].
+    """
 
     loss: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
@@ -44,16 +52,26 @@ class History:
 
     @property
     def best(self) -> int:
-        """Number of the best epoch, from 0."""
+        """Index of the epoch with the lowest validation loss; the first epoch has index 0."""
         return int(np.argmin(self.validation))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the columns."""
+        """Return the lists by name, as JSON."""
         return {name: list(getattr(self, name)) for name in ("loss", "validation", "learning_rate", "seconds")}
 
 
 def plateau_rate(initial: float, patience: int, validation: Sequence[float]) -> float:
-    """Learning rate after these losses: Keras's ReduceLROnPlateau, as a function of them."""
+    """Return the learning rate after these validation losses, by the rule of Keras's ReduceLROnPlateau.
+
+    Parameters
+    ----------
+    initial : float
+        Learning rate at the start.
+    patience : int
+        Number of epochs without an improvement after which the rate is reduced.
+    validation : sequence of float
+        Validation losses so far.
+    """
     rate, best, wait = initial, np.inf, 0
     for loss in validation:
         if loss < best - PLATEAU_MIN_DELTA:
@@ -66,7 +84,7 @@ def plateau_rate(initial: float, patience: int, validation: Sequence[float]) -> 
 
 
 def is_finished(settings: NetworkSettings, validation: Sequence[float]) -> bool:
-    """Whether all epochs are done, or too many have passed since the best one."""
+    """Return True if all epochs are done, or ``stop_patience`` epochs have passed since the best one."""
     if len(validation) >= settings.epochs:
         return True
     if settings.stop_patience is None or not validation:
@@ -76,28 +94,39 @@ def is_finished(settings: NetworkSettings, validation: Sequence[float]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Inputs ``(n, d)`` and targets ``(n, m)`` of training, or of validation."""
+    """Points for training or for validation.
+
+    Attributes
+    ----------
+    x : (n, d) float32 array
+        Inputs.
+    y : (n, m) float32 array
+        Targets.
+    """
 
     x: Weights
     y: Weights
 
 
 class Loop:
-    """Train one Keras model.
+    """Training of one Keras model.
 
     Parameters
     ----------
     model : keras.Model
     loss : callable
+        See :func:`astroemu_plugins.training.losses.loss_function`.
     settings : NetworkSettings
     seed : int
+        Seed of the order of the points.
     checkpoint : Path, optional
-        File that keeps an unfinished training.
+        File that stores an unfinished training.
     identity : str
-        What the checkpoint must belong to.
+        Hash of the settings, data and seed. A checkpoint with another hash is not used.
     tensorboard : Path, optional
-        Folder for TensorBoard's logs.
+        Folder for the logs of TensorBoard.
     log : callable
+        Takes one line of text.
     """
 
     def __init__(
@@ -118,7 +147,13 @@ class Loop:
         self.best_weights: list[Weights] = []
 
     def run(self, train: Points, validation: Points) -> History:
-        """Train until the settings say enough; the model ends with its best weights."""
+        """Train to the end and return the losses. The model then has its best weights.
+
+        Raises
+        ------
+        DataError
+            If the training diverges, or the checkpoint belongs to another training.
+        """
         import keras
 
         self._compile(keras, len(train.x))
@@ -169,7 +204,7 @@ class Loop:
                 warmup_steps=min(500, steps // 10 + 1),
             )
         optimiser = keras.optimizers.get({"class_name": self.settings.optimiser, "config": {"learning_rate": rate}})
-        # XLA unrolls recurrences, and PyTorch's compiler takes each step for a new function: minutes either way.
+        # XLA unrolls recurrences, and PyTorch's compiler treats each step as a new function: both take minutes.
         compiled = self.settings.architecture in ("dense", "conv1d") and keras.backend.backend() != "torch"
         self.model.compile(optimizer=optimiser, loss=self.loss, jit_compile=compiled)
         optimiser.build(self.model.trainable_variables)
@@ -178,7 +213,7 @@ class Loop:
         if not np.isfinite(logs["val_loss"]):
             raise DataError(
                 f"the training diverged in epoch {len(self.history) + 1} (validation loss {logs['val_loss']}); "
-                "lower its learning_rate"
+                "lower learning_rate"
             )
         history, optimiser = self.history, self.model.optimizer
         history.loss.append(float(logs["loss"]))
@@ -218,14 +253,14 @@ class Loop:
             if file.attrs["identity"] != self.identity:
                 raise DataError(
                     f"{path} is the checkpoint of a training with other settings, data or seed; "
-                    "remove its folder or choose another name for the emulator"
+                    "remove its folder or use another name for the emulator"
                 )
             self.history = History(**json.loads(file["history"].asstr()[()]))
             self.model.set_weights(_read(file["weights"]))
             self.best_weights = _read(file["best"])
             for variable, value in zip(self.model.optimizer.variables, _read(file["optimiser"]), strict=True):
                 variable.assign(value)
-        self.log(f"goes on after epoch {len(self.history)}")
+        self.log(f"resumes after epoch {len(self.history)}")
 
 
 def _read(group: h5py.Group) -> list[Any]:
@@ -234,12 +269,12 @@ def _read(group: h5py.Group) -> list[Any]:
 
 def _batches(keras: Any, points: Points, size: int, seed: int) -> Any:
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-        """Points in batches, in an order of their own in every epoch."""
+        """Points in batches, in a new order in every epoch."""
 
         order = np.arange(len(points.x))
 
         def shuffle(self, epoch: int) -> None:
-            # Not in on_epoch_end, which Keras also calls before the first epoch.
+            # Not in on_epoch_end: Keras also calls that before the first epoch.
             self.order = np.random.default_rng((seed, epoch)).permutation(len(points.x))
 
         def __len__(self) -> int:

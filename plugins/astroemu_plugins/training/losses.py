@@ -1,7 +1,10 @@
-"""Losses, by name. All are means over the outputs that are defined; NaN marks the others.
+"""Loss functions for training.
 
-``mse`` and ``mae`` are of the standardised targets, ``msle`` of ``log(1 + t)`` before
-standardisation, ``chi2`` of the residual in units of the data's errors.
+All are means over the outputs; an undefined output (NaN) contributes zero.
+
+* ``mse``, ``mae``: mean squared and mean absolute residual of the standardised targets;
+* ``msle``: mean squared residual of ``log(1 + t)``, with ``t`` before standardisation;
+* ``chi2``: mean squared residual in units of the data errors.
 """
 
 from __future__ import annotations
@@ -20,13 +23,21 @@ Loss = Callable[[Any, Any], Any]
 def loss_function(ops: Any, kind: str, targets: Targets) -> Loss:
     """Return ``loss(truth, raw)`` for Keras.
 
-    ``raw`` is the output of the layers ``(n, m)``; ``truth`` the targets ``(n, m)``, for ``chi2``
-    ``(n, 2 m)``: the targets and the factors of :func:`astroemu_plugins.training.targets.in_data_errors`.
+    ``raw`` is the output of the layers ``(n, m)``, and ``truth`` contains the targets ``(n, m)``. For ``chi2``,
+    ``truth`` is ``(n, 2 m)``: the targets and the factors of
+    :func:`astroemu_plugins.training.targets.in_data_errors`.
+
+    Parameters
+    ----------
+    ops : module
+        ``keras.ops``.
+    kind : {"mse", "mae", "msle", "chi2"}
+    targets : Targets
 
     Raises
     ------
     DataError
-        If ``msle`` is asked for and a target is negative.
+        If the loss is ``msle`` and a target is negative.
     """
     width = targets.width
     fractions = targets.fractions[None]
@@ -34,10 +45,10 @@ def loss_function(ops: Any, kind: str, targets: Targets) -> Loss:
     if kind == "msle":
         lowest = float(np.nanmin(targets.values * std + mean))
         if lowest < 0:
-            raise DataError(f"the loss msle needs outputs that are not negative after their transform, not {lowest:g}")
+            raise DataError(f"the loss msle needs transformed outputs that are not negative; the lowest is {lowest:g}")
 
     def predicted(raw: Any) -> Any:
-        # Fractions pass through the logistic function here, so that exact zeros and ones are fine.
+        # The logistic function is applied here and not to the targets: targets of exactly 0 or 1 are then allowed.
         if fractions.all():
             return ops.sigmoid(raw)
         return ops.where(fractions, ops.sigmoid(raw), raw) if fractions.any() else raw

@@ -1,4 +1,4 @@
-"""What a recipe may say of the training: ``[training]`` and its networks."""
+"""Settings of a training: the tables ``[training]`` and ``[training.networks.NAME]`` of a recipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-#: Named sets of settings; what a network states itself goes before them.
+#: Named sets of settings. A setting that a network states itself overrides its preset.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     # The network and the callbacks of Qin 2023, "AI for Astronomy".
@@ -29,10 +29,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 class DataError(BaseModel):
-    """1-sigma error of the data that an output is compared with, for the loss ``chi2``.
+    """1-sigma error of the data to which an output is compared, for the loss ``chi2``.
 
-    Both parts are added in quadrature: ``absolute`` in the observable's unit, ``fractional`` of its
-    value.
+    The two parts are added in quadrature.
+
+    Attributes
+    ----------
+    absolute : float
+        In the unit of the observable.
+    fractional : float
+        As a fraction of the value.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -43,12 +49,12 @@ class DataError(BaseModel):
     @model_validator(mode="after")
     def _positive(self) -> DataError:
         if self.absolute == 0 and self.fractional == 0:
-            raise ValueError("one of absolute and fractional must be above 0")
+            raise ValueError("absolute or fractional must be above 0")
         return self
 
 
 class NetworkSettings(BaseModel):
-    """``[training.networks.NAME]``."""
+    """The table ``[training.networks.NAME]`` of a recipe. docs/workshop.md describes the options."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -87,16 +93,16 @@ class NetworkSettings(BaseModel):
         if any(width < 1 for width in self.hidden):
             raise ValueError(f"hidden = {self.hidden}: every width must be at least 1")
         if self.loss == "chi2" and set(self.data_errors) != set(self.outputs):
-            raise ValueError(f"the loss chi2 needs data_errors for {', '.join(self.outputs)} and for nothing else")
+            raise ValueError(f"the loss chi2 needs data_errors for {', '.join(self.outputs)} and no other observable")
         if self.loss != "chi2" and self.data_errors:
-            raise ValueError(f"data_errors are for the loss chi2; the loss is {self.loss}")
+            raise ValueError(f"data_errors are for the loss chi2 only; the loss is {self.loss}")
         if self.residual and self.batch_norm:
-            raise ValueError("batch_norm cannot be folded into the layers of a residual network; drop one of the two")
+            raise ValueError("batch_norm cannot be folded into a residual network; set batch_norm or residual to false")
         return self
 
 
 class Settings(BaseModel):
-    """``[training]``: everything but the data and the seed."""
+    """The table ``[training]`` of a recipe: everything except the data and the seed."""
 
     model_config = ConfigDict(extra="forbid")
 

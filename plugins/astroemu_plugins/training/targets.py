@@ -1,4 +1,4 @@
-"""What networks are trained on: the split, and outputs in the space of their transforms."""
+"""Training targets: the split of the points, and standardised outputs in the space of their transforms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of the training set: drawn once from the seed and never again."""
+    """Rows of the training set for training, validation and test. Settings and seed decide them.
+
+    Attributes
+    ----------
+    train, validation, test : (n,) int array
+    """
 
     train: Rows
     validation: Rows
@@ -29,25 +34,40 @@ class Split:
 
     @classmethod
     def drawn(cls, n: int, settings: options.Settings, seed: int) -> Split:
-        """Draw the split of ``n`` rows."""
+        """Return a random split of ``n`` rows."""
         order = np.random.default_rng(seed).permutation(n)
         a, b = settings.test_points, settings.test_points + settings.validation_points
         return cls(order[b:][: settings.train_points], order[a:b], order[:a])
 
 
 class Targets:
-    """Outputs of one network in the space of their transforms, standardised.
+    """Standardised outputs of one network, in the space of their transforms.
 
-    Each output is divided by its own standard deviation, or all of one observable by their mean one.
+    Parameters
+    ----------
+    data : TrainingSet
+    names : list of str
+        Observables that the network predicts.
+    transforms : list of Transform
+        One per observable.
+    rows : (n,) int array
+        Training points, from which mean and standard deviation are computed.
+    scaling : {"each", "common"}
+        Divide each output by its own standard deviation, or all outputs of an observable by the rms of theirs.
 
     Attributes
     ----------
     values : (n, m) float32 array
-        ``(t - mean) / std``; fractions are left as they are. NaN where undefined.
+        ``(t - mean) / std``; fractions are not standardised. NaN where undefined.
     mean, std : (m,) array
     fractions : (m,) bool array
         Outputs that pass through the logistic function inside the loss; see
         :class:`astroemu.emulation.transforms.Fraction`.
+
+    Raises
+    ------
+    DataError
+        If an observable has infinities, or is NaN at every training point.
     """
 
     def __init__(
@@ -70,7 +90,7 @@ class Targets:
             fractions.append(np.full(n, is_fraction))
             columns.append(np.asarray(t, dtype=np.float32))
         self.mean, self.std = np.concatenate(mean), np.concatenate(std)
-        self.std = np.where(self.std > 0, self.std, 1.0)  # a constant output is learnt as its mean
+        self.std = np.where(self.std > 0, self.std, 1.0)  # a constant output is predicted by its mean
         self.fractions = np.concatenate(fractions)
         self.values: Weights = np.concatenate(columns, axis=1)
         self.values -= self.mean.astype(np.float32)
@@ -88,18 +108,37 @@ def in_data_errors(
     transforms: Mapping[str, Transform],
     errors: Mapping[str, options.DataError],
 ) -> Weights:
-    """Factor ``(n, m)`` that turns a residual of standardised targets into one of the data's errors.
+    """Return factors that convert residuals of standardised targets into units of the data errors.
 
-    To first order: |dy/dt| std / sigma, at the true value.
+    The factor is |dy/dt| std / sigma at the true value, which is exact to first order.
+
+    Parameters
+    ----------
+    data : TrainingSet
+    targets : Targets
+    transforms : mapping of str to Transform
+        By observable, in the order of the targets.
+    errors : mapping of str to DataError
+        1-sigma errors of the data, by observable.
+
+    Returns
+    -------
+    (n, m) float32 array
+        Zero where undefined.
+
+    Raises
+    ------
+    astroemu.errors.DataError
+        If an error is not above 0.
     """
     blocks = []
     for name, transform in transforms.items():
         y = np.asarray(data.values[name], dtype=float).reshape(len(data), -1)
         sigma = np.hypot(errors[name].absolute, errors[name].fractional * y)
         if not np.all(sigma[np.isfinite(y)] > 0):
-            raise DataError(f"data_errors of {name!r} vanish where its value does; give an absolute part")
+            raise DataError(f"data_errors of {name!r} are zero where its value is zero; set `absolute` above 0")
         t = transform.forward(y)
-        if isinstance(transform, Fraction):  # its target is a root of the fraction
+        if isinstance(transform, Fraction):  # its target is the fraction to the power 1 / power
             slope = transform.power * t ** (transform.power - 1)
         else:
             slope = transform.slope(t, y, NUMPY)
@@ -109,19 +148,23 @@ def in_data_errors(
 
 
 def centre_and_width(x: Weights, n_parameters: int, rows: Rows) -> tuple[Weights, Weights]:
-    """Standardisation of the features; the parameters are scaled already."""
+    """Return centre and width ``(k,)`` of the inputs ``x`` ``(n, k)``, computed at the training rows.
+
+    Only features are standardised. The first ``n_parameters`` columns are parameters, which are scaled already.
+    """
     centre, width = np.zeros(x.shape[1], dtype=np.float32), np.ones(x.shape[1], dtype=np.float32)
     if x.shape[1] > n_parameters:
         centre[n_parameters:] = x[rows, n_parameters:].mean(axis=0)
         spread = x[rows, n_parameters:].std(axis=0)
-        # An output that hardly varies holds mostly noise: it is not blown up to unit width.
+        # An output that hardly varies is mostly noise, which must not be amplified to unit width.
         width[n_parameters:] = np.maximum(spread, 0.05 * spread.max())
     return centre, width
 
 
 def _refuse_undefined(name: str, raw: NDArray[np.floating], rows: Rows) -> None:
+    """Raise DataError for infinities, and for outputs that are NaN at every training point."""
     if np.any(np.isinf(raw)):
-        raise DataError(f"{name!r} holds infinities; clean the data")
+        raise DataError(f"{name!r} has infinite values; `astroemu clean` drops such points")
     undefined = int(np.sum(np.all(np.isnan(raw[rows]), axis=0)))
     if undefined:
         raise DataError(f"{name!r} is undefined (NaN) at every point for {undefined} of its {raw.shape[1]} outputs")

@@ -1,8 +1,7 @@
-"""Training the networks of an emulator, one after the other.
+"""Training of the networks of an emulator, one after the other.
 
-Each network is trained on its own: standardised targets in the space of their transforms, and the
-weights of the best validation loss. The test points are looked at once, for the error that the file
-states.
+Each network is trained separately, on standardised targets in the space of their transforms. The weights with the
+lowest validation loss are kept. The test points are used once, for the error that the emulator file states.
 """
 
 from __future__ import annotations
@@ -46,21 +45,23 @@ def train(
     folder: Path | None = None,
     logs: Path | None = None,
 ) -> TrainedNetworks:
-    """Train the networks of an emulator.
+    """Train the networks of an emulator and return them.
 
     Parameters
     ----------
     data : TrainingSet
     settings : mapping
-        ``[training]``.
+        The table ``[training]``, see :class:`astroemu_plugins.training.settings.Settings`.
     seed : int
+        Seed of the split, of the initial weights and of the order of the points.
     log : callable
+        Takes one line of text.
     reuse : TrainedNetworks, optional
-        Its networks that would come out the same are kept.
+        Earlier result. Its networks whose training would not change are kept.
     folder : Path, optional
-        Where unfinished networks are kept; a training that was killed goes on from there.
+        Folder for checkpoints, from which a killed training resumes.
     logs : Path, optional
-        Where TensorBoard finds the losses of each network.
+        Folder in which TensorBoard finds the losses of each network.
 
     Returns
     -------
@@ -69,11 +70,11 @@ def train(
     Raises
     ------
     ConfigurationError
-        For a setting that does not fit the data.
+        If a setting does not fit the data.
     DataError
-        For data that cannot be trained on.
+        If the data cannot be used for training.
     PluginError
-        If logs are asked for and TensorBoard is not installed.
+        If Keras or its backend is not installed, or ``logs`` is given and TensorBoard is not installed.
     """
     if logs is not None and find_spec("tensorboard") is None:
         raise PluginError("logs of the training need TensorBoard: pip install 'astroemu-inference[tensorboard]'")
@@ -85,7 +86,7 @@ def train(
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """What all networks of one emulator share."""
+    """Data and settings that all networks of one emulator share."""
 
     data: TrainingSet
     settings: Settings
@@ -97,7 +98,7 @@ class _Task:
     logs: Path | None
 
     def run(self, reuse: TrainedNetworks | None) -> TrainedNetworks:
-        """Train every network."""
+        """Train every network, or take it from an earlier result."""
         scaled = Scaling(self.inputs)(self.data.theta, NUMPY)
         features = _Features(self.data)
         networks: dict[str, Network] = {}
@@ -108,7 +109,7 @@ class _Task:
             own = scaled[:, [self.data.names.index(name) for name in names]].astype(np.float32)
             x = np.concatenate([own, *(features.values[name] for name in wanted.features)], axis=1)
             if reuse is not None and _unchanged(reuse, key, self.settings, self.data, self.seed):
-                self.log(f"{key}: taken over from the earlier file")
+                self.log(f"{key}: reused from the earlier file")
                 networks[key] = reuse.networks[key]
                 metrics[key], history[key] = (reuse.provenance[what][key] for what in ("metrics", "history"))
             else:
@@ -180,7 +181,7 @@ class _Task:
 
 
 class _Features:
-    """Outputs of the networks trained so far, at every point, as inputs for the next."""
+    """Outputs of the networks trained so far, at every point, as inputs for later networks."""
 
     def __init__(self, data: TrainingSet) -> None:
         self.data = data
@@ -197,14 +198,14 @@ class _Features:
 
 
 def _unchanged(reuse: TrainedNetworks, key: str, settings: Settings, data: TrainingSet, seed: int) -> bool:
-    """Whether training a network again would give the weights of an earlier file."""
+    """Return True if training a network again would give the weights of an earlier file."""
     earlier = reuse.provenance
     new, old = settings.model_dump(), earlier["settings"]
     if key not in old["networks"] or key not in earlier["history"]:
         return False
     same_data = earlier["simulation"] == data.metadata and earlier["split"]["seed"] == seed
     same_rest = all(old[k] == new[k] for k in ("log10_inputs", "transforms", "validation_points", "test_points"))
-    position = list(new["networks"]).index(key)  # the seed of a network counts from it
+    position = list(new["networks"]).index(key)  # the seed of a network is the seed of the training plus this
 
     def same(name: str) -> bool:
         return name in old["networks"] and old["networks"][name] == new["networks"][name]
@@ -215,7 +216,7 @@ def _unchanged(reuse: TrainedNetworks, key: str, settings: Settings, data: Train
 
 
 def _compare(settings: Settings, data: TrainingSet) -> None:
-    """Refuse settings that name what the data do not have."""
+    """Raise an error for settings that do not fit the data, and for data that cannot be used for training."""
     for name in (*settings.log10_inputs, *(i for n in settings.networks.values() for i in n.inputs)):
         if name not in data.names:
             raise ConfigurationError(
@@ -237,32 +238,32 @@ def _compare(settings: Settings, data: TrainingSet) -> None:
                     f"{closest(name, known)} Given before: {listing(known)}"
                 )
         known |= set(network.outputs)
-        for name in network.outputs:  # before hours are spent on the networks before it
+        for name in network.outputs:  # find errors now, not after hours of training of earlier networks
             chosen = transform(settings, name)
             with located(f"[training] transforms.{name}"):
                 chosen.forward(np.asarray(data.values[name]))
     for j, name in enumerate(data.names):
         if not np.all(np.isfinite(data.theta[:, j])):
-            raise DataError(f"the parameter {name!r} of the training set is not finite everywhere; clean the data")
+            raise DataError(f"the parameter {name!r} is not finite everywhere; `astroemu clean` drops such points")
         if np.ptp(data.theta[:, j]) == 0:
-            raise DataError(f"the parameter {name!r} of the training set is constant; nothing can be learnt from it")
+            raise DataError(f"the parameter {name!r} of the training set is constant; a network cannot learn from it")
     largest = max(n.batch_size for n in settings.networks.values())
     rest = len(data) - settings.validation_points - settings.test_points
     if rest < largest:
         raise DataError(
-            f"{len(data)} points less {settings.validation_points} for validation and {settings.test_points} for the "
-            f"test leave {rest}, fewer than one batch of {largest}; simulate more or lower these numbers"
+            f"{len(data)} points minus {settings.validation_points} for validation and {settings.test_points} for the "
+            f"test leave {rest}, fewer than one batch of {largest}; simulate more points or lower these numbers"
         )
 
 
 def transform(settings: Settings, name: str) -> Transform:
-    """Return the transform of an observable; identity where the settings name none."""
+    """Return the transform of an observable; it is the identity if the settings name none."""
     with located(f"[training] transforms.{name}"):
         return transform_from(settings.transforms.get(name, {"transform": "identity"}))
 
 
 def _inputs(data: TrainingSet, settings: Settings) -> tuple[Input, ...]:
-    """Training box: that of the design if the data state it, else that of the points."""
+    """Return the parameters with the box of the design if the data state it, else with the range of the points."""
     box = data.metadata.get("parameters", {})
     made = []
     for j, name in enumerate(data.names):
@@ -271,17 +272,18 @@ def _inputs(data: TrainingSet, settings: Settings) -> tuple[Input, ...]:
         high = float(stated.get("high", data.theta[:, j].max()))
         log10 = name in settings.log10_inputs
         if log10 and low <= 0:
-            raise ConfigurationError(f"log10_inputs: {name!r} reaches down to {low:g}")
+            raise ConfigurationError(f"[training] log10_inputs: {name!r} must be above 0; its range starts at {low:g}")
         made.append(Input(name, low, high, stated.get("unit", ""), stated.get("latex", ""), log10))
     return tuple(made)
 
 
 def _keras(seed: int) -> Any:
+    """Return the module keras, with its random generators seeded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         import keras
-    except ImportError as error:  # Keras itself, or the library that it runs on
+    except ImportError as error:  # of Keras, or of its backend
         raise PluginError(
             f"training a network needs keras and {os.environ['KERAS_BACKEND']} ({error}): pip install keras "
             f"{os.environ['KERAS_BACKEND']}"
