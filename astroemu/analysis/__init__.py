@@ -1,1 +1,1 @@
-"""What is done with finished runs: evidence ratios, tension, reweighting, repetition, export."""
+"""Analysis of finished runs: Bayes factors, tension, reweighting, repetition and export."""

@@ -1,7 +1,7 @@
-"""Bayes factors of runs, and what one may call them.
+"""Bayes factors between runs, and their words on Jeffreys' scale.
 
-ln B = ln Z_1 - ln Z_2 compares two models of the same data. The evidence is a density in the data, so between
-runs of different data the difference says nothing, and none is given.
+ln B = ln Z_1 - ln Z_2 compares two models of the same data. The evidence is a probability density of the data. Between
+runs of different data the difference has no meaning, and none is returned.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from astroemu.inference.run_folder import RunFolder
 from astroemu.runtime.options import with_defaults
 from astroemu.runtime.plugins import PROBES
 
-#: Least abs(ln B) and the word for it: Jeffreys' scale (1961, Theory of Probability, 3rd ed., Appendix B) as
+#: Smallest abs(ln B) of each word: Jeffreys' scale (1961, Theory of Probability, 3rd ed., Appendix B) as
 #: calibrated by Trotta 2008, Contemp. Phys. 49, 71, Table 1, arXiv:0803.4089 (odds of 3, 12 and 150 to 1).
 JEFFREYS = ((0.0, "inconclusive"), (1.0, "weak"), (2.5, "moderate"), (5.0, "strong"))
 
 
 @dataclass(frozen=True)
 class BayesFactor:
-    """A run against another.
+    """The Bayes factor of one run against another.
 
     Attributes
     ----------
     log_b, error : float or None
-        ln Z of the run less that of the other, and its standard error; None where there is no Bayes factor.
+        ln Z of the run minus that of the other, and its standard error. None if there is no Bayes factor.
     why_not : str
-        Why there is none.
+        The reason if there is none.
     """
 
     log_b: float | None = None
@@ -42,7 +42,7 @@ class BayesFactor:
 
     @classmethod
     def of(cls, run: RunFolder, other: RunFolder) -> BayesFactor:
-        """Compare the evidence of two finished runs; independent errors are added in squares."""
+        """Return the Bayes factor of two finished runs. The errors are independent and add in quadrature."""
         ours, theirs = run.summary(), other.summary()
         missing = [folder.path for folder, s in ((run, ours), (other, theirs)) if s["log_evidence"] is None]
         if missing:
@@ -57,7 +57,7 @@ class BayesFactor:
         )
 
     def jeffreys(self) -> str:
-        """The word of :data:`JEFFREYS` for it, or the range of words that one standard error spans."""
+        """Return the word of :data:`JEFFREYS`, or the range of words within one standard error."""
         assert self.log_b is not None and self.error is not None
         size = abs(self.log_b)
         low, high = (
@@ -76,17 +76,22 @@ _ABSENT = object()
 
 
 def data_identity(run: RunFolder) -> dict[str, Any]:
-    """What the likelihood of a run was made of, by a name for messages.
+    """Return what determines the data of a run: options of its probes and checksums of its catalogs.
 
-    The options of its probes with their defaults, which choose the data, and the checksums of its catalogs. Which
-    option of a probe is modelling, only its author knows: every one counts as data.
+    The engine cannot distinguish options that choose data from options of the modelling. All options, with their
+    defaults, therefore count as data.
+
+    Returns
+    -------
+    dict
+        Values by a name for messages, such as ``probes.NAME.OPTION`` or ``catalog NAME``.
     """
     configuration = run.configuration()
     found: dict[str, Any] = {}
     for name, options in configuration.document.probes.items():
         options = dict(options)
         plugin = options.pop("plugin", name)
-        with suppress(PluginError):  # no longer installed: as written
+        with suppress(PluginError):  # the probe is no longer installed: its options as written
             options = with_defaults(PROBES.load(plugin), options)
         plain = json.loads(json.dumps({"plugin": plugin, **options}, default=str))
         found |= flat(plain, f"probes.{name}")
@@ -95,6 +100,9 @@ def data_identity(run: RunFolder) -> dict[str, Any]:
 
 
 def bayes_factors(runs: Mapping[str, RunFolder]) -> tuple[str, dict[str, BayesFactor]]:
-    """Return the label of the first run that has an evidence, and every other run against it; empty if none has."""
+    """Return the label of the first run with an evidence, and the Bayes factor of every other run against it.
+
+    The label and the dict are empty if no run has an evidence.
+    """
     first = next((label for label, run in runs.items() if run.summary()["log_evidence"] is not None), "")
     return first, {k: BayesFactor.of(run, runs[first]) for k, run in runs.items() if first and k != first}

@@ -1,9 +1,9 @@
-"""Runs in the forms that other packages read.
+"""Export of runs to the formats of other packages.
 
-Every form keeps the weights: those that have a place for them (getdist, anesthetic, csv, fits) as
-they are; ArviZ, which has none, gets equally weighted draws beside the weighted ones. Parameters go
-out with their LaTeX symbols and units. The provenance goes along where a form has room for it: as JSON, of the run
-and of the export, in all but anesthetic's.
+The formats getdist, anesthetic, csv and fits store the weights of the samples. ArviZ has no weights: it gets equally
+weighted draws, and a second group with the weighted samples. All formats store the LaTeX symbols; those that have a
+place for units store them too. All formats but that of anesthetic store the provenance of the run and of the export,
+as JSON.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _FITS_KEYS = {"provenance": "PROVENAN", "log_evidence": "LNZ", "log_evidence_err
 
 
 class RunTable:
-    """The samples of a run with the symbols, units and ranges of their columns.
+    """The samples of a run, with the symbols, units and ranges of the columns.
 
     Parameters
     ----------
     run : RunFolder
     derived : bool
-        Add every observable that is one number, such as ``tau_e``, as a column.
+        If true, every observable that is one number, such as ``tau_e``, becomes a column.
 
     Attributes
     ----------
@@ -45,11 +45,13 @@ class RunTable:
     names : tuple of str
         Parameters, then derived numbers.
     values : (n, len(names)) array
+        Each column in its ``unit``.
     latex, unit : dict of str to str
+        By column.
     range : dict of str to tuple of float
         Support of the prior; parameters only.
     provenance : str
-        JSON: the block of this export, with that of the run under ``run``.
+        JSON: the provenance of this export, with that of the run under ``run``.
     """
 
     def __init__(self, run: RunFolder, *, derived: bool = False) -> None:
@@ -84,7 +86,7 @@ class RunTable:
             table[name] = values
         for j, name in enumerate(self.names):
             unit = parse_unit(self.unit[name])
-            # Logarithms stay plain numbers: tables and FITS have no logarithmic units.
+            # A logarithm is stored without unit: tables and FITS have no logarithmic units.
             table[name] = self.values[:, j] * unit if isinstance(unit, UnitBase) and str(unit) else self.values[:, j]
             table[name].info.description = f"${self.latex[name]}$" + (
                 f" [{self.unit[name]}]" if self.unit[name] else ""
@@ -98,9 +100,13 @@ class RunTable:
     def arviz(self, *, draws: int | None = None) -> Any:
         """Return an :class:`xarray.DataTree` in the layout of ArviZ's InferenceData.
 
-        An ensemble's walkers are its chains (they are not independent: r_hat over them is too kind).
-        Weighted samples are drawn anew with equal weights, by default as many as there are effective
-        ones; the group ``weighted`` holds them as they are.
+        The walkers of an ensemble are the chains. They are not independent, so R-hat over them is too small. Weighted
+        samples are resampled with equal weights; the group ``weighted`` holds the original ones.
+
+        Parameters
+        ----------
+        draws : int, optional
+            Number of resampled draws; by default the effective sample size.
         """
         xarray = import_optional("xarray", "arviz")
         samples = self.samples
@@ -109,7 +115,7 @@ class RunTable:
         if equal:
             chains = int(samples.diagnostics.get("walkers", 1))
             chains = chains if len(samples) % chains == 0 else 1
-            index = np.arange(len(samples)).reshape(-1, chains).T  # a flat chain is step by step
+            index = np.arange(len(samples)).reshape(-1, chains).T  # a flat chain is stored step by step
         else:
             n = max(int(draws or samples.ess), 1)
             index = systematic_resampling(samples.weight, n)[None]
@@ -145,9 +151,9 @@ class RunTable:
         )
 
     def anesthetic(self) -> Any:
-        """Return :class:`anesthetic.NestedSamples` where births are known, else :class:`anesthetic.MCMCSamples`.
+        """Return :class:`anesthetic.NestedSamples` if ``log_birth`` is known, else :class:`anesthetic.MCMCSamples`.
 
-        Of a nested run anesthetic makes weights of its own, from the births.
+        For a nested run anesthetic computes its own weights from ``log_birth``.
         """
         anesthetic = import_optional("anesthetic", "anesthetic")
         columns = {"columns": list(self.names), "labels": [f"${self.latex[name]}$" for name in self.names]}
@@ -160,7 +166,7 @@ class RunTable:
 
     @property
     def kind(self) -> str:
-        """The kind of sampler, in the words of getdist."""
+        """The kind of sampler by the names of getdist: ``nested`` or ``mcmc``."""
         return "nested" if self.samples.log_evidence is not None else "mcmc"
 
     def _logs(self) -> tuple[FloatArray, FloatArray]:
@@ -174,31 +180,31 @@ class RunTable:
 
 
 def export(run: RunFolder, form: str, out: str | Path | None = None, *, derived: bool = False) -> list[Path]:
-    """Write a run in the form of another package.
+    """Write a run in the format of another package.
 
     Parameters
     ----------
     run : RunFolder
     form : {"arviz", "getdist", "anesthetic", "csv", "fits"}
     out : str or Path, optional
-        File to write; for getdist the root of four files. By default ``export_FORM`` with the
-        suffix of the form, in the run folder.
+        File to write; for getdist the root of the names of four files. By default ``export_FORM`` with the suffix of
+        the format, in the run folder.
     derived : bool
         See :class:`RunTable`.
 
     Returns
     -------
     list of Path
-        What was written.
+        The files written.
 
     Raises
     ------
     ConfigurationError
-        If there is no such form.
+        If ``form`` is unknown.
     PluginError
-        If the package that it needs is not installed.
+        If the package that the format needs is not installed.
     DataError
-        If a file is there already.
+        If a file exists already.
     """
     if form not in _FORMS:
         raise ConfigurationError(f"there is no form {form!r}; the forms are {listing(_FORMS)}")
@@ -219,7 +225,7 @@ def _write_arviz(exported: RunTable, path: Path) -> list[Path]:
 
 
 def _write_getdist(exported: RunTable, path: Path) -> list[Path]:
-    """The four text files of a chain; they need no package to be written."""
+    """Write the four text files of a chain; this does not need getdist."""
     samples, root = exported.samples, str(path)
     derived = set(exported.names) - set(samples.names)
     rows = np.column_stack([samples.weight / samples.weight.max(), -sum(exported._logs()), exported.values])
@@ -244,7 +250,7 @@ def _write_anesthetic(exported: RunTable, path: Path) -> list[Path]:
 
 
 def _write_csv(exported: RunTable, path: Path) -> list[Path]:
-    """ECSV with commas: a CSV whose comments hold units and symbols."""
+    """Write ECSV with commas: a CSV file whose comments hold units and symbols."""
     table = exported.table()
     return _write(path, lambda temporary: table.write(temporary, format="ascii.ecsv", delimiter=","))
 
@@ -253,9 +259,9 @@ def _write_fits(exported: RunTable, path: Path) -> list[Path]:
     from astropy.io import fits
 
     table = exported.table()
-    table.meta = {_FITS_KEYS.get(key, key): value for key, value in table.meta.items()}  # of eight letters
+    table.meta = {_FITS_KEYS.get(key, key): value for key, value in table.meta.items()}  # eight letters
     hdu = fits.table_to_hdu(table)
-    for j, name in enumerate(table.colnames, 1):  # symbols: FITS has a comment for each column
+    for j, name in enumerate(table.colnames, 1):  # the symbols: FITS allows one comment per column
         hdu.header[f"TCOMM{j}"] = str(table[name].info.description or "")
     made = fits.HDUList([fits.PrimaryHDU(), hdu])
     return _write(path, lambda temporary: made.writeto(temporary, output_verify="exception"))
@@ -271,7 +277,7 @@ _FORMS: Mapping[str, tuple[str, Callable[[RunTable, Path], list[Path]]]] = {
 
 
 def _plain(name: str) -> str:
-    """A name that LaTeX can set."""
+    """Return a name as LaTeX text."""
     return r"{\rm " + name.replace("_", r"\_") + "}"
 
 

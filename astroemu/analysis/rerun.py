@@ -1,11 +1,10 @@
-"""A run made again from what its folder holds, and compared with it bit by bit.
+"""A repetition of a finished run, and its bit-by-bit comparison with the original.
 
-The folder states the configuration as it was resolved, the seed, and the SHA-256 of every catalog and emulator
-(:mod:`astroemu.inference.fingerprint`). What of these has changed is refused by name. The repetition is a run in a
-folder of its
-own, with one file more:
+The run folder holds the resolved configuration, the seed, and the SHA-256 of every catalog and emulator
+(:mod:`astroemu.inference.fingerprint`). If one of them has changed, it is an error that names it. The repetition is a
+run in its own folder, with one more file:
 
-    NEW/rerun.json   whether the arrays are the same, where they differ and by how much, and what else differs
+    NEW/rerun.json   whether the arrays are identical, where and by how much they differ, and other differences
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def rerun(
 ) -> tuple[RunFolder, dict[str, Any]]:
     """Repeat a finished run and compare the samples.
 
-    Under ``mpiexec`` to be called on all processes.
+    Under ``mpiexec`` all processes must call it.
 
     Parameters
     ----------
@@ -39,22 +38,21 @@ def rerun(
     out : str or Path, optional
         New folder; by default the first free one of ``RUN-rerun``, ``RUN-rerun-2``, ...
     report : callable
-        Told of the progress.
+        Called with the progress.
 
     Returns
     -------
     RunFolder
-        Of the repetition.
+        The folder of the repetition.
     dict
-        As written to ``rerun.json``: ``of``, ``identical``, ``arrays`` (see :func:`compare_samples`) and ``differs``,
-        what may
-        differ between two runs and does: a line a field.
+        As written to ``rerun.json``: ``of``, ``identical``, ``arrays`` (see :func:`compare_samples`) and ``differs``.
+        The last has one line for each field that differs among those that may.
 
     Raises
     ------
     RunFolderError
-        If the folder holds no finished run, something that it was made of has changed (the message has every field),
-        or the new folder holds anything.
+        If the folder holds no finished run, or the new folder is not empty. Also if an input has changed; the message
+        names every such field.
     """
     before = RunFingerprint.load(run.identity_file)
     path = RunFolder.free(run.path.parent, f"{run.path.name}-rerun") if out is None else Path(out)
@@ -75,13 +73,14 @@ def rerun(
 
 
 def compare_samples(before: Samples, now: Samples) -> dict[str, dict[str, Any]]:
-    """Compare the arrays of two runs.
+    """Return a comparison of the arrays of two runs.
 
     Returns
     -------
     dict
-        By array: ``identical`` (every bit); else ``shape`` of both where these differ, or the ``number`` of values that
-        differ, of how many (``values``), the ``first`` row that holds one, and the ``largest`` difference.
+        By array: ``identical``, true if all bits are equal. If not: both ``shape`` where these differ, otherwise the
+        ``number`` of different values among all (``values``), the ``first`` row with one, and the ``largest``
+        difference.
     """
     return {name: _compared(getattr(before, name), getattr(now, name)) for name in ARRAYS}
 

@@ -1,11 +1,11 @@
-"""A finished run under other data, without sampling again.
+"""Reweighting: the samples of a finished run with the likelihood of other data, without sampling again.
 
-Where a probe is added, left out or replaced, every sample of a run gets the new weight
+If a probe is added, left out or replaced, every sample of the run gets the new weight
 
     w' = w exp(ln L_new - ln L_old),        ln Z_new = ln Z_old + ln sum(w exp(ln L_new - ln L_old)),
 
-with w normalised. Probes that do not change drop out of the difference and are not evaluated. It holds where the old
-samples cover the new posterior: the effective sample size says how far, and too few of them are refused.
+with w normalised. Unchanged probes cancel and are not evaluated. The result is valid if the old samples cover the new
+posterior. The effective sample size measures this; too small a value is an error.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from astroemu.model.model import Model
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 
-#: Effective samples below which a reweighted run is refused unless fewer are asked for, and never called converged.
+#: Default of the smallest effective sample size. A reweighted run with fewer never counts as converged.
 MIN_ESS = 400.0
-#: Tables of a configuration that move the likelihood of every probe.
+#: Keys of a configuration that change the likelihood of every probe.
 _CONTEXT = ("emulators", "simulators", "derived", "emulator_error", "truncate_prior")
-#: Best samples at which the likelihood of a run is computed again, and the points of one batch.
+#: Number of best samples at which the likelihood of a run is checked, and number of points in a batch.
 _CHECKED, _BATCH = 16, 4096
 
 
 @dataclass(frozen=True)
 class ConfigurationDiff:
-    """What is different between two configurations.
+    """The differences between two configurations.
 
     Attributes
     ----------
     dropped, added, replaced : tuple of str
         Names of probes.
     everything : bool
-        True if something moves the likelihood of every probe, such as another emulator.
+        True if the likelihood of every probe changes, for example with another emulator.
     """
 
     dropped: tuple[str, ...]
@@ -56,12 +56,12 @@ class ConfigurationDiff:
 
     @classmethod
     def between(cls, old: Configuration, new: Configuration) -> ConfigurationDiff:
-        """Compare two configurations.
+        """Return the differences between two configurations.
 
         Raises
         ------
         ConfigurationError
-            If nothing that moves the likelihood is different.
+            If no difference changes the likelihood.
         """
         before, after = old.document.probes, new.document.probes
         parameters = new.document.parameters
@@ -75,11 +75,11 @@ class ConfigurationDiff:
             everything,
         )
         if not (change.everything or change.dropped or change.added or change.replaced):
-            raise ConfigurationError("nothing changes: say what does with --set or --without")
+            raise ConfigurationError("nothing changes: state the change with --set or --without")
         return change
 
     def of(self, configuration: Configuration) -> list[str]:
-        """Probes of one of the two configurations whose likelihood is not that of the other."""
+        """Return the probes of one of the two configurations whose likelihood differs from that of the other."""
         changed = {*self.dropped, *self.added, *self.replaced}
         return [name for name in configuration.document.probes if self.everything or name in changed]
 
@@ -97,29 +97,36 @@ def reweight(
     min_ess: float = MIN_ESS,
     report: ProgressCallback = silent,
 ) -> tuple[RunFolder, Model]:
-    """Write a run of another configuration, made of the samples of a finished one.
+    """Write the run of another configuration, made by reweighting the samples of a finished run.
 
     Parameters
     ----------
     run : RunFolder
     configuration : Configuration
-        That of the run, with probes added, left out or changed. Its parameters must be among those of the run, with the
-        same priors; those of probes that are left out are integrated out.
+        That of the run, with probes added, left out or changed. Its parameters must be parameters of the run, with the
+        same priors. Parameters of probes that are left out are marginalised.
     out : str or Path, optional
         By default the first free of ``RUN_reweighted``, ``RUN_reweighted-2``, ...
     min_ess : float
-        Fewer effective samples than this are refused.
+        Smallest effective sample size that is accepted.
     report : callable
-        Told of the progress.
+        Called with the progress.
+
+    Returns
+    -------
+    RunFolder
+        The folder of the reweighted run.
+    Model
+        The model of ``configuration``.
 
     Raises
     ------
     ConfigurationError
-        If nothing changes, or the parameters or their priors do.
+        If nothing changes, or if the parameters or their priors change.
     DataError
-        If the likelihood of the run can no longer be computed: a catalog or a program has changed since.
+        If the likelihood of the run cannot be reproduced because a catalog or a program has changed since.
     SamplingError
-        If too few effective samples are left. Nothing is written then.
+        If the effective sample size is too small. Nothing is written then.
     """
     started = time.perf_counter()
     old, samples, before = run.configuration(), run.samples(), run.summary()
@@ -164,22 +171,22 @@ def _reweighted(samples: Samples, ratio: FloatArray, model: Model, what: str, mi
     """Samples with new weights, as the model sees them, or the reason why there are too few."""
     keep = np.isfinite(ratio)
     if not keep.any():
-        raise SamplingError(f"{what}: no sample has a likelihood. Fit it anew with astroemu fit")
+        raise SamplingError(f"{what}: no sample has a finite likelihood. Start a new fit with astroemu fit")
     log_weight = samples.log_weight[keep] + ratio[keep]
     change = float(np.logaddexp.reduce(log_weight) - np.logaddexp.reduce(samples.log_weight))
     log_weight -= np.logaddexp.reduce(log_weight)
     kish, thinned = kish_ess(log_weight), samples.ess / kish_ess(samples.log_weight)
-    ess = kish * thinned  # neighbours of a chain are not independent, whatever their weights
+    ess = kish * thinned  # samples of a chain are correlated, whatever their weights
     if ess < min_ess:
         raise SamplingError(
-            f"{what}: {ess:.0f} of {samples.ess:.0f} effective samples are left, and at least {min_ess:g} are wanted "
-            "(--min-ess). The new data lie where the run has few samples: fit them anew with astroemu fit, or reweight "
-            "a longer run"
+            f"{what}: {ess:.0f} of {samples.ess:.0f} effective samples are left, but at least {min_ess:g} are required "
+            "(--min-ess). The new posterior lies where the run has few samples. Fit the new data with astroemu fit, or "
+            "reweight a longer run"
         )
     theta = samples.theta[keep][:, [samples.names.index(name) for name in model.names]]
     moved = -samples.weight
     moved[keep] += np.exp(log_weight)
-    variance = float(moved @ moved) / thinned  # of ln of the mean ratio
+    variance = float(moved @ moved) / thinned  # of the logarithm of the mean ratio
     evidence, error = samples.log_evidence, samples.log_evidence_err
     return Samples(
         names=model.names,
@@ -205,7 +212,7 @@ def _reweighted(samples: Samples, ratio: FloatArray, model: Model, what: str, mi
 def _log_likelihood(
     configuration: Configuration, probes: list[str], samples: Samples, report: ProgressCallback
 ) -> FloatArray:
-    """Log-likelihood ``(n,)`` of some probes at the samples."""
+    """Return the log-likelihood ``(n,)`` of some probes at the samples."""
     total = np.zeros(len(samples))
     if not probes:
         return total
@@ -222,28 +229,30 @@ def _demand_same_parameters(old: Model, new: Model, configuration: Configuration
     for parameter in new.prior.free:
         if parameter.name not in old.names:
             raise ConfigurationError(
-                f"{configuration.path}: {parameter.name!r} is not sampled in the run, so there is nothing to weight. "
-                "Hold it fixed, or fit anew with astroemu fit"
+                f"{configuration.path}: {parameter.name!r} is not sampled in the run, so the samples have no values "
+                "of it. Hold it fixed, or start a new fit with astroemu fit"
             )
         if parameter.prior != old.prior[parameter.name].prior:
             raise ConfigurationError(
                 f"{configuration.path}: the prior of {parameter.name!r} is {parameter.prior}, and "
-                f"{old.prior[parameter.name].prior} in the run. Priors stay as they are; fit anew with astroemu fit"
+                f"{old.prior[parameter.name].prior} in the run. Reweighting cannot change priors; start a new fit with "
+                "astroemu fit"
             )
     held = [name for name in old.names if name in new.prior.fixed]
     if held:
         raise ConfigurationError(
-            f"{configuration.path}: {listing(held)} sampled in the run would be held fixed. Fit anew with astroemu fit"
+            f"{configuration.path}: {listing(held)} sampled in the run would be held fixed. Start a new fit with "
+            "astroemu fit"
         )
 
 
 def _demand_same_likelihood(run: RunFolder, model: Model, samples: Samples, checksums: Mapping[str, str]) -> None:
-    """Make sure that the likelihood of a run, part of which is to be taken away, is what it was."""
+    """Raise unless the likelihood of a run, part of which is subtracted, is the same as when it ran."""
     changed = [name for name, digest in data_files(model).items() if checksums.get(name) != digest]
     if changed:
         raise DataError(
-            f"{run.path}: {listing(changed)} changed since the run, so its likelihood is gone. Put the old file back, "
-            "and name the new one with --set, such as probes.NAME.catalog=FILE"
+            f"{run.path}: {listing(changed)} changed since the run, so its likelihood cannot be reproduced. Restore "
+            "the old file, and name the new one with --set, for example probes.NAME.catalog=FILE"
         )
     best = np.argsort(samples.log_weight)[-_CHECKED:]
     there, here = samples.log_likelihood[best], model.log_likelihood(samples.theta[best])
@@ -251,5 +260,5 @@ def _demand_same_likelihood(run: RunFolder, model: Model, samples: Samples, chec
         j = int(np.argmax(np.abs(here - there)))
         raise DataError(
             f"{run.path}: ln L of a sample was {there[j]:.4f} and is {here[j]:.4f} now. The likelihood has changed "
-            "since the run, with the versions of its programs or a file; fit anew with astroemu fit"
+            "since the run, through other versions of programs or another file; start a new fit with astroemu fit"
         )

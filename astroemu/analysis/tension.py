@@ -1,16 +1,15 @@
-"""How well sets of data agree within one model (Handley & Lemos 2019, arXiv:1902.04029 and 1903.06682).
+"""Tension between data sets within one model (Handley & Lemos 2019, arXiv:1902.04029 and 1903.06682).
 
-Each set is fitted alone and all are fitted together, by nested sampling, with the same priors. Then, of the evidences
-Z, the Kullback-Leibler divergences D from prior to posterior, the posterior means of ln L and the dimensionalities
-d = 2 var(ln L),
+Each data set is fitted alone, and all are fitted together, by nested sampling with the same priors. Each run gives the
+evidence Z, the Kullback-Leibler divergence D from prior to posterior, and the dimensionality d = 2 var(ln L). Then
 
-    ln R = ln Z_AB - ln Z_A - ln Z_B          positive: they agree; the wider the priors, the larger
-    I    = D_A + D_B - D_AB                   the part of ln R that the priors make
-    ln S = ln R - I                           suspiciousness: what is left, whatever the priors
-    d    = d_A + d_B - d_AB                   number of parameters that the sets constrain in common
-    p    = P(chi^2_d > d - 2 ln S)            chance of so much discord, for Gaussian posteriors
+    ln R = ln Z_AB - ln Z_A - ln Z_B          positive: the data sets agree; wider priors increase it
+    I    = D_A + D_B - D_AB                   the part of ln R that depends on the priors
+    ln S = ln R - I                           suspiciousness: the part that does not depend on the priors
+    d    = d_A + d_B - d_AB                   number of parameters that the data sets constrain in common
+    p    = P(chi^2_d > d - 2 ln S)            probability of a tension at least this large, for Gaussian posteriors
 
-The arithmetic is anesthetic's; the errors come from drawing the prior volumes of the nested samples many times.
+The package anesthetic computes them. The errors come from many draws of the prior volumes of the nested samples.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ from astroemu.runtime.optional import import_optional
 from astroemu.runtime.plugins import SAMPLERS
 from astroemu.sampling.samples import Samples
 
-#: Draws of the prior volumes behind every mean and error.
+#: Number of draws of the prior volumes for every mean and error.
 DRAWS = 1000
-#: Our names of anesthetic's columns: of one run, and of sets of data against each other.
+#: Our names of anesthetic's columns: those of one run, and those that compare data sets.
 _OF_A_RUN = {"logZ": "log_evidence", "D_KL": "d_kl", "logL_P": "mean_log_likelihood", "d_G": "dimensionality"}
 _BETWEEN = {"logR": "log_r", "I": "information", "logS": "log_s", "d_G": "dimensionality", "p": "p", "sigma": "sigma"}
 ProbeGroup = tuple[str, ...]
@@ -44,7 +43,7 @@ ProbeGroup = tuple[str, ...]
 
 @dataclass(frozen=True)
 class TensionStudy:
-    """What to fit: every group of probes alone, then all of them.
+    """The fits of a tension study: each group of probes alone, then all groups together.
 
     Attributes
     ----------
@@ -52,7 +51,7 @@ class TensionStudy:
     groups : tuple of tuples of str
         Names of probes.
     sampler : str
-        A nested one.
+        Name of a nested sampler.
     """
 
     configuration: Configuration
@@ -61,12 +60,12 @@ class TensionStudy:
 
     @classmethod
     def of(cls, configuration: Configuration, groups: Sequence[str], sampler: str | None = None) -> TensionStudy:
-        """Read groups such as ``"a+b"``; a single one is set against all other probes.
+        """Return the study of groups such as ``"a+b"``; a single group is compared with all other probes.
 
         Raises
         ------
         ConfigurationError
-            For a probe that is not there or is in two groups, a group too few, or a sampler that is not nested.
+            If a probe is unknown or in two groups, if there is no second group, or if the sampler is not nested.
         """
         known = list(configuration.document.probes)
         read = [tuple(name.strip() for name in group.split("+")) for group in groups]
@@ -80,8 +79,10 @@ class TensionStudy:
             read.append(tuple(name for name in known if name not in taken))
         doubled = {name for name in taken if taken.count(name) > 1}
         if doubled or not all(read):
-            wrong = f"{listing(doubled)} given twice" if doubled else "no probe left for the other side"
-            raise ConfigurationError(f"{wrong}: the groups of probes must be at least two and share none")
+            wrong = f"{listing(doubled)} given twice" if doubled else "no probe is left for the other group"
+            raise ConfigurationError(
+                f"{wrong}: at least two groups of probes are needed, and no probe may be in two groups"
+            )
         ordered = tuple(tuple(name for name in known if name in group) for group in read)
         return cls(configuration, ordered, _nested_sampler(configuration, sampler))
 
@@ -103,26 +104,26 @@ def tension(
     seed: int | None = None,
     report: Callable[[str], AbstractContextManager[ProgressCallback]] = lambda _: nullcontext(silent),
 ) -> dict[str, Any] | None:
-    """Make the runs of a plan that are not there yet, and compare their data.
+    """Make the missing runs of a study and return the tension between its data sets.
 
-    Every run is a folder below ``out``, named by its probes. One that was cut short goes on; a finished one of the same
-    identity is used as it is, so that several divisions of one configuration share runs.
+    Every run has a folder below ``out``, named after its probes. An interrupted run is resumed. A finished run of the
+    same fingerprint is used again, so several studies of one configuration share runs.
 
-    Under ``mpiexec`` to be called on all processes.
+    Under ``mpiexec`` all processes must call it.
 
     Parameters
     ----------
     plan : TensionStudy
     out : str or Path
-        Folder of the runs; the result is written there too.
+        Folder of the runs and of the result.
     seed : int, optional
-        Instead of the configuration's.
+        By default that of the configuration.
     report : callable
-        Makes, of a run's name, a context that gives what is told of its progress.
+        Called with the name of a run. It returns a context manager whose value is called with the progress of that run.
 
     Returns
     -------
-    dict, or None on all processes but the first
+    dict, or None on all ranks but rank 0
         ``between``, ``left_out``, ``statistics``, ``runs``, ``draws``, ``undefined`` and ``written``.
 
     Raises
@@ -130,22 +131,22 @@ def tension(
     PluginError
         If anesthetic is not installed.
     RunFolderError
-        If a folder holds another run than it should.
+        If a folder holds another run.
     SamplingError
-        If a run gives no births.
+        If a run has no ``log_birth``.
     """
     import_optional("anesthetic", "anesthetic")
     folders = {}
     for group in (*plan.groups, plan.together):
         label = "+".join(group)
-        with report(label) as told:
+        with report(label) as progress:
             folders[label], _ = fit(
                 plan.configuration.only(group),
                 out=Path(out) / label,
                 sampler=plan.sampler,
                 seed=seed,
                 resume=True,
-                report=told,
+                report=progress,
             )
     if not processes().is_root:
         return None
@@ -156,10 +157,25 @@ def tension(
 
 
 def compared(plan: TensionStudy, folders: dict[str, RunFolder], *, seed: int, draws: int = DRAWS) -> dict[str, Any]:
-    """Return the statistics of finished runs, by label: the groups of a plan, then all together."""
+    """Return the tension statistics of finished runs.
+
+    Parameters
+    ----------
+    plan : TensionStudy
+    folders : dict of str to RunFolder
+        By label: each group of the study, then all groups together.
+    seed : int
+        Seed of the draws of the prior volumes.
+    draws : int
+
+    Returns
+    -------
+    dict
+        As for :func:`tension`, without ``written``.
+    """
     from anesthetic.tension import tension_stats
 
-    before = np.random.get_state()  # anesthetic draws from NumPy's global generator, which is put back afterwards
+    before = np.random.get_state()  # anesthetic draws from NumPy's global generator; it is restored below
     np.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
     try:
         drawn = {label: _drawn(folder.samples(), folder.path, draws) for label, folder in folders.items()}
@@ -192,11 +208,12 @@ def compared(plan: TensionStudy, folders: dict[str, RunFolder], *, seed: int, dr
 
 
 def _nested_sampler(configuration: Configuration, name: str | None) -> str:
-    """The sampler asked for; else the configuration's; else the first nested one that it has a table for."""
+    """Return the requested sampler; else that of the configuration; else the first nested one with a table there."""
     if name is not None:
         if not configuration.sampler(name).traits.nested:
             raise ConfigurationError(
-                f"the sampler {name!r} gives no nested samples, which tension needs. Nested: {listing(_all_nested())}"
+                f"the sampler {name!r} is not nested, but tension needs nested samples. Nested samplers: "
+                f"{listing(_all_nested())}"
             )
         return name
     for candidate in (configuration.document.sampler, *configuration.document.samplers):
@@ -214,31 +231,31 @@ def _all_nested() -> list[str]:
         try:
             if SAMPLERS.load(name).traits.nested:
                 found.append(name)
-        except AstroemuError:  # a broken one is nobody's choice
+        except AstroemuError:  # a plugin that fails to load cannot be chosen
             continue
     return found
 
 
 def _drawn(samples: Samples, path: Path, draws: int) -> Any:
-    """anesthetic's ``logZ``, ``D_KL``, ``logL_P`` and ``d_G`` of a run for so many draws of its prior volumes."""
+    """Return anesthetic's ``logZ``, ``D_KL``, ``logL_P`` and ``d_G`` of a run, for each draw of its prior volumes."""
     import anesthetic
 
     if samples.log_birth is None:
         raise SamplingError(
-            f"{path} does not hold the births of its samples: it was made by an older version, or by a sampler that "
-            "gives none. Remove it, and it is made anew"
+            f"{path} does not hold log_birth, the likelihood above which each sample was drawn: it was made by an "
+            "older version, or by a sampler that gives none. Remove the folder, and the run is made again"
         )
     columns = list(samples.names)
     table = anesthetic.NestedSamples(
         samples.theta, columns=columns, logL=samples.log_likelihood, logL_birth=samples.log_birth
     ).stats(draws)
-    table["logZ"] += samples.log_volume  # anesthetic starts from a volume of one
+    table["logZ"] += samples.log_volume  # anesthetic assumes that the run starts from a prior volume of one
     table["D_KL"] -= samples.log_volume
     return table
 
 
 def _moments(table: Any, names: dict[str, str]) -> dict[str, dict[str, float | None]]:
-    """Mean and standard deviation of the finite draws of each column; None where there is none."""
+    """Return mean and standard deviation of the finite draws of each column; None if no draw is finite."""
     found = {}
     for column, name in names.items():
         values = table[column].to_numpy()

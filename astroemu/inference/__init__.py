@@ -1,3 +1,5 @@
-"""A fit: its configuration (:mod:`~astroemu.inference.configuration`), its run
-(:mod:`~astroemu.inference.fitting`), and the folder that it leaves (:mod:`~astroemu.inference.run_folder`).
+"""Fits: configuration, sampling run and run folder.
+
+:mod:`~astroemu.inference.configuration` reads the TOML file, :mod:`~astroemu.inference.fitting` runs the sampler, and
+:mod:`~astroemu.inference.run_folder` reads and writes the folder of the run.
 """

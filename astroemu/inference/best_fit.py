@@ -1,4 +1,4 @@
-"""The best fit: the highest point of the posterior or of the likelihood, from several starts."""
+"""The best fit: the maximum of the posterior or of the likelihood, found from several starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from astroemu.core.typing import FloatArray
 from astroemu.errors import SamplingError
 from astroemu.model.model import Model
 
-#: Prior draws of which the best are starts.
+#: Number of prior draws; the best of them are the starts.
 _DRAWS = 1000
 
 
@@ -22,18 +22,21 @@ class BestFit:
     Attributes
     ----------
     names : tuple of str
+        The free parameters.
     theta : (d,) array
+        Their values at the maximum, each in the unit of its parameter.
     value : float
-        Log-posterior (up to the evidence) or log-likelihood there.
+        Log-posterior (without the evidence) or log-likelihood at ``theta``.
     log_likelihood : float
+        Total log-likelihood at ``theta``.
     by_probe : dict of str to float
-        Its parts.
+        Log-likelihood of each probe.
     starts : (s,) array
-        Value that each start ended at, highest first: where they differ, the surface has several tops.
+        Value at which each start ended, highest first. Different values mean several local maxima.
     evaluations : int
-        Points at which the gradient was taken.
+        Number of points at which the gradient was computed.
     at_edge : tuple of str
-        Parameters that stopped at an edge of the prior.
+        Parameters that ended at an edge of their prior.
     """
 
     names: tuple[str, ...]
@@ -47,32 +50,38 @@ class BestFit:
 
 
 def find_best_fit(model: Model, *, starts: int = 8, prior: bool = True, seed: int = 1) -> BestFit:
-    """Find the highest point with L-BFGS-B (Byrd et al. 1995, SIAM J. Sci. Comput. 16, 1190).
+    """Return the maximum, found with L-BFGS-B (Byrd et al. 1995, SIAM J. Sci. Comput. 16, 1190).
 
-    The starts are the best of 1000 prior draws; parameters are scaled by the width of their prior, and kept
-    inside it.
+    The starts are the best of 1000 prior draws. Parameters are scaled by the width of their prior and stay inside
+    its range.
 
     Parameters
     ----------
     model : Model
     starts : int
+        Number of starting points.
     prior : bool
-        Whether to maximise the posterior density; else the likelihood, inside the prior's range.
+        If true, maximise the posterior density; otherwise the likelihood, inside the prior's range.
     seed : int
+        Seed of the prior draws.
+
+    Returns
+    -------
+    BestFit
 
     Raises
     ------
     ConfigurationError
         If the model has no gradient, see :meth:`astroemu.model.model.Model.value_and_grad`.
     SamplingError
-        If no prior draw has a likelihood.
+        If no prior draw has a finite likelihood.
     """
     from scipy.optimize import minimize
 
     draws = model.prior.sample(_DRAWS, np.random.default_rng(seed))
     values = model.log_likelihood(draws) + (model.log_prior(draws) if prior else 0.0)
     if not np.any(np.isfinite(values)):
-        raise SamplingError(f"none of {_DRAWS} prior draws has a likelihood; narrow the priors")
+        raise SamplingError(f"none of {_DRAWS} prior draws has a finite likelihood; narrow the priors")
     order = np.argsort(-np.where(np.isfinite(values), values, -np.inf))
     begin = draws[order[: min(starts, int(np.isfinite(values).sum()))]]
     low, high, width = frame(model)
@@ -107,14 +116,14 @@ def find_best_fit(model: Model, *, starts: int = 8, prior: bool = True, seed: in
 
 
 def frame(model: Model) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Lower and upper edge of the prior, and the width that holds its central 68 %: each ``(d,)``."""
+    """Return the lower and upper edge of the prior and the width of its central 68 %, each ``(d,)``."""
     low, high = np.array([p.prior.support for p in model.prior.free]).T
     quantiles = model.prior.transform(np.repeat([[0.1587], [0.8413]], len(low), axis=1))
     return low, high, np.asarray(quantiles[1] - quantiles[0])
 
 
 class _Objective:
-    """Minus the value and its gradient, in scaled parameters, for a minimiser."""
+    """The function for the minimiser: minus the value, and its gradient, in scaled parameters."""
 
     def __init__(self, model: Model, low: FloatArray, width: FloatArray, prior: bool) -> None:
         middle = model.prior.transform(np.full((1, len(low)), 0.5))[0]
@@ -129,5 +138,5 @@ class _Objective:
         value, gradient = self._evaluate((self.origin + self._width * x)[None])
         self.evaluations += 1
         if not np.isfinite(value[0]):
-            return 1e300, np.zeros_like(x)  # a line search steps back from there
+            return 1e300, np.zeros_like(x)  # the line search steps back from such a point
         return -float(value[0]), -gradient[0] * self._width

@@ -1,8 +1,8 @@
-"""What to cite for a fit, as BibTeX.
+"""The papers to cite for a fit, as BibTeX.
 
-Probes, catalogs, emulators, simulators and samplers name papers by their arXiv number; the entries
-are looked up in the bibliographies that are installed (group ``astroemu.references``, each a ``.bib``
-file). A paper that no bibliography has gets an entry with what is known of it.
+Probes, catalogs, emulators, simulators and samplers name papers by their arXiv numbers. The entries come from the
+installed bibliographies (entry-point group ``astroemu.references``, one ``.bib`` file each). A paper that is in none
+of them gets a minimal entry.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from astroemu.sampling.sampler import Sampler
 _NUMBER = re.compile(r"\b(?:\d{4}\.\d{4,5}|astro-ph/\d{7})\b")
 _EPRINT = re.compile(r"eprint\s*=\s*[{\"]\s*([^}\"\s]+)")
 _KEY = re.compile(r"@\w+\{\s*([^,\s]+)")
-#: What every fit runs on: NumPy, SciPy, Astropy.
+#: Papers of the software that every fit uses: NumPy, SciPy, Astropy.
 _SOFTWARE = ("2006.10256", "1907.10121", "2206.14220")
 
 
 def bibliography() -> dict[str, str]:
-    """Every entry of the installed bibliographies, by arXiv number; one that is broken is left out."""
+    """Return all entries of the installed bibliographies, by arXiv number.
+
+    A bibliography that fails to load is left out.
+    """
     files = [Path(__file__).with_name("references.bib")]
     for name in REFERENCES.names:
         try:
@@ -41,13 +44,18 @@ def bibliography() -> dict[str, str]:
 
 
 def bibtex(configuration: Configuration, sampler: str | None = None) -> str:
-    """Return the BibTeX of everything that a fit uses, each part under a comment with its name.
+    """Return the BibTeX entries of all that a fit uses, grouped by part; a comment names each part.
 
     Parameters
     ----------
     configuration : Configuration
     sampler : str, optional
-        Instead of the configuration's.
+        Name of the sampler; by default that of the configuration.
+
+    Returns
+    -------
+    str
+        The content of a ``.bib`` file.
     """
     known, written = bibliography(), set[str]()
     blocks = []
@@ -64,7 +72,7 @@ def bibtex(configuration: Configuration, sampler: str | None = None) -> str:
 
 
 def _parts(configuration: Configuration, sampler: Sampler) -> Iterable[tuple[str, str]]:
-    """Each part of a fit by name, and a text that holds the numbers of its papers."""
+    """Yield each part of a fit: its name, and a text that holds the arXiv numbers of its papers."""
     for name, probe in configuration.probes().items():
         papers = list(probe.papers) or [number for catalog in probe.catalogs for number in catalog.arxiv]
         unnumbered = "; ".join(catalog.reference for catalog in probe.catalogs if not catalog.arxiv)
@@ -76,9 +84,9 @@ def _parts(configuration: Configuration, sampler: Sampler) -> Iterable[tuple[str
 
 
 def _minimal(number: str, text: str) -> str:
-    """An entry of which the number is known, and perhaps a line of text."""
+    """Return an entry made of an arXiv number and, if there is one, a line of text."""
     note = f"  note = {{{_escaped(text)}}},\n" if text.strip() != number and text else ""
-    year = number.rpartition("/")[2][:2]  # 2000 and later, but for the old numbers that begin with 9
+    year = number.rpartition("/")[2][:2]  # two digits; those that begin with 9 are of the 1990s
     fields = f"eprint = {{{number}}}, archivePrefix = {{arXiv}}, year = {{{'19' if year[0] == '9' else '20'}{year}}}"
     return f"@misc{{arXiv:{number},\n{note}  {fields}\n}}"
 

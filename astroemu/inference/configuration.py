@@ -1,7 +1,7 @@
 """The typed configuration: one TOML file describes one inference.
 
-Every table is checked before anything is computed: unknown keys at any level, wrong types,
-missing files and mismatched parameters are errors that name the file, the key and the remedy.
+Every table is checked before anything is computed. Unknown keys at any level, wrong types, missing files and
+mismatched parameters are errors. The message names the file, the key and the remedy.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class EmulatorTable(_Table):
 
 
 class SimulatorTable(_Table):
-    """``[simulators.NAME]``: a simulator that is run in the likelihood itself."""
+    """``[simulators.NAME]``: a simulator that runs inside the likelihood, without an emulator."""
 
     plugin: str | None = None
     options: dict[str, Any] = {}
@@ -53,11 +53,11 @@ class SimulatorTable(_Table):
 
 
 class DerivedTable(SimulatorTable):
-    """``[derived.NAME]``: a quantity that follows from others."""
+    """``[derived.NAME]``: a quantity that is computed from other observables or parameters."""
 
 
 class ConfigurationDocument(_Table):
-    """The whole file. Plugin tables stay open here; each plugin checks its own options."""
+    """The complete file. Plugin tables are not checked here; each plugin checks its own options."""
 
     title: str = ""
     sampler: str = "emcee"
@@ -82,10 +82,11 @@ class Configuration:
     path : Path
         The file that it was read from.
     raw : mapping
-        Its content, after overrides, as plain values.
+        Its content as plain values, after overrides.
     document : ConfigurationDocument
+        The same, checked and typed.
     copy : Path, optional
-        A copy of the file that is sure to be as it was then: the one in the folder of a run.
+        The copy of the file in a run folder, which does not change after the run has started.
     """
 
     path: Path
@@ -95,16 +96,16 @@ class Configuration:
 
     @property
     def source(self) -> Path:
-        """Where the text of the file can be read."""
+        """Path from which the text of the file can be read."""
         return self.copy or self.path
 
     @property
     def name(self) -> str:
-        """Stem of the file name."""
+        """The file name without its suffix."""
         return self.path.stem
 
     def where(self, *keys: str) -> str:
-        """Name a table of the file for a message."""
+        """Return the name of a table of the file for a message."""
         return f"{self.path}, [{'.'.join(keys)}]" if keys else str(self.path)
 
     def overridden(self, overrides: Sequence[str]) -> Configuration:
@@ -113,7 +114,7 @@ class Configuration:
         Raises
         ------
         ConfigurationError
-            If one does not read so, or what comes out is no valid configuration.
+            If an override does not have this form, or the result is not a valid configuration.
         """
         raw = deepcopy(dict(self.raw))
         for override in overrides:
@@ -121,11 +122,11 @@ class Configuration:
         return configuration_from(raw, self.path, self.copy)
 
     def only(self, probes: Collection[str]) -> Configuration:
-        """Return this configuration with no other probes than these."""
+        """Return this configuration with these probes only."""
         return self.without([name for name in self.document.probes if name not in probes])
 
     def without(self, probes: Sequence[str]) -> Configuration:
-        """Return this configuration with some of its probes left out, and the priors that only they need.
+        """Return this configuration without some of its probes and without the priors that only they need.
 
         Raises
         ------
@@ -145,10 +146,10 @@ class Configuration:
         return configuration_from({**left.raw, "parameters": parameters}, self.path, self.copy) if orphans else left
 
     def _orphans(self, dropped: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        """Nuisance parameters of probes that were dropped, with a prior stated here, that nothing else takes."""
+        """Return the parameters of ``[parameters]`` that only the dropped probes use."""
         orphans: set[str] = set()
         for name, options in dropped.items():
-            with suppress(AstroemuError):  # one that cannot be built may be why it is left out
+            with suppress(AstroemuError):  # the probe may be left out because it cannot be built
                 orphans |= {p.name for p in self._probe(name, options).parameters} & set(self.document.parameters)
         if orphans:
             orphans -= {p.name for probe in self.probes().values() for p in probe.parameters}
@@ -157,7 +158,7 @@ class Configuration:
         return orphans
 
     def prior(self) -> Prior:
-        """Build the prior from ``[parameters]``."""
+        """Return the prior of ``[parameters]``."""
         return Prior(
             tuple(
                 parameter_from(name, spec, self.where("parameters", name))
@@ -166,7 +167,7 @@ class Configuration:
         )
 
     def emulators(self) -> dict[str, Provider]:
-        """Load the emulators of ``[emulators]``."""
+        """Return the emulators of ``[emulators]``, by name."""
         loaded: dict[str, Provider] = {}
         for name, table in self.document.emulators.items():
             with located(self.where("emulators", name)):
@@ -175,7 +176,7 @@ class Configuration:
         return loaded
 
     def simulators(self) -> dict[str, Provider]:
-        """Construct the simulators of ``[simulators]``."""
+        """Return the simulators of ``[simulators]``, by name."""
         tables = self.document.simulators
         return {
             name: self._plugged("simulators", SIMULATORS, name, table, SimulatorProvider, self.document.emulators)
@@ -183,7 +184,7 @@ class Configuration:
         }
 
     def derived(self) -> dict[str, Provider]:
-        """Construct the derived quantities of ``[derived]``."""
+        """Return the derived quantities of ``[derived]``, by name."""
         taken = {*self.document.emulators, *self.document.simulators}
         return {
             name: self._plugged("derived", DERIVED, name, table, lambda provider: provider, taken)
@@ -202,12 +203,12 @@ class Configuration:
         where = self.where(key, name)
         with located(where):
             if name in taken:
-                raise ConfigurationError("another provider has this name too; choose another, and say `plugin`")
+                raise ConfigurationError("another provider has the same name; choose another name, and state `plugin`")
             made = provider(build(group.load(table.plugin or name), table.options, where, self.path.parent))
             return made if table.provides is None else ProviderSubset(made, table.provides)
 
     def probes(self) -> dict[str, Probe]:
-        """Construct the probes of ``[probes]``."""
+        """Return the probes of ``[probes]``, by name."""
         return {name: self._probe(name, options) for name, options in self.document.probes.items()}
 
     def _probe(self, name: str, options: Mapping[str, Any]) -> Probe:
@@ -222,7 +223,7 @@ class Configuration:
         return probe
 
     def model(self) -> Model:
-        """Build the joint model."""
+        """Return the joint model."""
         document = self.document
         with located(str(self.path)):
             return Model(
@@ -236,7 +237,7 @@ class Configuration:
             )
 
     def sampler(self, name: str | None = None) -> Sampler:
-        """Construct the sampler with its options, by default the one that the file names."""
+        """Return the sampler with its options; by default the one that the file names."""
         name = name or self.document.sampler
         options = self.document.samplers.get(name, {})
         with located(str(self.path)):
@@ -246,18 +247,22 @@ class Configuration:
 
 
 def load_configuration(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Configuration:
-    """Read a configuration by path or by the name of an installed one.
+    """Return a configuration, read from a path or found by the name of an installed one.
 
     Parameters
     ----------
     name_or_path : str or Path
     overrides : sequence of str
-        ``key.key=value`` with a TOML value (bare text is taken as a string).
+        Each ``key.key=value`` with a TOML value; text without quotes is a string.
+
+    Returns
+    -------
+    Configuration
 
     Raises
     ------
     AstroemuError
-        If there is no such file, or it is not a valid configuration.
+        If the file does not exist or is not a valid configuration.
     """
     path = locate(CONFIGURATIONS, name_or_path)
     raw = read_toml(path)
@@ -267,7 +272,7 @@ def load_configuration(name_or_path: str | Path, overrides: Sequence[str] = ()) 
 
 
 def configuration_from(raw: Mapping[str, Any], path: Path, copy: Path | None = None) -> Configuration:
-    """Check the content of a configuration that belongs to ``path``."""
+    """Return the configuration with this content, after checking it; ``path`` is the file that it belongs to."""
     document = validate_options(ConfigurationDocument, raw, str(path))
     for name in document.samplers:
         if name not in SAMPLERS.entries:
@@ -279,10 +284,12 @@ def configuration_from(raw: Mapping[str, Any], path: Path, copy: Path | None = N
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
-    """Set one dotted key; its table is made if needed, and checked with the rest."""
+    """Set one dotted key. A missing table is added; it is checked later, with all others."""
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise ConfigurationError(f"--set {override!r} must read key=value, such as probes.optical_depth.errors=split")
+        raise ConfigurationError(
+            f"--set {override!r} must have the form key=value, for example probes.optical_depth.errors=split"
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
@@ -296,7 +303,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
 
 
 def load_model(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Model:
-    """Return the joint model of a configuration, by path or by installed name.
+    """Return the joint model of a configuration, given by its path or its installed name.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What makes two runs the same run.
+"""The fingerprint of a run: all that determines its numbers.
 
-A run goes on only with what it was started with. What would change its numbers must match; what should not may
-differ, and is kept to be shown.
+A run is resumed only if everything that would change its numbers is the same as at its start. What should not change
+them may differ; it is stored for information.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from astroemu.model.model import Model
 from astroemu.runtime.provenance import distributions, machine, versions
 from astroemu.sampling.sampler import Sampler
 
-#: Keys of a configuration that do not change what is computed, or are kept under a name of their own.
+#: Keys of a configuration that do not change what is computed, or that have a field of their own in the fingerprint.
 _APART = ("title", "sampler", "samplers", "seed", "engine")
 
 
 @dataclass(frozen=True)
 class RunFingerprint:
-    """What a run is.
+    """The fingerprint of a run.
 
     Attributes
     ----------
     must_match : mapping
-        Configuration, sampler and its options (of every file that they name, its checksum), seed, order of the
-        parameters, engine, checksums of catalogs and emulators, versions of astroemu and of the sampler.
+        Configuration, sampler and its options, seed, order of the parameters, engine, checksums of catalogs and
+        emulators, versions of astroemu and of the sampler. Files named by options are replaced by their checksums.
     may_differ : mapping
         Other versions, host, platform, number of processes and of threads, paths of files.
     """
@@ -52,7 +52,7 @@ class RunFingerprint:
         sampler: str,
         seed: int,
     ) -> RunFingerprint:
-        """Return the identity of a run that is to be."""
+        """Return the fingerprint of a run that is about to start."""
         found = versions(algorithm.packages)
         moving = {name: found.pop(name) for name in ("astroemu-inference", *algorithm.packages) if name in found}
         moving |= distributions([*model.probes.values(), *model.providers.values(), algorithm])
@@ -78,18 +78,18 @@ class RunFingerprint:
         return hashlib.sha256(json.dumps(self.must_match, sort_keys=True).encode()).hexdigest()
 
     def save(self, path: Path) -> None:
-        """Write it as JSON."""
+        """Write the fingerprint as JSON."""
         content = {"sha256": self.digest, "must_match": self.must_match, "may_differ": self.may_differ}
         write_json(path, content)
 
     @classmethod
     def load(cls, path: Path) -> RunFingerprint:
-        """Read it.
+        """Return the fingerprint that a file holds.
 
         Raises
         ------
         RunFolderError
-            If the file is not there or is not one.
+            If the file is missing or damaged.
         """
         try:
             content = json.loads(path.read_text())
@@ -101,38 +101,38 @@ class RunFingerprint:
             ) from None
 
     def demand_same(self, other: RunFingerprint, folder: Path) -> None:
-        """Compare with the identity of the run in a folder.
+        """Raise unless this run is the one in a folder, whose fingerprint is ``other``.
 
         Raises
         ------
         RunFolderError
-            If something that must match does not: it names every field and both values.
+            If a field that must match differs. The message names every such field and both values.
         """
         lines = differences(other.must_match, self.must_match)
         if lines:
             raise RunFolderError(
-                f"{folder} holds another run; nothing was changed. Choose another folder with --out, or put back what "
+                f"{folder} holds another run; nothing was changed. Choose another folder with --out, or restore what "
                 "differs:\n" + "\n".join(lines)
             )
 
     def demand_repeatable(self, other: RunFingerprint, folder: Path) -> None:
-        """Compare with the identity of a finished run that is to be made again.
+        """Raise unless the finished run in a folder, whose fingerprint is ``other``, can be repeated now.
 
         Raises
         ------
         RunFolderError
-            If something that must match does not: it names every field and both values.
+            If a field that must match differs. The message names every such field and both values.
         """
         lines = differences(other.must_match, self.must_match)
         if lines:
             raise RunFolderError(
-                f"{folder} cannot be repeated, since what it was made of has changed; nothing was written. Put back "
+                f"{folder} cannot be repeated, because its inputs have changed; nothing was written. Restore "
                 "what differs:\n" + "\n".join(lines)
             )
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What differs between a part of the identity of a run in a folder and of one now: one line a field."""
+    """Return one line for each field that differs between two fingerprints: of a run in a folder, and of one now."""
     now, then = flat(here), flat(there)
     return [
         f"  {key}: {_shown(then, key)} in the folder, {_shown(now, key)} now"
@@ -142,7 +142,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
 
 
 def _by_content(value: Any, base: Path, paths: dict[str, str], key: str = "") -> Any:
-    """Options with the SHA-256 of a file in the place of its path, which goes to ``paths`` under the option's key."""
+    """Return options with the SHA-256 of a file instead of its path, and store the path in ``paths`` by its key."""
     if isinstance(value, Mapping):
         return {k: _by_content(item, base, paths, f"{key}.{k}" if key else k) for k, item in value.items()}
     if isinstance(value, list):
@@ -156,7 +156,7 @@ def _by_content(value: Any, base: Path, paths: dict[str, str], key: str = "") ->
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested tables as one, with dotted keys."""
+    """Return nested tables as one flat table with dotted keys."""
     if not isinstance(value, Mapping):
         return {prefix: value}
     return {k: v for key, item in value.items() for k, v in flat(item, f"{prefix}.{key}" if prefix else key).items()}

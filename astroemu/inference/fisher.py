@@ -1,10 +1,10 @@
-"""The Fisher matrix of a model: what a posterior would be if it were Gaussian.
+"""The Fisher matrix of a model: the Gaussian approximation of its posterior.
 
     F_ij = - d^2 ln L / d theta_i d theta_j  at the maximum,   C = (F + P)^-1
 
-by central differences of the compiled gradient, with steps that follow the width found. ``P`` is the
-prior's information: the inverse variance of each parameter, flat priors taken as Gaussians of their
-variance, so that a direction that the data leave open is as wide as its prior.
+The second derivatives are central differences of the compiled gradient; the steps follow the measured width. ``P`` is
+the information of the prior: the inverse variance of each parameter. A flat prior counts as a Gaussian of the same
+variance. A direction that the data do not constrain is therefore as wide as its prior.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from astroemu.errors import SamplingError
 from astroemu.inference.best_fit import frame
 from astroemu.model.model import Model
 
-#: Step, in units of the conditional width: a balance of curvature and of the networks' float32.
+#: Step in units of the conditional width. Larger steps leave the parabola; smaller ones show the float32 rounding.
 _STEP = 0.2
 
 
 @dataclass(frozen=True)
 class FisherForecast:
-    """A forecast.
+    """The Gaussian approximation of a posterior at one point.
 
     Attributes
     ----------
     names : tuple of str
+        The free parameters.
     theta : (d,) array
-        Where.
+        The point, each value in the unit of its parameter.
     data, prior : (d, d) array
-        Information of the likelihood and of the prior.
+        Information of the likelihood and of the prior, in inverse products of the parameters' units.
     covariance : (d, d) array
-        Inverse of their sum.
+        Inverse of the sum of both.
     """
 
     names: tuple[str, ...]
@@ -45,12 +46,12 @@ class FisherForecast:
 
     @property
     def std(self) -> FloatArray:
-        """Marginal standard deviations ``(d,)``."""
+        """Marginal standard deviations, ``(d,)``."""
         return np.sqrt(np.diag(self.covariance))
 
     @property
     def conditional(self) -> FloatArray:
-        """Standard deviations with all other parameters known ``(d,)``."""
+        """Standard deviations if all other parameters are known, ``(d,)``."""
         return np.asarray(1.0 / np.sqrt(np.diag(self.data + self.prior)))
 
 
@@ -61,16 +62,21 @@ def fisher_matrix(model: Model, theta: FloatArray, *, prior: bool = True) -> Fis
     ----------
     model : Model
     theta : (d,) array
-        The maximum, see :func:`astroemu.inference.best_fit.find_best_fit`; at another point it means less.
+        The maximum, see :func:`astroemu.inference.best_fit.find_best_fit`. At other points the approximation is
+        worse.
     prior : bool
-        Whether the prior's information is added.
+        If true, add the information of the prior.
+
+    Returns
+    -------
+    FisherForecast
 
     Raises
     ------
     ConfigurationError
         If the model has no gradient.
     SamplingError
-        If the sum is not positive definite, or the likelihood ends within a step.
+        If the sum is not positive definite, or the likelihood is not finite within one step of the point.
     """
     low, high, width = frame(model)
     information = np.diag(1.0 / _variance(model)) if prior else np.zeros((len(theta), len(theta)))
@@ -91,18 +97,20 @@ def fisher_matrix(model: Model, theta: FloatArray, *, prior: bool = True) -> Fis
 
 
 def _hessian(model: Model, theta: FloatArray, step: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """Minus the second derivatives, by central differences of gradients; moved inwards at an edge."""
+    """Return minus the second derivatives ``(d, d)``, by central differences of gradients; moved inwards at an edge."""
     centre = np.minimum(np.maximum(theta, low + step), high - step)
     points = np.concatenate([centre + np.diag(step), centre - np.diag(step)])
     _, gradient = model.value_and_grad(points)
     if not np.all(np.isfinite(gradient)):
-        raise SamplingError("the likelihood ends within a step of the point, so that it has no second derivative there")
+        raise SamplingError(
+            "the likelihood is not finite within one step of the point, so it has no second derivative there"
+        )
     ahead, behind = np.split(gradient, 2)
     second = -(ahead - behind) / (2.0 * step[:, None])
     return 0.5 * (second + second.T)
 
 
 def _variance(model: Model) -> FloatArray:
-    """Of each prior ``(d,)``, by the midpoint rule in its quantiles."""
+    """Return the variance of each prior, ``(d,)``, by the midpoint rule in its quantiles."""
     u = (np.arange(2000) + 0.5) / 2000
     return np.asarray([np.var(p.prior.transform(u)) for p in model.prior.free])

@@ -1,4 +1,4 @@
-"""One fit from start to finish: configuration in, run folder out."""
+"""One fit from a configuration to a finished run folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fit(
 ) -> tuple[RunFolder, Model]:
     """Sample the posterior of a configuration and write its run folder.
 
-    Under ``mpiexec`` to be called on all processes: the first one samples and writes, all evaluate.
+    Under ``mpiexec`` all processes must call it. Rank 0 samples and writes; all ranks evaluate likelihoods.
 
     Parameters
     ----------
@@ -44,24 +44,31 @@ def fit(
     out : str or Path, optional
         Run folder; by default the first free one of ``runs/NAME``, ``runs/NAME-2``, ...
     sampler : str, optional
-        Instead of the configuration's.
+        Name of the sampler; by default that of the configuration.
     seed : int, optional
-        Instead of the configuration's.
+        By default that of the configuration.
     resume : bool
-        Go on with the run in ``out`` (or in the last of ``runs/NAME``, ...) if it was cut short; start it if there is
-        none; leave it as it is if it is finished.
+        Continue an interrupted run in ``out`` (by default the last of ``runs/NAME``, ...). Without such a run a new one
+        starts. A finished run is left unchanged.
     repeated : RunFolder, optional
-        A run that this one repeats: it is refused if anything that must match differs.
+        A run that this one repeats. It is an error if anything that must match differs.
     profile : bool
-        Time the parts of the model, on the first process; the summary gets the seconds.
+        Measure the time of each part of the model on rank 0, and store the seconds in the summary.
     report : callable
-        Told of the progress.
+        Called with the progress.
+
+    Returns
+    -------
+    RunFolder
+        The folder of the run.
+    Model
+        The model that was fitted.
 
     Raises
     ------
     AstroemuError
-        For anything that a user can mend; nothing is written before the model is whole. A run that is resumed
-        must be the same in everything that moves its numbers; the message has every difference.
+        For any problem that a user can fix. Nothing is written before the model is complete. A resumed run must agree
+        in everything that changes its numbers; the message lists every difference.
     """
     seed = configuration.document.seed if seed is None else seed
     name = sampler or configuration.document.sampler
@@ -93,7 +100,7 @@ def fit(
 
 
 def _folder(configuration: Configuration, out: str | Path | None, same: RunFingerprint | None) -> RunFolder:
-    """A new folder, or the one to go on with."""
+    """Return a new folder, or the folder of the run to resume."""
     if same is None:
         return RunFolder.fresh(Path("runs"), configuration.name) if out is None else RunFolder.create(out)
     folder = RunFolder.last(Path("runs"), configuration.name) if out is None else RunFolder(out)
@@ -125,12 +132,12 @@ def _run(
 
 
 def _demand_agreement(identity: RunFingerprint, processes: Processes) -> None:
-    """Refuse to start if the processes of a job would not evaluate the same model."""
+    """Raise if the processes of a job would not evaluate the same model."""
     digests = processes.allgather(identity.digest)
     if len(set(digests)) > 1:
         others = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
         raise ConfigurationError(
-            f"processes {others} of this job see another configuration, other data or other versions than process 0. "
+            f"processes {others} of this job have another configuration, other data or other versions than process 0. "
             "Give all of them the same files and the same environment"
         )
 
@@ -138,8 +145,8 @@ def _demand_agreement(identity: RunFingerprint, processes: Processes) -> None:
 def _warn_of_idle(sampler: str, processes: Processes) -> None:
     if processes.is_root:
         warnings.warn(
-            f"the sampler {sampler!r} asks for one point at a time as it is set here, so that {processes.size - 1} of "
-            f"{processes.size} processes have nothing to do; if it has an option for batches, raise it",
+            f"with these options the sampler {sampler!r} evaluates one point at a time, so {processes.size - 1} of "
+            f"{processes.size} processes have nothing to do; if it has an option for the batch size, increase it",
             stacklevel=3,
         )
 

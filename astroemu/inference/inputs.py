@@ -1,29 +1,29 @@
-"""inference.inputs."""
+"""The inputs of a fit: checksums of its files, its provenance block, and what to cite."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from astroemu.io.files import sha256
+from astroemu.runtime.provenance import provenance
 
 if TYPE_CHECKING:
     from astroemu.inference.configuration import Configuration
     from astroemu.model.model import Model
-from astroemu.runtime.provenance import provenance
 
 
 def provenance_of(model: Model, configuration: Configuration) -> dict[str, Any]:
-    """The block of what was computed with the model of a configuration."""
+    """Return the provenance block of a result that was computed with the model of a configuration."""
     return provenance(engine=model.engine.name, inputs=inputs(model, configuration))
 
 
 def inputs(model: Model, configuration: Configuration) -> dict[str, str]:
-    """SHA-256 of every catalog, emulator and configuration used, by name."""
+    """Return the SHA-256 of the configuration and of every catalog and emulator used, by name."""
     return {f"configuration {configuration.path.name}": sha256(configuration.source), **data_files(model)}
 
 
 def data_files(model: Model) -> dict[str, str]:
-    """SHA-256 of every catalog and emulator used, by name."""
+    """Return the SHA-256 of every catalog and emulator used, by name."""
     found: dict[str, str] = {}
     for provider in model.providers.values():
         found |= {f"emulator {name}": digest for name, digest in provider.sources.items()}
@@ -33,7 +33,7 @@ def data_files(model: Model) -> dict[str, str]:
 
 
 def citations(model: Model) -> list[str]:
-    """What to cite for the data and the emulators of a run."""
+    """Return the sorted references to cite for the catalogs and the emulators of a model."""
     found = []
     for probe in model.probes.values():
         for catalog in probe.catalogs:

@@ -1,15 +1,15 @@
-"""The folder of a run: what went in, what came out.
+"""The folder of a run: its inputs and its results.
 
     RUN/configuration.toml   the configuration as given
-    RUN/resolved.json        the same with every override applied, and where it was read from
+    RUN/resolved.json        the configuration after all overrides, and the path that it was read from
     RUN/identity.json        what must match for the run to be resumed, and what may differ
-    RUN/likelihoods.record   while it runs: every likelihood so far (astroemu.sampling.replay)
+    RUN/likelihoods.record   during the run: all likelihoods so far (astroemu.sampling.replay)
     RUN/samples.h5           posterior samples
-    RUN/summary.json         the result in numbers, with versions and checksums
-    RUN/*.png, RUN/table.txt made by the report
-    RUN/rerun.json           in a repetition: how it compares with the run (astroemu.analysis.rerun)
+    RUN/summary.json         numerical results, versions and checksums
+    RUN/*.png, RUN/table.txt written by the report
+    RUN/rerun.json           in a repeated run: comparison with the original (astroemu.analysis.rerun)
 
-A folder that holds a finished run is never written into again.
+The results of a finished run are never overwritten.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path) -> RunFolder:
-        """Make the folder of a new run.
+        """Create the folder of a new run and return it.
 
         Raises
         ------
         RunFolderError
-            If it already holds anything, or cannot be made.
+            If the folder is not empty or cannot be created.
         """
         path = Path(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -62,16 +62,16 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
+            raise RunFolderError(f"cannot create the folder {path}: {error.strerror}") from None
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
-        """Open the folder of a finished run.
+        """Return the folder of a finished run.
 
         Raises
         ------
         RunFolderError
-            If it does not hold one.
+            If a file of a finished run is missing.
         """
         folder = cls(path)
         for needed in (folder.samples_file, folder.summary_file, folder.resolved_file):
@@ -81,33 +81,33 @@ class RunFolder:
 
     @classmethod
     def fresh(cls, parent: Path, name: str) -> RunFolder:
-        """Make the first free folder of ``name``, ``name-2``, ``name-3``, ..."""
+        """Create and return the first free folder of ``name``, ``name-2``, ``name-3``, ..."""
         return cls.create(cls.free(parent, name))
 
     @classmethod
     def free(cls, parent: Path, name: str) -> Path:
-        """The path of the first of ``name``, ``name-2``, ``name-3``, ... that holds nothing."""
+        """Return the path of the first of ``name``, ``name-2``, ``name-3``, ... that is empty or missing."""
         return _numbered(parent, name)[-1]
 
     @classmethod
     def last(cls, parent: Path, name: str) -> RunFolder:
-        """Return the last folder of ``name``, ``name-2``, ... that holds anything; the first if none does."""
+        """Return the last folder of ``name``, ``name-2``, ... that is not empty; the first if all are."""
         return cls(_numbered(parent, name)[-2:][0])
 
     def resume(self, identity: RunFingerprint) -> bool:
-        """Make sure that this run can go on here, or start.
+        """Check that a run with this fingerprint can be resumed or started here.
 
         Returns
         -------
         bool
-            Whether there is a run to go on with.
+            True if there is a run to resume.
 
         Raises
         ------
         RunFolderError
-            If the folder holds another run, or something else.
+            If the folder holds another run or other files.
         """
-        begun = {"configuration.toml", "resolved.json"}  # killed while these were written
+        begun = {"configuration.toml", "resolved.json"}  # a run that was killed while it wrote these
         if not self.path.exists() or (self.path.is_dir() and {file.name for file in self.path.iterdir()} <= begun):
             self._make(self.path)
             return False
@@ -116,7 +116,7 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has come to its end."""
+        """True if the run is finished."""
         return self.summary_file.is_file()
 
     @property
@@ -144,9 +144,15 @@ class RunFolder:
         return self.path / "likelihoods.record"
 
     def start(self, configuration: Configuration, resolved: Mapping[str, Any], identity: RunFingerprint | None) -> None:
-        """Write what goes in; the identity last, so that its presence means a run that can be resumed.
+        """Write the inputs. The fingerprint comes last: if it is present, the run can be resumed.
 
-        A run that no sampler makes has none.
+        Parameters
+        ----------
+        configuration : Configuration
+        resolved : mapping
+            Content of ``resolved.json``.
+        identity : RunFingerprint or None
+            None for a run that no sampler made, such as a reweighted one.
         """
         shutil.copyfile(configuration.source, self.configuration_file)
         self._json(self.resolved_file, resolved)
@@ -154,20 +160,20 @@ class RunFolder:
             identity.save(self.identity_file)
 
     def finish(self, samples: Samples, summary: Mapping[str, Any]) -> None:
-        """Write what came out; the summary last, so that its presence means a finished run."""
+        """Write the results. The summary comes last: if it is present, the run is finished."""
         samples.save(self.samples_file, summary["provenance"])
         self._json(self.summary_file, summary)
 
     def samples(self) -> Samples:
-        """Read the samples."""
+        """Return the samples."""
         return Samples.load(self.samples_file)
 
     def summary(self) -> dict[str, Any]:
-        """Read the summary."""
+        """Return the summary."""
         return self._read_json(self.summary_file)
 
     def configuration(self) -> Configuration:
-        """Return the configuration as it was run."""
+        """Return the configuration of the run, with all overrides."""
         resolved = self._read_json(self.resolved_file)
         if not isinstance(resolved.get("configuration"), dict) or not isinstance(resolved.get("path"), str):
             raise RunFolderError(f"{self.resolved_file} lacks the configuration or its path")
@@ -189,7 +195,7 @@ class RunFolder:
 
 
 def _numbered(parent: Path, name: str) -> list[Path]:
-    """The folders ``name``, ``name-2``, ... that hold anything, and the first that does not."""
+    """Return the folders ``name``, ``name-2``, ... that are not empty, then the first that is."""
     found = [parent / name]
     while found[-1].exists() and (not found[-1].is_dir() or any(found[-1].iterdir())):
         found.append(parent / f"{name}-{len(found) + 1}")

@@ -1,4 +1,4 @@
-"""What came out of a run, in numbers."""
+"""The numerical results of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from astroemu.model.model import Model
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import statistics
 
-#: Samples behind the derived numbers and the bands of the pictures.
+#: Number of posterior samples for the derived numbers and for the bands of the figures.
 POSTERIOR_DRAWS = 1000
 
 
@@ -25,7 +25,24 @@ def summarise(
     seed: int,
     wall_seconds: float,
 ) -> dict[str, Any]:
-    """Return the summary of a run, as written to ``summary.json``."""
+    """Return the summary of a run, as written to ``summary.json``.
+
+    Parameters
+    ----------
+    samples : Samples
+    model : Model
+    configuration : Configuration
+    seed : int
+        Seed of the run; also of the draws behind the derived numbers.
+    wall_seconds : float
+        Wall-clock time of the run in seconds.
+
+    Returns
+    -------
+    dict
+        Plain values: statistics of parameters and derived numbers, evidence, convergence, counts of evaluations,
+        provenance and citations.
+    """
     best = samples.best()
     counts = model.counts
     block = provenance_of(model, configuration)
@@ -59,9 +76,9 @@ def summarise(
 
 
 def derived(samples: Samples, model: Model, seed: int) -> dict[str, dict[str, float]]:
-    """Statistics of every observable that is one number, such as ``tau_e``, over the posterior.
+    """Return the posterior statistics of every observable that is one number, such as ``tau_e``.
 
-    From :data:`POSTERIOR_DRAWS` equally weighted samples; the keys are those of the parameters.
+    They come from :data:`POSTERIOR_DRAWS` equally weighted samples, and have the same keys as those of the parameters.
     """
     numbers = {name: observable for name, observable in model.observables.items() if not observable.axes}
     theta = samples.equal_weight(POSTERIOR_DRAWS, np.random.default_rng(seed))

@@ -1,4 +1,4 @@
-"""inference.training_distance."""
+"""The distance of points of a model, such as a posterior, from the training points of its emulators."""
 
 from __future__ import annotations
 
@@ -16,18 +16,27 @@ from astroemu.errors import FarFromTrainingWarning
 from astroemu.model.model import Model
 from astroemu.sampling.samples import Samples
 
-#: Posterior samples that are looked at, and the share of them that may lie far before a fit warns.
+#: Number of posterior samples examined, and the fraction of them that may lie far away before a fit warns.
 _SAMPLES, _MOST_FAR = 1000, 0.5
 
 
 def distance_from_training(model: Model, theta: FloatArray) -> dict[str, dict[str, float]]:
-    """How far points ``(n, d)`` of a model lie from the training of its emulators.
+    """Return how far points of a model lie from the training points of its emulators.
+
+    The unit is the distance within which 95 % of the training points have their nearest neighbour, see
+    :mod:`astroemu.emulation.coverage`.
+
+    Parameters
+    ----------
+    model : Model
+    theta : (n, d) array
+        Points, in the order of ``model.names``.
 
     Returns
     -------
     dict
-        By emulator: ``median`` distance and ``share`` of the points that lie ``far``, beyond 1. Emulators whose
-        training points are not known, or that take parameters that others compute, are left out.
+        By emulator: ``median`` distance, and ``share``, the fraction of points beyond a distance of 1. An emulator is
+        left out if its training points are not known or if other providers compute one of its parameters.
     """
     found: dict[str, dict[str, float]] = {}
     columns: Mapping[str, Any] = {
@@ -47,7 +56,7 @@ def distance_from_training(model: Model, theta: FloatArray) -> dict[str, dict[st
 
 
 def warn_if_far(model: Model, samples: Samples) -> None:
-    """Warn of every emulator far from whose training points most of a posterior lies."""
+    """Warn for each emulator if most of the posterior lies far from its training points."""
     theta = samples.equal_weight(_SAMPLES, np.random.default_rng(0))
     for key, row in distance_from_training(model, theta).items():
         if row["share"] > _MOST_FAR:

@@ -1,4 +1,4 @@
-"""Reports of a run: table, pictures, and one page with all of it."""
+"""Reports of runs and validations: tables, figures, and HTML pages."""
 
 from __future__ import annotations
 

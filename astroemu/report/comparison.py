@@ -1,4 +1,4 @@
-"""Pictures of several runs together: overlaid corner, evidences as bars."""
+"""Figures of several runs: overlaid corner plots, and evidences as bars."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from astroemu.core.prior import Prior
 from astroemu.report.style import corner_package, plain_where_unsettable, style
 from astroemu.sampling.samples import Samples
 
-#: Distinct for all common kinds of colour vision (Okabe & Ito).
+#: Colours that can be distinguished with all common kinds of colour vision (Okabe & Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 
 
 def draw_corners(runs: Mapping[str, Samples], prior: Prior, path: Path) -> Sequence[str]:
-    """Draw the parameters that all runs have in common over each other; return their names.
+    """Draw the marginals of the parameters that all runs have in common, overlaid; return their names.
 
     Parameters
     ----------
     runs : mapping of label to Samples
     prior : Prior
-        For the symbols: that of the first run.
+        That of the first run, for the symbols of the parameters.
     path : Path
     """
     corner = corner_package()
@@ -41,7 +41,7 @@ def draw_corners(runs: Mapping[str, Samples], prior: Prior, path: Path) -> Seque
             figure = corner.corner(
                 table,
                 fig=figure,
-                weights=samples.weight,  # of sum one: histograms of one area
+                weights=samples.weight,  # they sum to one, so all histograms have the same area
                 labels=[plain_where_unsettable(prior[name]).label.replace(" [", "\n[") for name in names],
                 levels=(0.68, 0.95),
                 color=colour,
@@ -67,7 +67,14 @@ def draw_corners(runs: Mapping[str, Samples], prior: Prior, path: Path) -> Seque
 
 
 def draw_evidence(evidences: Mapping[str, tuple[float, float]], path: Path) -> None:
-    """Draw ln Z and its error relative to the largest, by run."""
+    """Draw ln Z of each run relative to the largest, with its error.
+
+    Parameters
+    ----------
+    evidences : mapping of label to (float, float)
+        ln Z and its error.
+    path : Path
+    """
     labels = list(evidences)
     values, errors = (np.array([pair[i] for pair in evidences.values()]) for i in (0, 1))
     with style() as pyplot:
@@ -92,7 +99,7 @@ def _range(columns: list[Any]) -> tuple[float, float]:
 
 
 def _top(figure: Any, n: int) -> None:
-    """Let the diagonal hold the highest of the overlaid histograms."""
+    """Extend the diagonal axes to the highest of the overlaid histograms."""
     for j in range(n):
         axis = figure.axes[j * (n + 1)]
         heights = [line.get_ydata().max() for line in axis.lines if len(line.get_ydata()) > 2]

@@ -13,11 +13,11 @@ from astroemu.sampling.samples import Samples
 
 
 def draw_corner(samples: Samples, prior: Prior, path: Path) -> None:
-    """Draw one- and two-dimensional marginals with 68 and 95 % regions."""
+    """Draw one- and two-dimensional marginals with 68 and 95 % credible regions."""
     corner = corner_package()
     shown = [plain_where_unsettable(prior[name]) for name in samples.names]
     with style() as pyplot, warnings.catch_warnings():
-        # corner remarks on few samples in the outermost contour; the contours are still right.
+        # corner warns if the outermost contour has few samples; the contours are still correct.
         warnings.filterwarnings("ignore", message="Too few points")
         figure = corner.corner(
             samples.theta,
@@ -45,7 +45,7 @@ def draw_corner(samples: Samples, prior: Prior, path: Path) -> None:
 
 
 def _ranges(samples: Samples) -> list[tuple[float, float]]:
-    """Central 99.8 % of each parameter, with a margin."""
+    """Return the central 99.8 % of each parameter, with a margin."""
     low, high = samples.quantile(0.001), samples.quantile(0.999)
     margin = 0.05 * np.maximum(high - low, 1e-12)
     return list(zip((low - margin).tolist(), (high + margin).tolist(), strict=True))

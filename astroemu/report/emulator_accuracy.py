@@ -1,4 +1,4 @@
-"""Pictures of a validation: where an emulator errs, whether it knows, and how it was trained."""
+"""Figures of a validation: errors of an emulator, its stated errors, and its training history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _LEVELS = ((0.5, "-"), (0.6827, "--"), (0.95, ":"))
 
 
 def draw_validation(emulator: Emulator, simulations: ReferenceSimulations, folder: Path) -> None:
-    """Draw the error along each axis and against each parameter, agreement, calibration and history."""
+    """Write the figures of a validation into a folder.
+
+    They show the errors along each axis and against each parameter, prediction against truth, the calibration of the
+    stated error, and the training history.
+    """
     found = emulator_residuals(emulator, simulations)
     residuals = {name: _residual(truth, value) for name, (truth, value, _) in found.items()}
     _draw_errors(emulator, residuals, folder / "errors.png")
@@ -37,7 +41,7 @@ def draw_validation(emulator: Emulator, simulations: ReferenceSimulations, folde
 
 
 def _residual(truth: FloatArray, value: FloatArray) -> tuple[FloatArray, str]:
-    """|error|, as a fraction where the observable is positive over more than two decades."""
+    """Return the error ``(n, size)`` and its kind: fractional if all values are positive and span over two decades."""
     residual = np.abs(value - truth)
     lowest, highest = np.nanmin(truth), np.nanmax(truth)
     if lowest > 0 and highest > 100 * lowest:
@@ -46,7 +50,7 @@ def _residual(truth: FloatArray, value: FloatArray) -> tuple[FloatArray, str]:
 
 
 def _draw_errors(emulator: Emulator, residuals: dict[str, tuple[FloatArray, str]], path: Path) -> None:
-    """Quantiles of the error along the first axis of each observable, over all points and other axes."""
+    """Draw error quantiles along the first axis of each observable, over all points and other axes."""
     names = [name for name in residuals if emulator.provides[name].axes]
     if not names:
         return
@@ -67,7 +71,7 @@ def _draw_errors(emulator: Emulator, residuals: dict[str, tuple[FloatArray, str]
 
 
 def _along_first_axis(observable: Observable, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Coordinate ``(m,)`` and errors ``(m, everything else)``."""
+    """Return the coordinate ``(m,)`` and the errors ``(m, all others)``."""
     m = len(observable.axes[0].values)
     return observable.axes[0].values, np.moveaxis(residual.reshape(len(residual), m, -1), 1, 0).reshape(m, -1)
 
@@ -75,7 +79,7 @@ def _along_first_axis(observable: Observable, residual: FloatArray) -> tuple[Flo
 def _draw_by_parameter(
     emulator: Emulator, theta: FloatArray, name: str, residual: FloatArray, kind: str, path: Path
 ) -> None:
-    """The median and the largest error of each point against every parameter."""
+    """Draw the median and the largest error of each point against every parameter."""
     with style() as pyplot:
         figure, axes = _grid(pyplot, len(emulator.parameters))
         for j, (axis, parameter) in enumerate(zip(axes, emulator.parameters, strict=False)):
@@ -90,7 +94,7 @@ def _draw_by_parameter(
 
 
 def _draw_agreement(emulator: Emulator, found: Any, path: Path) -> None:
-    """Prediction against truth, for observables that are one number."""
+    """Draw prediction against truth, for observables that are one number."""
     names = [name for name in found if not emulator.provides[name].axes]
     if not names:
         return
@@ -102,14 +106,14 @@ def _draw_agreement(emulator: Emulator, found: Any, path: Path) -> None:
             axis.errorbar(truth, value, error, fmt="o", ms=2, lw=0.4, alpha=0.5, color=COLOUR)
             axis.axline((float(np.nanmean(truth)),) * 2, slope=1.0, color=ACCENT, lw=1)
             label = f"${emulator.provides[name].latex}$" if emulator.provides[name].latex else name
-            axis.set(xlabel=f"{label}, truth", ylabel=f"{label}, found")
+            axis.set(xlabel=f"{label}, truth", ylabel=f"{label}, emulator")
         figure.tight_layout()
         figure.savefig(path)
         pyplot.close(figure)
 
 
 def _draw_calibration(stated: dict[str, FloatArray], path: Path) -> None:
-    """The share of errors within a multiple of the stated error, beside that of a normal distribution."""
+    """Draw the fraction of errors within a multiple of the stated error, and that of a normal distribution."""
     from scipy.special import erf
 
     multiples = np.linspace(0, 4, 81)
@@ -119,7 +123,7 @@ def _draw_calibration(stated: dict[str, FloatArray], path: Path) -> None:
         for name, units in stated.items():
             defined = np.sort(units[~np.isnan(units)])
             axis.plot(multiples, np.searchsorted(defined, multiples, side="right") / len(defined), lw=1.2, label=name)
-        axis.set(xlabel="|error| / stated error", ylabel="share of values within", ylim=(0, 1.02))
+        axis.set(xlabel="|error| / stated error", ylabel="fraction of values within", ylim=(0, 1.02))
         axis.legend(fontsize=8)
         figure.tight_layout()
         figure.savefig(path)
@@ -127,7 +131,7 @@ def _draw_calibration(stated: dict[str, FloatArray], path: Path) -> None:
 
 
 def _draw_history(history: dict[str, Any], path: Path) -> None:
-    """Losses of every network, epoch by epoch."""
+    """Draw the losses of every network by epoch."""
     with style() as pyplot:
         figure, axes = _grid(pyplot, len(history))
         for axis, (name, columns) in zip(axes, history.items(), strict=False):

@@ -1,4 +1,4 @@
-"""Pictures of a Fisher matrix: ellipses for every pair of parameters."""
+"""Figure of a Fisher matrix: ellipses for every pair of parameters."""
 
 from __future__ import annotations
 

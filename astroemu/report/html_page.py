@@ -1,6 +1,6 @@
-"""One HTML file with everything of a run, or of several: it opens anywhere, without a network.
+"""One self-contained HTML file for one run or several; it can be read without a network.
 
-Pictures are inside the file as data, styles too; there is no script.
+Figures and styles are stored in the file. It contains no scripts.
 """
 
 from __future__ import annotations
@@ -65,20 +65,20 @@ pre { background: var(--back); padding: .8rem; border-radius: 6px; font-size: .8
 
 
 def write_page(runs: Sequence[RunFolder], path: str | Path) -> Path:
-    """Write one self-contained HTML file of finished runs.
+    """Write one self-contained HTML file of finished runs and return its path.
 
     Parameters
     ----------
     runs : sequence of RunFolder
-        Of several, what they have in common is compared first.
+        With more than one, the page begins with a comparison.
     path : str or Path
 
     Raises
     ------
     DataError
-        If there is a file already.
+        If the file exists already.
     ConfigurationError
-        If two runs have one label, or none is given.
+        If no run is given, or one is given twice.
     """
     labels = [str(run.path) for run in runs]
     if not runs or len(set(labels)) < len(labels):
@@ -98,8 +98,15 @@ def write_page(runs: Sequence[RunFolder], path: str | Path) -> Path:
 
 
 def html_page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
-    """Return a whole page of sections, each a heading and its HTML."""
-    shown: dict[str, int] = {}  # of several runs, each has one link
+    """Return a complete page.
+
+    Parameters
+    ----------
+    title, subtitle : str
+    sections : sequence of (str, str)
+        Heading and HTML of each section.
+    """
+    shown: dict[str, int] = {}  # with several runs, one link per run
     for i, (name, _) in enumerate(sections):
         shown.setdefault(name.partition(": ")[0], i)
     links = "".join(f'<a href="#s{i}">{escape(name)}</a>' for name, i in shown.items())
@@ -115,7 +122,7 @@ def html_page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) ->
 
 
 def _together(runs: Mapping[str, RunFolder], first: Model) -> list[tuple[str, str]]:
-    """The sections that compare runs."""
+    """Return the sections that compare runs."""
     samples = {label: run.samples() for label, run in runs.items()}
     summaries = {label: run.summary() for label, run in runs.items()}
     text = comparison_table({label: (samples[label], summaries[label]) for label in runs})
@@ -137,7 +144,7 @@ def _together(runs: Mapping[str, RunFolder], first: Model) -> list[tuple[str, st
 
 
 def _one(run: RunFolder, model: Model) -> list[tuple[str, str]]:
-    """The sections of one run."""
+    """Return the sections of one run."""
     samples, summary = run.samples(), run.summary()
     write_report(run, model)
     draw_trace(samples, model.prior, run.path / "trace.png")
@@ -177,7 +184,7 @@ def _row(label: str, p: Mapping[str, float]) -> str:
 
 
 def _symbol(parameter: Parameter) -> str:
-    """The parameter's name, behind its symbol as a small picture where mathtext can set it."""
+    """Return the name of a parameter as HTML, with its symbol as an image if mathtext can draw it."""
     name = f"<code>{escape(parameter.name)}</code>" + (f" [{escape(parameter.unit)}]" if parameter.unit else "")
     if not parameter.latex or not settable(parameter.latex):
         return name
@@ -217,20 +224,20 @@ def _provenance(run: RunFolder, summary: Mapping[str, Any]) -> str:
         entries = str(error)
     written = (run.path / "configuration.toml").read_text(encoding="utf-8")
     return (
-        f"{_block(block)}<h3>SHA-256 of what went in</h3><table>{inputs}</table>"
+        f"{_block(block)}<h3>SHA-256 of the inputs</h3><table>{inputs}</table>"
         f"<h3>Configuration, as written</h3><pre>{escape(written)}</pre>{_overrides(run, written)}"
         f"<h3>BibTeX</h3><pre>{escape(entries)}</pre>"
     )
 
 
 def _block(block: Mapping[str, Any]) -> str:
-    """A provenance block but for its inputs, which have a table of their own."""
+    """Return a provenance block as HTML, without its inputs, which have their own table."""
     facts = {key: value for key, value in without_host(block).items() if key not in ("versions", "inputs")}
     return _facts({**facts, **block["versions"]})
 
 
 def _overrides(run: RunFolder, written: str) -> str:
-    """What the command line changed of the file."""
+    """Return the changes of the configuration by command-line options, as HTML."""
     changed = sorted(_changes(tomllib.loads(written), run.configuration().raw))
     return f"<h3>Changed by the command line</h3><pre>{escape(chr(10).join(changed))}</pre>" if changed else ""
 
@@ -248,6 +255,6 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 
 def embedded(path: Path, text: str) -> str:
-    """Return a PNG as an image that holds its own data."""
+    """Return an HTML image that contains the data of a PNG file; ``text`` is its alternative text."""
     data = base64.b64encode(path.read_bytes()).decode()
     return f'<img class="picture" alt="{escape(text)}" src="data:image/png;base64,{data}">'

@@ -1,7 +1,7 @@
-"""What a posterior says of the sky: every observable of a model, with 68 and 95 % bands.
+"""Figure of the posterior of every observable of a model, with 68 and 95 % bands.
 
-An observable of one axis is a curve, such as x_HI(z); of two, some curves along the last axis, such as
-luminosity functions by redshift; a single number, such as tau_e, a histogram.
+An observable with one axis, such as x_HI(z), is a curve. One with two axes is a set of curves along the last axis, such
+as luminosity functions by redshift. A single number, such as tau_e, is a histogram.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LARGEST = 20_000
 
 
 def draw_observables(model: Model, theta: FloatArray, path: Path) -> bool:
-    """Draw the observables of a model at equally weighted samples ``(n, d)``; return whether there are any."""
+    """Draw the observables of a model at equally weighted samples ``(n, d)``; return False if there are none."""
     shown = {name: o for name, o in model.observables.items() if len(o.axes) <= 2 and o.size <= _LARGEST}
     if not shown:
         return False
@@ -61,20 +61,20 @@ def _draw(axis: Any, observable: Observable, values: FloatArray) -> None:
     if last.values[0] > 0 and last.values[-1] > 20 * last.values[0]:
         axis.set_xscale("log")
     if observable.unit and np.nanmin(values) > 0 and np.nanmax(values) > 100 * np.nanmin(values):
-        axis.set_yscale("log")  # a pure number, such as a fraction, stays linear
+        axis.set_yscale("log")  # dimensionless numbers, such as fractions, have a linear axis
     if observable.unit.startswith("log10"):
         _within(axis, values)
 
 
 def _within(axis: Any, values: FloatArray) -> None:
-    """Keep the axis of a logarithm to where most of the medians are: it may fall without end."""
+    """Limit the axis of a logarithm to most of the medians: the lowest values can be extremely small."""
     median = np.nanmedian(values, axis=0)
     low, high = np.nanquantile(median, 0.1), np.nanquantile(values, 0.99)
     axis.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
 
 
 def _slices(observable: Observable) -> list[tuple[int | None, str, Any]]:
-    """Which curves to draw: index along the first axis, its text, its colour."""
+    """Return the curves to draw: index along the first axis, label, colour."""
     if len(observable.axes) == 1:
         return [(None, "", COLOUR)]
     import matplotlib as mpl

@@ -1,4 +1,4 @@
-"""Posterior predictive pictures: the data of each probe over 68 and 95 % bands of the model."""
+"""Posterior predictive figures: the data of each probe, and 68 and 95 % bands of the model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BANDS = ((0.95, 0.25), (0.68, 0.55))
 
 
 def draw_predictive(model: Model, probe: str, theta: FloatArray, path: Path) -> bool:
-    """Draw the panels of one probe; return whether it has any.
+    """Draw the panels of one probe; return False if it has none.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def _curve(axis: Any, panel: Panel, x: FloatArray, values: FloatArray) -> None:
 
 
 def _scale(axis: Any, panel: Panel) -> None:
-    """Set the scales, with ticks few enough to be read."""
+    """Set the scales of the axes, with few enough ticks to be readable."""
     from matplotlib import ticker
 
     axis.set_yscale("log" if panel.y_log else "linear")
@@ -86,13 +86,13 @@ def _scale(axis: Any, panel: Panel) -> None:
 
 
 def _visible(panel: Panel, rows: NDArray[np.bool_]) -> FloatArray:
-    """Lower error bars; on a logarithmic axis they end above zero."""
+    """Return the lower error bars; on a logarithmic axis they end above zero."""
     low, y = panel.error_low[rows], panel.y[rows]
     return np.minimum(low, 0.999 * y) if panel.y_log else low
 
 
 def _floor(axis: Any, panel: Panel, values: FloatArray) -> None:
-    """Keep a logarithmic axis to the decades that hold the median and the data."""
+    """Limit a logarithmic axis to the decades of the median and the data."""
     positive = panel.y[panel.y > 0]
     low = min(np.median(values, axis=0).min(), positive.min() if positive.size else np.inf)
     high = max(np.quantile(values, 0.975, axis=0).max(), positive.max() if positive.size else 0.0)

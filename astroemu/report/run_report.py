@@ -1,4 +1,4 @@
-"""The report of a run: table, corner plot, and a predictive picture for every probe."""
+"""The report of a run: table, corner plot, and a posterior predictive figure for every probe."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from astroemu.report.tables import text_table
 
 
 def write_report(folder: RunFolder, model: Model) -> list[Path]:
-    """Write the pictures and the table of a finished run.
+    """Write the table and the figures of a finished run.
 
     Returns
     -------
     list of Path
-        What was written.
+        The files written.
     """
     samples, summary = folder.samples(), folder.summary()
     table = folder.path / "table.txt"

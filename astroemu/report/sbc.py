@@ -1,4 +1,4 @@
-"""Pictures of a calibration: histograms of ranks, their distribution with its band, coverage."""
+"""Figures of a calibration: histograms of ranks, their cumulative distribution with its band, and coverage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,18 @@ _COLUMNS = 4
 
 
 def draw_calibration(fits: list[dict[str, Any]], draws: int, prior: Prior, folder: Path) -> list[Path]:
-    """Draw ``ranks.png``, ``ecdf.png`` and ``coverage.png`` into a folder; return their paths."""
+    """Write ``ranks.png``, ``ecdf.png`` and ``coverage.png`` into a folder and return their paths.
+
+    Parameters
+    ----------
+    fits : list of dict
+        As from :func:`astroemu.validation.sbc.read_fit`.
+    draws : int
+        Number of posterior draws among which a truth was ranked.
+    prior : Prior
+        For the symbols of the parameters.
+    folder : Path
+    """
     ranks = tested(all_ranks(fits))
     names = {p.name: plain_where_unsettable(p).label for p in prior.free}
     titles = {name: names.get(name, name.replace("_", "-")) for name in ranks}
@@ -53,7 +64,7 @@ def _grid(plt: Any, ranks: Ranks, titles: Mapping[str, str]) -> tuple[Any, dict[
 
 
 def _histograms(plt: Any, ranks: Ranks, titles: Mapping[str, str], draws: int) -> Any:
-    """Uniform ranks fill the bins within the band, each with 95 %."""
+    """Draw histograms of ranks. Each bin of uniform ranks is inside the band with a probability of 95 %."""
     figure, places = _grid(plt, ranks, titles)
     edges = np.linspace(0, draws + 1, _BINS + 1)
     for name, axis in places.items():
@@ -68,7 +79,7 @@ def _histograms(plt: Any, ranks: Ranks, titles: Mapping[str, str], draws: int) -
 
 
 def _distributions(plt: Any, ranks: Ranks, titles: Mapping[str, str], expected: Uniformity) -> Any:
-    """Uniform ranks stay in the band at all points together with 95 %."""
+    """Draw cumulative distributions. Uniform ranks are inside the band at all points with a probability of 95 %."""
     figure, places = _grid(plt, ranks, titles)
     z = np.arange(1, expected.draws + 1) / (expected.draws + 1.0)
     low, high = expected.band()
@@ -77,13 +88,13 @@ def _distributions(plt: Any, ranks: Ranks, titles: Mapping[str, str], expected: 
         axis.axhline(0.0, color="0.5", lw=0.8)
         axis.step(z, below(ranks[name], expected.draws) / expected.n - z, where="mid", color=COLOUR)
         axis.set_xlim(0, 1)
-    figure.supxlabel("share of the posterior below the truth")
-    figure.supylabel("share of the fits, less what is expected")
+    figure.supxlabel("fraction of the posterior below the truth")
+    figure.supylabel("fraction of the fits, minus the expected one")
     return figure
 
 
 def _coverage(plt: Any, ranks: Ranks, titles: Mapping[str, str], expected: Uniformity, parameters: set[str]) -> Any:
-    """How often the central interval holds the truth, against its level."""
+    """Draw the coverage of the central interval against its level."""
     figure, axis = plt.subplots(figsize=(5.0, 4.6), layout="constrained")
     width = np.arange(1, expected.draws + 1)
     level = width / (expected.draws + 1.0)
@@ -94,7 +105,7 @@ def _coverage(plt: Any, ranks: Ranks, titles: Mapping[str, str], expected: Unifo
         if name in parameters:
             inside = (ranks[name][:, None] >= first) & (ranks[name][:, None] < first + width)
             axis.plot(level, inside.mean(axis=0), lw=1.2, label=titles[name])
-    axis.set(xlabel="level of the central interval", ylabel="share of the fits whose truth it holds")
+    axis.set(xlabel="level of the central interval", ylabel="fraction of fits whose interval holds the truth")
     axis.set(xlim=(0, 1), ylim=(0, 1))
     axis.legend(fontsize=8, frameon=False)
     return figure

@@ -1,4 +1,4 @@
-"""How the pictures look."""
+"""The style of the figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACCENT = "#c1440e"
 
 @lru_cache(maxsize=512)
 def settable(latex: str) -> bool:
-    """Whether matplotlib can set a symbol; it knows a part of LaTeX only."""
+    """Return True if matplotlib can draw a LaTeX symbol; it knows only a part of LaTeX."""
     from matplotlib.mathtext import MathTextParser
 
     try:
@@ -29,12 +29,12 @@ def settable(latex: str) -> bool:
 
 
 def plain_where_unsettable(parameter: Parameter) -> Parameter:
-    """Return the parameter, without its symbol if matplotlib cannot set it: a name is better than no picture."""
+    """Return the parameter, without its LaTeX symbol if matplotlib cannot draw it."""
     return parameter if settable(parameter.latex) else replace(parameter, latex="")
 
 
 def corner_package() -> Any:
-    """Import corner, without the announcements of ArviZ, which it imports where it is installed."""
+    """Return the package corner, imported without the warnings of ArviZ, which corner imports if it is installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         import corner
@@ -44,7 +44,7 @@ def corner_package() -> Any:
 
 @contextmanager
 def style() -> Iterator[Any]:
-    """Give pyplot with the project's style, on a canvas that needs no screen."""
+    """Yield pyplot with the style of the project, on a canvas that needs no screen."""
     import matplotlib as mpl
 
     mpl.use("Agg")

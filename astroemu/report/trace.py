@@ -1,8 +1,8 @@
-"""Trace and convergence of a run.
+"""Trace plot of a run.
 
-A chain: each parameter over the steps, all walkers, and the mean of each tenth of the chain with its
-standard error; a chain that has converged scatters about one value. Weighted samples: each parameter in
-the order in which they were found, and where along it the posterior's weight lies.
+For a chain, it shows each parameter against the step, for all walkers. It also shows the mean of each tenth of the
+chain with its standard error. In a converged chain these means scatter about one value. For weighted samples, it shows
+each parameter in the order of the run, and the weight along this order.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from astroemu.sampling.samples import Samples
 
 _PARTS = 10
 _POINTS = 6000
-#: Points of a nested run whose weight is below this (natural logarithm) of the largest one hide the scale of the rest.
+#: Points of a nested run are left out if their weight is this far (natural logarithm) below the largest one.
 _WEIGHTLESS = 600.0
 
 
 def draw_trace(samples: Samples, prior: Prior, path: Path) -> None:
-    """Draw a row for each parameter, and one for the log-likelihood."""
+    """Draw one row per parameter and one for the log-likelihood."""
     columns = {name: samples[name] for name in samples.names} | {"ln L": samples.log_likelihood}
     labels = {name: plain_where_unsettable(prior[name]).label for name in samples.names} | {"ln L": r"$\ln L$"}
     seen = np.flatnonzero(samples.log_weight > samples.log_weight.max() - _WEIGHTLESS)

@@ -1,4 +1,4 @@
-"""Pictures of a training set: every observable, coloured by each parameter in turn."""
+"""Figures of a training set: each observable, coloured by each parameter."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _CURVES = 150
 
 
 def draw_observable(data: TrainingSet, name: str, path: Path) -> None:
-    """Draw one observable of some points: a panel for each parameter, coloured by it.
+    """Draw one observable at some points, one panel per parameter, coloured by that parameter.
 
-    A grid of two axes or more is cut in the middle of all but the first; a single number is drawn
-    against the parameter.
+    A grid with several axes is drawn along its first one, at the middle of the others. A single number is drawn against
+    the parameter.
     """
     observable = data.observables[name]
     rows = np.linspace(0, len(data) - 1, min(_CURVES if observable.axes else 2000, len(data))).astype(int)
@@ -66,7 +66,7 @@ def _panel(
 
 
 def _middle(observable: Observable, values: FloatArray) -> tuple[FloatArray, str]:
-    """Values ``(n, first axis)`` at the middle of the other axes, and these in words."""
+    """Return the values ``(n, first axis)`` at the middle of the other axes, and a text that states these."""
     words = ""
     for axis in reversed(observable.axes[1:]):
         middle = len(axis.values) // 2

@@ -1,4 +1,4 @@
-"""One HTML file of a validation: the folder that ``astroemu validate --out`` wrote."""
+"""One HTML file for a validation, made from the folder of ``astroemu validate --out``."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from astroemu.runtime.provenance import without_host
 
 
 def is_validation(folder: Path) -> bool:
-    """Whether a folder holds a validation."""
+    """Return True if a folder holds a validation."""
     return (folder / "validation.json").is_file()
 
 
 def write_validation_page(folder: Path, path: str | Path) -> Path:
-    """Write one self-contained HTML file with the table and the pictures of a validation.
+    """Write one self-contained HTML file with the table and the figures of a validation; return its path.
 
     Raises
     ------
     DataError
-        If the folder holds no whole validation, or there is a file already.
+        If the validation in the folder is missing or damaged, or the file exists already.
     """
     target = new_file(path)
     try:
         found = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
         table = validation_table(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder} holds no whole validation ({type(error).__name__}: {error})") from None
+        raise DataError(f"{folder} holds no complete validation ({type(error).__name__}: {error})") from None
     pictures = sorted(folder.glob("*.png"))
     sections = [("Errors", f"<pre>{escape(table)}</pre>")]
     sections += [(path.stem, embedded(path, path.stem)) for path in pictures]

@@ -1,13 +1,13 @@
-"""The conformance kit: what every plugin, built-in or not, must pass.
+"""The conformance kit: checks that every plugin, built-in or not, must pass.
 
-Each function examines one plugin and returns a :class:`Report`; ``report.demand()`` raises with all
-that failed, which makes a test of one line:
+Each function examines one plugin and returns a :class:`Report`. Its method ``demand()`` raises with all failed checks,
+so that a test of a plugin needs one line:
 
 >>> from astroemu.testing import check_probe
 >>> def test_it_conforms():
 ...     check_probe(MyProbe()).demand()  # doctest: +SKIP
 
-``astroemu check NAME`` does the same for an installed plugin and prints the table.
+``astroemu check NAME`` examines an installed plugin and prints the table.
 """
 
 from __future__ import annotations

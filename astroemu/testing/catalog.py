@@ -1,4 +1,4 @@
-"""What every catalog must state."""
+"""Checks of catalogs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from astroemu.testing.findings import Report, Skipped, ensure
 
 
 def check_catalog(catalog: Catalog, name: str = "") -> Report:
-    """Examine a catalog: its file, its checksum, its origin, the units of its columns."""
+    """Return the report on a catalog: its file, checksum, origin, and the units of its columns."""
     report = Report(f"catalog {name or catalog.name!r}")
     report.run("checksum", lambda: _checksum(catalog))
     report.run("origin", lambda: _origin(catalog))
@@ -18,20 +18,20 @@ def check_catalog(catalog: Catalog, name: str = "") -> Report:
 def _checksum(catalog: Catalog) -> str:
     digest = catalog.sha256
     if catalog.checksum is None:
-        raise Skipped(f"none is stated; the file has {digest}")
+        raise Skipped(f"no checksum is stated; that of the file is {digest}")
     return digest[:12]
 
 
 def _origin(catalog: Catalog) -> str:
     if catalog.checksum is None and not catalog.reference:
-        raise Skipped("a file of the user")
-    ensure(bool(catalog.reference), "no reference: what should be cited?")
-    ensure(bool(catalog.licence), "no licence: may it be passed on?")
+        raise Skipped("the catalog is a file of the user")
+    ensure(bool(catalog.reference), "no reference: the source to cite must be stated")
+    ensure(bool(catalog.licence), "no licence: the right to redistribute the data must be stated")
     return catalog.reference
 
 
 def _units(catalog: Catalog) -> str:
-    """ECSV columns that are numbers have a description; HDF5 datasets have `units`."""
+    """Demand a unit or description for numeric ECSV columns, and the attribute `units` for HDF5 datasets."""
     if catalog.path.suffix in (".h5", ".hdf5"):
         with catalog.hdf5() as file:
             bare: list[str] = []
@@ -42,7 +42,7 @@ def _units(catalog: Catalog) -> str:
 
             file.visititems(visit)
         ensure(not bare, f"datasets without the attribute `units`: {', '.join(bare[:5])}")
-        return "every dataset states one"
+        return "every dataset states its units"
     if catalog.path.suffix != ".ecsv":
         raise Skipped(f"the kit does not read {catalog.path.suffix or 'this file'}")
     table = catalog.table()

@@ -1,4 +1,4 @@
-"""What every emulator, and every kind of emulator, must do."""
+"""Checks of trained emulators and of kinds of emulators."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from astroemu.testing.findings import Report, Skipped, ensure
 from astroemu.testing.problems import training_set
 
 _MANY = 5
-#: Networks are evaluated in float32: answers in batches of other shapes round differently.
+#: Networks are evaluated in float32, so results depend on the batch size at the level of rounding.
 _CLOSE = {"rtol": 2e-4, "atol": 1e-5}
 
 
 def check_emulator(emulator: Emulator, name: str = "", *, saved: bool = True) -> Report:
-    """Examine a trained emulator.
+    """Return the report on a trained emulator.
 
     Parameters
     ----------
     emulator : Emulator
     name : str
-        For the table; by default its kind.
+        Name in the table; by default its kind.
     saved : bool
-        Whether its kind is installed, so that a written file can be read again by the engine.
+        True if its kind is installed, so that the engine can read a saved file.
     """
     report = Report(f"emulator {name or emulator.kind!r}")
     if report.run("declarations", lambda: _declarations(emulator)):
@@ -49,14 +49,16 @@ def check_emulator(emulator: Emulator, name: str = "", *, saved: bool = True) ->
 
 
 def check_kind_of_emulator(kind: type[Emulator], settings: Mapping[str, Any] | None = None, name: str = "") -> Report:
-    """Train a small emulator of a kind on the kit's own set, twice, and examine it.
+    """Train a small emulator of a kind twice on the training set of the kit; return the report on it.
 
     Parameters
     ----------
     kind : type
     settings : mapping, optional
-        Its ``[training]`` table for the set of :func:`astroemu.testing.problems.training_set`; by
-        default ``kind.trial``.
+        Its ``[training]`` table for the set of :func:`astroemu.testing.problems.training_set`; by default
+        ``kind.trial``.
+    name : str
+        Name in the table; by default that of the kind.
     """
     report = Report(f"kind of emulator {name or kind.kind!r}")
     made: list[Emulator] = []
@@ -69,9 +71,9 @@ def check_kind_of_emulator(kind: type[Emulator], settings: Mapping[str, Any] | N
             made.append(kind.train(training_set(), chosen, seed=1, log=lambda _: None))
         first, second = (_predicted(e, _points(e)) for e in made)
         same = all(np.array_equal(first[key], second[key]) for key in first)
-        ensure(same, "the same data, settings and seed give another emulator")
+        ensure(same, "the same data, settings and seed give a different emulator")
         ensure("seed" in strict_json(made[0].provenance), "the provenance does not hold the seed")
-        return "twice, the same"
+        return "twice, with identical results"
 
     if report.run("trains", train) and made:
         report.findings += check_emulator(made[0], saved=kind.kind == name).findings
@@ -99,7 +101,7 @@ def _declarations(emulator: Emulator) -> str:
     missing = set(emulator.parameters) - set(emulator.bounds)
     ensure(not missing, f"no bounds for {', '.join(sorted(missing))}")
     for name, observable in emulator.provides.items():
-        ensure(observable.name == name, f"{name!r} is called {observable.name!r} by itself")
+        ensure(observable.name == name, f"the observable under the key {name!r} has the name {observable.name!r}")
         parse_unit(observable.unit)
         for axis in observable.axes:
             parse_unit(axis.unit)
@@ -111,7 +113,7 @@ def _shapes(emulator: Emulator, theta: FloatArray) -> str:
     for n in (0, 1, _MANY):
         for name, values in _predicted(emulator, theta[:n]).items():
             wanted = (n, *emulator.provides[name].shape)
-            ensure(values.shape == wanted, f"{name}: {values.shape}, not {wanted}")
+            ensure(values.shape == wanted, f"{name}: the shape is {values.shape}, not {wanted}")
     return f"n = 0, 1, {_MANY}"
 
 
@@ -120,7 +122,7 @@ def _batch(emulator: Emulator, theta: FloatArray) -> str:
     for name, values in whole.items():
         single = np.concatenate([_predicted(emulator, point[None])[name] for point in theta])
         ensure(np.allclose(single, values, equal_nan=True, **_CLOSE), f"{name} differs between a batch and its points")
-        ensure(bool(np.all(np.isfinite(values))), f"{name} is not finite inside the box")
+        ensure(bool(np.all(np.isfinite(values))), f"{name} is not finite inside the training range")
     return ""
 
 
@@ -130,7 +132,10 @@ def _rows(emulator: Emulator, theta: FloatArray) -> str:
         wanted = np.unique([0, observable.size // 2, observable.size - 1]).astype(np.intp)
         found = emulator.evaluator({name: wanted})(theta, {}, NUMPY)[name].value
         expected = whole[name].reshape(len(theta), -1)[:, wanted]
-        ensure(np.allclose(found, expected, equal_nan=True, **_CLOSE), f"{name}: three rows alone are others")
+        ensure(
+            np.allclose(found, expected, equal_nan=True, **_CLOSE),
+            f"{name}: three rows, evaluated alone, have other values",
+        )
     return ""
 
 
@@ -139,11 +144,14 @@ def _errors(emulator: Emulator, theta: FloatArray) -> str:
     stated = []
     for name, prediction in emulator.evaluator(rows)(theta, {}, NUMPY).items():
         if prediction.error is not None:
-            ensure(np.shape(prediction.error) == np.shape(prediction.value), f"{name}: error of another shape")
+            ensure(
+                np.shape(prediction.error) == np.shape(prediction.value),
+                f"{name}: the error has another shape than the value",
+            )
             ensure(bool(np.all(np.asarray(prediction.error) >= 0)), f"{name}: an error is negative or NaN")
             stated.append(name)
     if not stated:
-        raise Skipped("it states none")
+        raise Skipped("the emulator states no error")
     return ", ".join(stated)
 
 
@@ -152,8 +160,11 @@ def _state(emulator: Emulator, theta: FloatArray) -> str:
     first = _predicted(emulator, theta)
     _predicted(emulator, theta[2:4])
     second = _predicted(emulator, theta)
-    ensure(all(np.array_equal(first[k], second[k], equal_nan=True) for k in first), "it remembers other points")
-    ensure(np.array_equal(given, theta), "it changed what it was given")
+    ensure(
+        all(np.array_equal(first[k], second[k], equal_nan=True) for k in first),
+        "the results depend on points evaluated before",
+    )
+    ensure(np.array_equal(given, theta), "it modified its input array")
     return ""
 
 
@@ -167,8 +178,8 @@ def _outside(emulator: Emulator, theta: FloatArray) -> str:
                 emulator.predict(beyond)
             except DataError:
                 return f"{name} = {beyond[0, j]:g}"
-            ensure(False, f"{name} = {beyond[0, j]:g} is outside its box and was answered")
-    raise Skipped("its box has no upper edge")
+            ensure(False, f"{name} = {beyond[0, j]:g} is outside the training range, but was evaluated")
+    raise Skipped("its training range has no upper edge")
 
 
 def _file(emulator: Emulator, theta: FloatArray, saved: bool) -> str:
@@ -182,4 +193,4 @@ def _file(emulator: Emulator, theta: FloatArray, saved: bool) -> str:
         first, second = _predicted(emulator, theta), _predicted(again, theta)
         for name in first:
             ensure(np.allclose(first[name], second[name], equal_nan=True, **_CLOSE), f"{name} differs after reading")
-        return f"{path.stat().st_size / 1024:.0f} kB, read again the same"
+        return f"{path.stat().st_size / 1024:.0f} kB, equal after reading"

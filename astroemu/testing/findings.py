@@ -1,4 +1,4 @@
-"""What the kit found: one line a check, and a table of all."""
+"""The results of the kit: one finding per check, and a table of all findings."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 
 class NonConformance(AssertionError):  # noqa: N818 - it is raised as a finding
-    """A plugin that does not do what its interface says."""
+    """Raised if a plugin does not satisfy its interface."""
 
 
 class Skipped(Exception):  # noqa: N818 - no error
-    """A check that says nothing here, and why."""
+    """Raised if a check does not apply; the message states the reason."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: its name, how it went, and the numbers or the reason."""
+    """The result of one check: its name, the outcome, and numbers or the reason."""
 
     check: str
     outcome: Outcome
@@ -28,12 +28,12 @@ class Finding:
 
 @dataclass
 class Report:
-    """All checks of one plugin.
+    """The results of all checks of one plugin.
 
     Attributes
     ----------
     subject : str
-        Such as ``probe 'optical_depth'``.
+        The plugin, such as ``probe 'optical_depth'``.
     findings : list of Finding
     """
 
@@ -41,7 +41,20 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
 
     def run(self, check: str, examine: Callable[[], str | None]) -> bool:
-        """Carry out one check; whatever it raises is its failure. Returns whether it passed."""
+        """Run one check and store its finding; any exception counts as failure.
+
+        Parameters
+        ----------
+        check : str
+            Name of the check.
+        examine : callable
+            Returns the detail of the finding. :class:`Skipped` marks the check as skipped.
+
+        Returns
+        -------
+        bool
+            True if the check passed.
+        """
         try:
             self.findings.append(Finding(check, "passed", examine() or ""))
         except Skipped as reason:
@@ -59,11 +72,11 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether none failed."""
+        """True if no check failed."""
         return not self.failures
 
     def table(self) -> str:
-        """Return one line a check."""
+        """Return a table with one line per check."""
         width = max((len(finding.check) for finding in self.findings), default=0)
         lines = [f"{f.check:<{width}}  {f.outcome:<7}  {f.detail}".rstrip() for f in self.findings]
         counts = {kind: sum(f.outcome == kind for f in self.findings) for kind in ("passed", "failed", "skipped")}
@@ -71,11 +84,12 @@ class Report:
         return "\n".join([self.subject, *(f"  {line}" for line in lines), f"  {total}"])
 
     def demand(self) -> None:
-        """Raise with everything that failed.
+        """Raise if a check failed.
 
         Raises
         ------
         NonConformance
+            With all failed checks and their details.
         """
         if self.failures:
             lines = "\n".join(f"  {f.check}: {f.detail}" for f in self.failures)

@@ -1,4 +1,4 @@
-"""The kit on installed plugins, by name."""
+"""Checks of installed plugins, by name."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ Options = Mapping[str, Any]
 def check_installed(
     name: str, *, kind: str | None = None, model: str | Path | None = None, in_processes: bool = False
 ) -> list[Report]:
-    """Examine every installed plugin of a name: one report for each group that has it.
+    """Return the reports on all installed plugins of a name, one for each group that has it.
 
     Parameters
     ----------
     name : str
         Entry-point name, or the name of a table of ``model``.
     kind : str, optional
-        Only the group of this noun, such as ``probe`` or ``catalog``.
+        Only the plugin of this kind, such as ``probe`` or ``catalog``.
     model : str or Path, optional
-        Configuration whose options are given to the plugin and whose emulators and simulators
-        resolve a probe's requirements. Without one the plugin is made without options, and all
-        installed emulators and simulators are tried.
+        Configuration with the options of the plugin, and with the emulators and simulators that resolve the
+        requirements of a probe. Without it, the plugin has no options, and all installed emulators and simulators are
+        tried.
     in_processes : bool
-        For samplers: also kill and restart, and two MPI processes.
+        For samplers: also kill and resume a run, and run with two MPI processes.
 
     Raises
     ------
     PluginError
-        If nothing of this name is installed.
+        If no plugin of this name is installed.
     """
     configuration = None if model is None else load_configuration(model)
     plugin, options = _named(name, configuration)
@@ -69,7 +69,7 @@ def check_installed(
 
 
 def _named(name: str, configuration: Configuration | None) -> tuple[str, Options]:
-    """The plugin and the options of a name: those of the configuration if it has such a table."""
+    """Return the plugin name and the options of a name, from the configuration if it has such a table."""
     if configuration is None:
         return name, {}
     document = configuration.document
@@ -114,7 +114,7 @@ def _examined(
         REFERENCES.name: lambda: _bibliography(plugin),
     }
     if group.name not in examine:
-        return first  # a group of which nothing more is asked than that its members load
+        return first  # plugins of the other groups only have to load
     try:
         first.findings += examine[group.name]().findings
     except AstroemuError as error:
@@ -128,7 +128,7 @@ def _raise(reason: str) -> str:
 
 
 def _providers(configuration: Configuration | None) -> dict[str, Provider]:
-    """Emulators and simulators against which a probe is resolved; those that cannot be made here are left out."""
+    """Return the emulators and simulators that may meet the requirements of a probe; those that fail are left out."""
     if configuration is not None:
         return {**configuration.emulators(), **configuration.simulators()}
     found: dict[str, Provider] = {}
@@ -148,7 +148,7 @@ def _providers(configuration: Configuration | None) -> dict[str, Provider]:
 
 
 def _configuration(path: Path) -> Report:
-    """A configuration is whole if its model can be built; a recipe has no model."""
+    """Check that the model of a configuration, or the simulations of a recipe, can be built."""
     import tomllib
 
     report = Report("configuration")
@@ -164,7 +164,7 @@ def _configuration(path: Path) -> Report:
 
 
 def _bibliography(path: Path) -> Report:
-    """A bibliography is read by the arXiv numbers of its entries."""
+    """Check that every entry of a bibliography states its arXiv number."""
     report = Report("bibliography")
 
     def valid() -> str:

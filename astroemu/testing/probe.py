@@ -1,4 +1,4 @@
-"""What every probe must do."""
+"""Checks of probes."""
 
 from __future__ import annotations
 
@@ -28,16 +28,15 @@ _MANY = 7
 
 
 def check_probe(probe: Probe, providers: Mapping[str, Provider] | None = None, name: str = "") -> Report:
-    """Examine a probe.
+    """Return the report on a probe.
 
     Parameters
     ----------
     probe : Probe
     providers : mapping of str to Provider, optional
-        Against which the requirements are resolved; by default the check is that of the synthetic
-        grids alone.
+        Providers that may meet the requirements. Without them, only synthetic grids are used.
     name : str
-        For the table; by default the class.
+        Name in the table; by default that of the class.
 
     Returns
     -------
@@ -58,19 +57,19 @@ def _declarations(probe: Probe) -> str:
     for option in list(inspect.signature(type(probe).__init__).parameters.values())[1:]:
         free = option.kind in (option.VAR_KEYWORD, option.VAR_POSITIONAL)
         ensure(free or option.annotation is not option.empty, f"the option {option.name!r} has no annotation")
-    ensure(isinstance(probe.requires, Mapping), "`requires` is no mapping")
+    ensure(isinstance(probe.requires, Mapping), "`requires` is not a mapping")
     for key, requirement in probe.requires.items():
-        ensure(isinstance(requirement, Requirement), f"requires[{key!r}] is no Requirement")
+        ensure(isinstance(requirement, Requirement), f"requires[{key!r}] is not a Requirement")
         parse_unit(requirement.unit)
         again = probe.requires[key]
         ensure(
             requirement.observable == again.observable and requirement.size == again.size,
-            f"requires[{key!r}] is another one each time",
+            f"requires[{key!r}] is different at each access",
         )
     names = [p.name for p in probe.parameters]
     ensure(len(set(names)) == len(names), f"a nuisance parameter is declared twice: {names}")
     for parameter in probe.parameters:
-        ensure(parameter.name.isidentifier(), f"the parameter {parameter.name!r} is no identifier")
+        ensure(parameter.name.isidentifier(), f"the name of the parameter {parameter.name!r} is not an identifier")
         parse_unit(parameter.unit)
     sizes = ", ".join(f"{r.observable} [{r.unit or '1'}] x {r.size}" for r in probe.requires.values())
     return f"{sizes or 'no observable'}; {len(names)} nuisance parameter(s)"
@@ -80,12 +79,12 @@ def _shapes(probe: Probe) -> str:
     for n in (0, 1, _MANY):
         values = {key: np.zeros((n, requirement.size)) for key, requirement in probe.requires.items()}
         found = likelihood(probe, values, middle(probe, n))
-        ensure(found.shape == (n,), f"{n} point(s) give the shape {found.shape}; ({n},) is needed")
+        ensure(found.shape == (n,), f"{n} point(s) give the shape {found.shape}; ({n},) is required")
     return f"n = 0, 1, {_MANY}"
 
 
 class _Examination:
-    """The checks that call the likelihood, on one small batch around the fiducial values."""
+    """The checks that call the likelihood, with one small batch of points around the fiducial values."""
 
     def __init__(self, probe: Probe, report: Report) -> None:
         self.probe = probe
@@ -101,7 +100,7 @@ class _Examination:
         self.reference = likelihood(probe, {k: v.copy() for k, v in self.values.items()}, self.nuisance)
 
     def run(self) -> None:
-        """Carry out all of them."""
+        """Run all of these checks."""
         for check, examine in (
             ("batch = single", self.batch_is_single),
             ("finite or -inf", self.finite),
@@ -118,7 +117,7 @@ class _Examination:
 
     def batch_is_single(self) -> str:
         single = np.concatenate([likelihood(self.probe, *self._rows(slice(i, i + 1))) for i in range(_MANY)])
-        ensure(_same(single, self.reference), f"{single} one by one, {self.reference} as a batch")
+        ensure(_same(single, self.reference), f"ln L is {single} point by point, but {self.reference} as a batch")
         return f"largest difference {_difference(single, self.reference):.1e}"
 
     def finite(self) -> str:
@@ -140,8 +139,8 @@ class _Examination:
             value[2] = np.nan
         found = likelihood(self.probe, spoilt, self.nuisance)
         others = np.arange(_MANY) != 2
-        ensure(not np.isfinite(found[2]), f"NaN as a prediction gives ln L = {found[2]}; NaN or -inf is needed")
-        ensure(_same(found[others], self.reference[others]), "NaN at one point changes the others")
+        ensure(not np.isfinite(found[2]), f"a prediction of NaN gives ln L = {found[2]}; NaN or -inf is required")
+        ensure(_same(found[others], self.reference[others]), "NaN at one point changes ln L at the others")
         return ""
 
     def stateless(self) -> str:
@@ -152,9 +151,9 @@ class _Examination:
         likelihood(self.probe, *self._rows(slice(2, 5)))
         ensure(
             np.array_equal(first, likelihood(self.probe, self.values, self.nuisance), equal_nan=True),
-            "the same points give another answer after other points were asked for",
+            "ln L of the same points changes after other points were evaluated",
         )
-        ensure(all(np.array_equal(frozen[k], v) for k, v in self.values.items()), "it changed what it was given")
+        ensure(all(np.array_equal(frozen[k], v) for k, v in self.values.items()), "it modified its input arrays")
         return ""
 
     def with_errors(self) -> str:
@@ -165,7 +164,7 @@ class _Examination:
             at_zero = likelihood(self.probe, self.values, self.nuisance, none)
         except ConfigurationError as refusal:
             return f"refused: {refusal}"
-        ensure(_same(at_zero, self.reference), "an error of zero is not the same as no error")
+        ensure(_same(at_zero, self.reference), "an emulator error of zero gives another ln L than no error")
         stated = {k: 0.1 * np.abs(v) + 1e-3 for k, v in self.values.items()}
         found = likelihood(self.probe, self.values, self.nuisance, stated)
         ensure(bool(np.all(np.isfinite(found))), f"with an emulator's error of 10 % ln L is {found}")
@@ -200,7 +199,7 @@ class _Examination:
         nuisance = {k: traced(v) for k, v in self.nuisance.items()}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             found = self.probe.log_likelihood(predictions, nuisance, TRACED)
-            ensure(isinstance(found, TracedArray), "the answer does not come from the array namespace")
+            ensure(isinstance(found, TracedArray), "the result was not computed by the array namespace")
         value = np.asarray(untraced(found), dtype=float)
         ensure(_same(value, self.reference), f"{value} through the namespace, {self.reference} in NumPy")
         return ""
@@ -228,7 +227,7 @@ def _resolvable(probe: Probe, providers: Mapping[str, Provider] | None) -> str:
 
 
 def _providing(requirement: Requirement, providers: Mapping[str, Provider]) -> list[str]:
-    """Names of the providers that meet a requirement; if none does, that is a failure."""
+    """Return the names of the providers that meet a requirement; the check fails if none does."""
     good, refusals, known = [], [], set()
     for name, provider in providers.items():
         known |= set(provider.provides)
@@ -250,7 +249,7 @@ def _providing(requirement: Requirement, providers: Mapping[str, Provider]) -> l
 def _panels(probe: Probe, providers: Mapping[str, Provider] | None) -> str:
     panels = probe.panels()
     if not panels:
-        raise Skipped("it draws none")
+        raise Skipped("the probe has no panels")
     for panel in panels:
         lengths = {len(panel.x), len(panel.y), len(panel.error_low), len(panel.error_high), len(panel.kind)}
         ensure(len(lengths) == 1, f"{panel.title!r}: x, y, errors and kinds are of different lengths")
@@ -266,7 +265,7 @@ def _panels(probe: Probe, providers: Mapping[str, Provider] | None) -> str:
 
 def _catalogs(probe: Probe) -> str:
     if not probe.catalogs:
-        raise Skipped("it reads none")
+        raise Skipped("the probe reads no catalogs")
     for catalog in probe.catalogs:
         check_catalog(catalog).demand()
     return ", ".join(catalog.name for catalog in probe.catalogs)

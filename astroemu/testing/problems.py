@@ -1,4 +1,4 @@
-"""Problems with known answers: targets for samplers, a training set for kinds of emulators."""
+"""Problems with known results: targets for samplers, and a training set for kinds of emulators."""
 
 from __future__ import annotations
 
@@ -22,12 +22,18 @@ from astroemu.testing.findings import ensure
 
 MEAN = np.array([0.3, -0.2])
 WIDTH = np.array([0.1, 0.25])
-#: ln Z of a normalised Gaussian, far from the walls, in a flat box of area 100.
+#: ln Z of a normalised Gaussian, far from the edges, with a flat prior of area 100.
 LOG_EVIDENCE = float(-np.log(100.0))
 
 
 class Gaussian:
-    """A normalised Gaussian of two dimensions in the box [-5, 5]^2; with a wall, -inf at x < mean."""
+    """A normalised two-dimensional Gaussian in the box [-5, 5]^2.
+
+    Parameters
+    ----------
+    wall : bool
+        If true, the log-likelihood is minus infinity at x < mean.
+    """
 
     names = ("x", "y")
 
@@ -36,7 +42,7 @@ class Gaussian:
 
     @property
     def log_evidence(self) -> float:
-        """Half of the mass lies behind the wall."""
+        """ln Z. With the wall, half of the evidence is missing."""
         return LOG_EVIDENCE - (np.log(2.0) if self.wall else 0.0)
 
     def prior_transform(self, u: FloatArray) -> FloatArray:
@@ -62,7 +68,7 @@ def _log_density(theta: Any, xp: Namespace) -> Any:
 
 
 class _NaNProbe(Probe):
-    """The Gaussian as a probe of nuisance parameters only, NaN (not -inf) at x < mean."""
+    """The Gaussian as a probe with nuisance parameters only; it gives NaN, not -inf, at x < mean."""
 
     parameters = tuple(Parameter(name, Uniform(-5.0, 5.0)) for name in Gaussian.names)
 
@@ -76,7 +82,7 @@ class _NaNProbe(Probe):
 
 
 class _Failing(TargetWrapper):
-    """A target that raises, as a model does whose probe divides by zero, after some calls."""
+    """A target that raises after some calls, like a model whose probe divides by zero."""
 
     def __init__(self, target: Target, calls: int) -> None:
         super().__init__(target)
@@ -90,17 +96,20 @@ class _Failing(TargetWrapper):
 
 
 def with_nan() -> Model:
-    """The Gaussian as a model, NaN behind the wall."""
+    """Return the Gaussian as a model whose likelihood is NaN at x < mean."""
     return Model(Prior(_NaNProbe.parameters), {}, {"gaussian": _NaNProbe()})
 
 
 def that_fails(calls: int) -> Target:
-    """The Gaussian, raising after some calls: a compiled model would call its probe once, to trace it."""
+    """Return the Gaussian as a target that raises after some calls.
+
+    It is no model, because a compiled model calls its probe only once, to trace it.
+    """
     return _Failing(Gaussian(), calls)
 
 
 def training_set(n: int = 600) -> TrainingSet:
-    """Points of two parameters ``a`` and ``b``: ``line(x) = a + b x`` and ``number = a b + 2``."""
+    """Return ``n`` points of two parameters ``a`` and ``b``: ``line(x) = a + b x`` and ``number = a b + 2``."""
     theta = np.random.default_rng(0).uniform(-1.0, 1.0, (n, 2))
     x = np.linspace(-1.0, 1.0, 6)
     observables = {"line": Observable("line", (Axis("x", x),), "mK"), "number": Observable("number")}
@@ -113,13 +122,19 @@ _ERRORS = 5.0
 
 
 def agrees(samples: Samples, problem: Gaussian) -> str:
-    """Compare samples with what is known of a Gaussian; returns the numbers."""
+    """Compare samples with the known properties of a Gaussian and return the differences as text.
+
+    Raises
+    ------
+    NonConformance
+        If they differ by more than five standard errors, or the samples are inconsistent.
+    """
     ensure(samples.names == problem.names, f"the columns are {samples.names}, not {problem.names}")
     ensure(samples.converged, f"not converged: {samples.reason}")
     ensure(abs(float(samples.weight.sum()) - 1.0) < 1e-9, "the weights do not sum to one")
-    ensure(samples.n_likelihood > 0, "it counted no likelihood evaluation")
+    ensure(samples.n_likelihood > 0, "it did not count its likelihood evaluations")
     expected = problem.log_likelihood(samples.theta)
-    ensure(np.allclose(samples.log_likelihood, expected, atol=1e-6), "log_likelihood is not that of theta")
+    ensure(np.allclose(samples.log_likelihood, expected, atol=1e-6), "log_likelihood does not belong to theta")
     ensure(bool(np.all(np.isfinite(samples.log_likelihood))), "a sample has no finite likelihood")
     mean, width = (MEAN.copy(), WIDTH.copy())
     if problem.wall:  # a half-normal
@@ -132,7 +147,7 @@ def agrees(samples: Samples, problem: Gaussian) -> str:
     ensure(bool(np.all(spread < _ERRORS)), f"widths {samples.std()} instead of {width} (+- {error})")
     if samples.log_birth is not None:
         born = bool(np.all(samples.log_birth < samples.log_likelihood))
-        ensure(born, "a point lies below the likelihood above which it was drawn (log_birth)")
+        ensure(born, "the likelihood of a sample is not above its log_birth")
     detail = f"means within {pull.max():.1f} errors, {samples.ess:.0f} effective samples"
     if samples.log_evidence is None:
         return f"{detail}; no evidence"

@@ -1,9 +1,9 @@
-"""A sampler in processes of its own: killed and started again, and as two ranks of an MPI job.
+"""Checks of samplers in separate processes: killed and resumed, and with two MPI processes.
 
-    python -m astroemu.testing.processes NAME FOLDER SECONDS_A_CALL
+    python -m astroemu.testing.processes NAME FOLDER SECONDS_PER_CALL
 
-runs the installed sampler NAME on the kit's Gaussian and writes FOLDER/samples.h5 at the end. The
-process can be killed; started again with the same folder it has to finish with the right answer.
+runs the installed sampler NAME on the Gaussian of the kit and writes FOLDER/samples.h5 at the end. If the process was
+killed and is started again with the same folder, it must finish with the correct result.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LIMIT_S = 120
 
 
 class _Slow(TargetWrapper):
-    """A target with a pause in every call, so that a run can be killed half-way."""
+    """A target with a pause in every call, so that a run can be killed before its end."""
 
     def __init__(self, target: Target, pause: float) -> None:
         super().__init__(target)
@@ -43,7 +43,7 @@ class _Slow(TargetWrapper):
 
 
 def killed(name: str) -> str:
-    """Kill a run after it has worked for a while, start it again, compare the answer."""
+    """Kill a run after some seconds, resume it, and check its result; return the details."""
     with tempfile.TemporaryDirectory() as folder:
         job = subprocess.Popen(  # noqa: S603 - our own interpreter
             _command(name, folder, 0.02), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -62,11 +62,11 @@ def killed(name: str) -> str:
 
 
 def two_ranks(name: str) -> str:
-    """Run as two processes under ``mpiexec``; one of them writes the samples."""
+    """Run with two processes under ``mpiexec`` and check the result; return the details."""
     beside = str(Path(sys.executable).parent)
     mpiexec = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
     if mpiexec is None:
-        raise Skipped("there is no mpiexec: pip install mpich")
+        raise Skipped("mpiexec is not installed: pip install mpich")
     with tempfile.TemporaryDirectory() as folder:
         _finished([mpiexec, "-n", "2", *_command(name, folder, 0.0)])
         return _compared(folder)
@@ -77,7 +77,7 @@ def _command(name: str, folder: str, pause: float) -> list[str]:
 
 
 def _finished(command: list[str]) -> None:
-    """Run to the end; what does not end is killed with all that it started."""
+    """Run a command to its end; after a time limit, kill it with all its child processes."""
     job = subprocess.Popen(  # noqa: S603 - our own interpreter, perhaps under mpiexec
         command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

@@ -1,9 +1,8 @@
-"""Simulate, then fit: does a probe recover what its data were made with?
+"""Simulation-based calibration of one probe: simulate data, then fit them.
 
-Truths are drawn from a flat range, data are drawn at each truth by the probe's own ``simulate``, and
-the posterior of the same range is computed on a grid. If, and only if, the likelihood is the density
-from which the data come, up to what ``log_normalisation`` says, the share of the posterior below the
-truth is uniform (Talts et al. 2018, arXiv:1804.06788).
+True values are drawn from a flat range. The probe's own ``simulate`` draws data at each of them. The posterior in the
+same range is computed on a grid. The fraction of the posterior below the truth is uniform if the likelihood is the
+density of the data, up to ``log_normalisation`` (Talts et al. 2018, arXiv:1804.06788).
 """
 
 from __future__ import annotations
@@ -23,16 +22,26 @@ _LEAST_P = 1e-3
 
 
 def recovers(probe: Probe) -> str:
-    """Examine the ranks of the truths; ``Skipped`` if the probe cannot simulate its data."""
+    """Check that the ranks of the true values are uniform, and return the p-value as text.
+
+    Raises
+    ------
+    Skipped
+        If the probe cannot simulate its data.
+    NonConformance
+        If the ranks are not uniform.
+    """
     from scipy.stats import kstest
 
     if type(probe).simulate is Probe.simulate:
         raise Skipped("the probe has no `simulate`")
     centre = fiducial(probe)
-    step = spread(probe, centre)
+    reach = 3.0 * spread(probe, centre)
     rng = np.random.default_rng(3)
+    # Without nuisance parameters the truths have one distribution; with them, one for each of their values.
+    shared = None if probe.parameters else _cumulative_of_truths(probe, centre, {}, reach)
     try:
-        shares = np.array([_share_below(probe, centre, 3.0 * step, rng) for _ in range(_TRUTHS)])
+        shares = np.array([_share_below(probe, centre, reach, rng, shared) for _ in range(_TRUTHS)])
     except NotImplementedError as reason:
         raise Skipped(str(reason)) from None
     p = float(kstest(shares, "uniform").pvalue)
@@ -40,22 +49,31 @@ def recovers(probe: Probe) -> str:
     return f"ranks of {_TRUTHS} truths uniform, p = {p:.2f}"
 
 
-def _truth(
-    probe: Probe, centre: dict[str, FloatArray], nuisance: dict[str, FloatArray], reach: float, rng: np.random.Generator
-) -> float:
-    """Draw a truth from the flat range times the likelihood's integral over the data that can be drawn."""
+def _cumulative_of_truths(
+    probe: Probe, centre: dict[str, FloatArray], nuisance: dict[str, FloatArray], reach: float
+) -> FloatArray:
+    """Return the cumulative distribution ``(nodes,)`` of the truths, up to a factor.
+
+    Their density is flat times the integral of the likelihood over all data.
+    """
     levels = np.linspace(-reach, reach, _NODES)
     predictions = {key: Prediction(value + levels[:, None]) for key, value in centre.items()}
     repeated = {name: np.repeat(value, _NODES) for name, value in nuisance.items()}
     log_norm = np.broadcast_to(probe.log_normalisation(predictions, repeated), _NODES)
     density = np.exp(log_norm - log_norm.max())
-    cumulative = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]))])
-    return float(np.interp(rng.random() * cumulative[-1], cumulative, levels))
+    return np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]))])
 
 
-def _share_below(probe: Probe, centre: dict[str, FloatArray], reach: float, rng: np.random.Generator) -> float:
+def _share_below(
+    probe: Probe, centre: dict[str, FloatArray], reach: float, rng: np.random.Generator, shared: FloatArray | None
+) -> float:
+    """Draw a truth and data, and return the fraction of the posterior below the truth.
+
+    ``shared`` is the cumulative distribution of the truths, if it is the same for all of them.
+    """
     nuisance = nuisance_at(probe, rng.random((1, len(probe.parameters))))
-    truth = _truth(probe, centre, nuisance, reach, rng)
+    of_truths = _cumulative_of_truths(probe, centre, nuisance, reach) if shared is None else shared
+    truth = float(np.interp(rng.random() * of_truths[-1], of_truths, np.linspace(-reach, reach, _NODES)))
     at_truth = {key: Prediction(value[None] + truth) for key, value in centre.items()}
     mock = probe.simulate(at_truth, nuisance, rng)
     ensure(mock is not probe and type(mock) is type(probe), "`simulate` must return a new probe of its own class")

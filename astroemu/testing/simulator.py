@@ -1,4 +1,4 @@
-"""What every simulator must do."""
+"""Checks of simulators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from astroemu.testing.findings import Report, Skipped, ensure
 
 
 def check_simulator(simulator: Simulator, name: str = "", points: int = 3) -> Report:
-    """Examine a simulator; it is run at ``points`` points, some of them several times."""
+    """Return the report on a simulator; it is run at ``points`` points, at some of them several times."""
     report = Report(f"simulator {name or type(simulator).__name__!r}")
     if report.run("declarations", lambda: _declarations(simulator)):
         theta = _points(simulator, points)
@@ -38,7 +38,7 @@ def _declarations(simulator: Simulator) -> str:
     for parameter in simulator.parameters:
         parse_unit(parameter.unit)
     for name, observable in simulator.provides.items():
-        ensure(observable.name == name, f"{name!r} is called {observable.name!r} by itself")
+        ensure(observable.name == name, f"the observable under the key {name!r} has the name {observable.name!r}")
         parse_unit(observable.unit)
         for axis in observable.axes:
             parse_unit(axis.unit)
@@ -55,21 +55,21 @@ def _points(simulator: Simulator, n: int) -> FloatArray:
 def _simulated(simulator: Simulator, theta: FloatArray) -> dict[str, FloatArray]:
     found = {name: np.asarray(values) for name, values in simulator.simulate(theta).items()}
     missing = set(simulator.provides) - set(found)
-    ensure(not missing, f"it gave no {', '.join(sorted(missing))}")
+    ensure(not missing, f"it did not return {', '.join(sorted(missing))}")
     for name, observable in simulator.provides.items():
         wanted = (len(theta), *observable.shape)
-        ensure(found[name].shape == wanted, f"{name}: {found[name].shape}, not {wanted}")
-        ensure(not np.any(np.isinf(found[name])), f"{name}: infinite; NaN stands for what is undefined")
+        ensure(found[name].shape == wanted, f"{name}: the shape is {found[name].shape}, not {wanted}")
+        ensure(not np.any(np.isinf(found[name])), f"{name}: a value is infinite; undefined values must be NaN")
     return found
 
 
 def _again(simulator: Simulator, theta: FloatArray, found: dict[str, FloatArray]) -> str:
     given = theta.copy()
     again = _simulated(simulator, theta)
-    ensure(np.array_equal(given, theta), "it changed what it was given")
+    ensure(np.array_equal(given, theta), "it modified its input array")
     differing = [name for name in found if not np.array_equal(found[name], again[name], equal_nan=True)]
     if differing:
-        raise Skipped(f"it draws at random: {', '.join(differing)}")
+        raise Skipped(f"random results: {', '.join(differing)}")
     return ""
 
 

@@ -1,9 +1,9 @@
-"""An engine that sees only the array namespace: arrays that NumPy's own functions refuse.
+"""Arrays that only the array namespace can read, as a replacement of a compiled engine.
 
-A compiled engine traces a likelihood through ``xp`` and the operators of its arrays; a call of
-``numpy.something(values)`` in between would break there, or silently leave the graph. These arrays
-break at once, on any machine and without a compiler: they know operators, indexing and ``shape``,
-and the functions of :data:`TRACED`, nothing else.
+A compiled engine traces a likelihood through ``xp`` and the operators of its arrays. A call of
+``numpy.something(values)`` would fail there, or silently leave the graph. The arrays of this module raise at once, on
+any machine and without a compiler. They support only operators, indexing, ``shape`` and the functions of
+:data:`TRACED`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from astroemu.core.array_namespace import NUMPY, Namespace
 class TracedArray:
     """An array that only operators and the functions of ``xp`` can read."""
 
-    __array_ufunc__ = None  # NumPy then leaves `numpy_array + traced` to us, and refuses its own functions
+    __array_ufunc__ = None  # NumPy then calls our operators for `numpy_array + traced`, and refuses its own functions
 
     def __init__(self, value: Any) -> None:
         self._value = np.asarray(value)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("a NumPy function was called on the engine's array; use the function of xp")
+        raise TypeError("a NumPy function was called with the engine's array; use the function of xp")
 
     def __bool__(self) -> bool:
-        raise TypeError("the truth of an engine's array was asked for; use xp.where")
+        raise TypeError("an engine's array was used as a truth value; use xp.where")
 
     def __len__(self) -> int:
         return len(self._value)
@@ -43,17 +43,17 @@ class TracedArray:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As NumPy's."""
+        """The shape, as in NumPy."""
         return tuple(self._value.shape)
 
     @property
     def ndim(self) -> int:
-        """As NumPy's."""
+        """The number of axes."""
         return int(self._value.ndim)
 
     @property
     def dtype(self) -> Any:
-        """As NumPy's."""
+        """The data type, as in NumPy."""
         return self._value.dtype
 
 
@@ -98,10 +98,10 @@ TRACED: Namespace = SimpleNamespace(**{name: _traced(function) for name, functio
 
 
 def traced(value: Any) -> Any:
-    """Wrap an array; None stays None."""
+    """Return a :class:`TracedArray` of an array; None stays None."""
     return None if value is None else TracedArray(value)
 
 
 def untraced(value: Any) -> Any:
-    """Unwrap an array of the engine; anything else is returned as it is."""
+    """Return the NumPy array inside a :class:`TracedArray`; any other value is returned unchanged."""
     return _bare(value)

@@ -1,8 +1,8 @@
-"""Can the emulator and the posterior be trusted?
+"""Validation of emulators and of posteriors.
 
 :mod:`~astroemu.validation.accuracy` compares an emulator with simulations. :mod:`~astroemu.validation.posterior_check`
-compares a run with the true simulator. :mod:`~astroemu.validation.sbc` fits mock data
-(:mod:`~astroemu.validation.mock`) whose truth is known.
+compares a run with the true simulator. :mod:`~astroemu.validation.refinement` adds simulations near a posterior.
+:mod:`~astroemu.validation.sbc` fits mock data (:mod:`~astroemu.validation.mock`) whose true parameters are known.
 """
 
 from __future__ import annotations

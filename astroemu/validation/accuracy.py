@@ -1,8 +1,8 @@
-"""An emulator against simulations that it never saw.
+"""The accuracy of an emulator, measured with simulations that were not used for its training.
 
-Three yardsticks: the observable itself (absolute, fractional, in units of the error that the
-emulator states), the data (a difference of predictions in units of their errors), and the
-log-likelihood of each probe. The last two need a model.
+The error is measured in three ways. The first is that of the observable: absolute, fractional, and in units of the
+error that the emulator states. The second is the difference of the predictions in units of the data's errors. The
+third is the difference in the log-likelihood of each probe. The last two need a model.
 """
 
 from __future__ import annotations
@@ -27,26 +27,25 @@ _WORST = 10
 
 
 def validate(emulator: Emulator, simulations: ReferenceSimulations, model: Model | None = None) -> dict[str, Any]:
-    """Compare an emulator with simulations.
+    """Return the errors of an emulator, measured with simulations.
 
     Parameters
     ----------
     emulator : Emulator
     simulations : ReferenceSimulations
     model : Model, optional
-        Whose probes show what the error means for a fit. Its own emulators are replaced.
+        Its probes show the effect of the error on a fit. The emulators of the same observables are replaced.
 
     Returns
     -------
     dict
-        ``points``; ``observables``: by name the figures of :func:`errors` and the ``worst`` points,
-        each with its row, its error and its parameters; ``probes``: by name the quantiles of
-        ``delta_log_likelihood`` and, where it has pictures, ``data_sigma``.
+        ``points``: their number. ``observables``: by name, the figures of :func:`errors` and the ``worst`` points, each
+        with its row, error and parameters. ``probes``: by name, the figures of :func:`probes`.
 
     Raises
     ------
     DataError
-        If a simulation lies outside the training box.
+        If a simulation lies outside the training range.
     """
     observables: dict[str, Any] = dict(errors(emulator, simulations))
     for name, rows in _worst(emulator, simulations).items():
@@ -58,11 +57,16 @@ def validate(emulator: Emulator, simulations: ReferenceSimulations, model: Model
 
 
 def errors(emulator: Emulator, simulations: ReferenceSimulations) -> dict[str, dict[str, float]]:
-    """Error quantiles of each observable, over all points and outputs.
+    """Return the error quantiles of each observable, over all points and outputs.
 
-    Undefined values (NaN) are left out. ``absolute`` and ``fractional`` are of the linear
-    observable; ``stated`` is in units of the emulator's own error, and ``within_1`` to
-    ``within_3`` the shares of values within so many of them, where it states one.
+    Undefined values (NaN) are left out.
+
+    Returns
+    -------
+    dict
+        By observable: quantiles of the ``absolute`` error in the unit of the observable, and of the ``fractional``
+        error. If the emulator states an error: quantiles of the error in units of it (``stated``), and the fractions of
+        values within one, two and three of them (``within_1`` to ``within_3``).
     """
     found = {}
     for name, (truth, value, stated) in emulator_residuals(emulator, simulations).items():
@@ -77,7 +81,10 @@ def errors(emulator: Emulator, simulations: ReferenceSimulations) -> dict[str, d
 
 
 def in_stated_errors(residual: FloatArray, stated: FloatArray) -> FloatArray:
-    """|error| over the stated one; infinite where that is zero and the error is not, NaN where undefined."""
+    """Return the absolute error in units of the stated error, ``(n, size)``.
+
+    The value is infinite if only the stated error is zero, and NaN where the simulation is undefined.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(residual == 0, 0.0, residual / stated)
 
@@ -85,16 +92,24 @@ def in_stated_errors(residual: FloatArray, stated: FloatArray) -> FloatArray:
 def emulator_residuals(
     emulator: Emulator, simulations: ReferenceSimulations
 ) -> dict[str, tuple[FloatArray, FloatArray, FloatArray | None]]:
-    """Truth, prediction and stated error, each ``(n, size)``, of every observable that both have."""
+    """Return truth, prediction and stated error, each ``(n, size)``, of every observable that both have.
+
+    The stated error is None if the emulator states none.
+
+    Raises
+    ------
+    DataError
+        If they have no observable in common, or a simulation lies outside the training range.
+    """
     both = [name for name in emulator.provides if name in simulations.values]
     if not both:
         raise DataError(
-            f"the simulations hold {listing(simulations.values)}; the emulator gives {listing(emulator.provides)}"
+            f"the simulations hold {listing(simulations.values)}, but the emulator gives {listing(emulator.provides)}"
         )
-    emulator.predict(simulations.theta[:0])  # the shape of theta
+    emulator.predict(simulations.theta[:0])  # raises if the shape of theta is wrong
     outside = np.flatnonzero(~emulator.inside(simulations.theta))
     if outside.size:
-        emulator.predict(simulations.theta)  # says which, and why
+        emulator.predict(simulations.theta)  # raises with the row and the parameter
     rows = {name: np.arange(emulator.provides[name].size) for name in both}
     found = emulator.evaluator(rows)(simulations.theta, {}, NUMPY)
     n = len(simulations.theta)
@@ -109,7 +124,7 @@ def emulator_residuals(
 
 
 def _worst(emulator: Emulator, simulations: ReferenceSimulations) -> dict[str, list[dict[str, Any]]]:
-    """The points of the largest root-mean-square error, in units of each output's own median error."""
+    """Return the points of the largest root-mean-square error, in units of the median error of each output."""
     found = {}
     for name, (truth, value, _) in emulator_residuals(emulator, simulations).items():
         residual = np.abs(value - truth)
@@ -130,16 +145,15 @@ def _worst(emulator: Emulator, simulations: ReferenceSimulations) -> dict[str, l
 
 
 def probes(emulator: Emulator, simulations: ReferenceSimulations, model: Model) -> dict[str, Any]:
-    """What the emulator's error means for each probe of a model.
+    """Return the effect of the emulator's error on each probe of a model.
 
     Returns
     -------
     dict
-        By probe: ``delta_log_likelihood``, quantiles of the difference between the log-likelihood of
-        the emulator's prediction and of the simulation, neither with an emulator error;
-        ``not_finite``, how many points have no log-likelihood by either; and
-        ``data_sigma``, quantiles of the difference of the two predictions at the data points of the
-        probe's pictures, in units of their errors (of a limit: of the limit).
+        By probe, quantiles and counts. ``delta_log_likelihood``: the difference between the log-likelihoods of the
+        emulator's prediction and of the simulation, both without emulator error. ``not_finite``: the number of points
+        without a finite log-likelihood, for each of both. ``data_sigma``: the difference of both predictions at the
+        data points of the probe's figures, in units of the data's errors (for a limit: of the limit).
     """
     ours, true = (
         replace_provider(model, new, emulator.provides, emulator_error=False)
@@ -170,7 +184,7 @@ def _count(log_likelihood: FloatArray) -> int:
 
 
 def _columns(model: Model, emulator: Emulator, simulations: ReferenceSimulations) -> FloatArray:
-    """The simulations' points in the model's order; other parameters at the middle of their prior."""
+    """Return the simulations' points in the order of the model; other parameters have their prior medians."""
     middle = model.prior_transform(np.full((1, len(model.names)), 0.5))
     theta = np.repeat(middle, len(simulations.theta), axis=0)
     for j, name in enumerate(emulator.parameters):
@@ -205,18 +219,19 @@ def _quantiles(kind: str, values: FloatArray) -> dict[str, float]:
 
 
 def failures(found: Mapping[str, Any], gate: Gate) -> list[str]:
-    """Return, in words, every limit of a gate that a validation exceeds.
+    """Return one sentence for every limit of a gate that a validation exceeds.
 
     Parameters
     ----------
     found : mapping
         From :func:`astroemu.validation.accuracy.validate`.
     gate : mapping
+        Limits by observable or probe, and by figure.
 
     Raises
     ------
     ConfigurationError
-        If the gate names what the validation did not measure.
+        If the gate names something that the validation did not measure.
     """
     figures = _figures(found)
     exceeded = []
@@ -237,7 +252,7 @@ def failures(found: Mapping[str, Any], gate: Gate) -> list[str]:
 
 
 def _figures(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """All figures by name, nested ones joined with an underscore."""
+    """Return all figures by name; names of nested ones are joined with an underscore."""
     figures = {
         name: {k: v for k, v in row.items() if not isinstance(v, list)} for name, row in found["observables"].items()
     }

@@ -1,13 +1,13 @@
-"""Mock data: catalogs drawn from the likelihoods of a configuration, at a known truth.
+"""Mock data: catalogs drawn from the likelihoods of a configuration, at known true parameters.
 
     FOLDER/NAME.toml    the configuration with these catalogs: `astroemu fit FOLDER/NAME.toml`
-    FOLDER/PROBE.*      one catalog a probe, in the form of the real one
-    FOLDER/truth.json   the parameters, and how the data were made
+    FOLDER/PROBE.*      one catalog per probe, in the format of the real one
+    FOLDER/truth.json   the true parameters, and how the data were made
 
-A likelihood is taken as a density of its data. Where its integral over the data depends on the parameters
-(limits with an unknown systematic, whose improper prior leaves no normalised density), a truth that is drawn
-comes from the prior times that integral: parameters and data are then draws from the one joint density to
-which the posterior belongs, and fits on them are calibrated (Talts et al. 2018, arXiv:1804.06788).
+A likelihood is used as a probability density of its data. For some likelihoods the integral over the data depends on
+the parameters. An example is a limit with an unknown systematic, whose improper prior leaves no normalised density.
+Then true parameters are drawn from the prior times that integral. Parameters and data are draws from the joint
+density to which the posterior belongs, and fits to them are calibrated (Talts et al. 2018, arXiv:1804.06788).
 """
 
 from __future__ import annotations
@@ -30,22 +30,31 @@ from astroemu.model.model import Model
 from astroemu.runtime.provenance import provenance
 from astroemu.sampling.statistics import kish_ess
 
-#: Prior draws among which truths are chosen, to begin with and at most, and their least effective number.
+#: Prior draws among which truths are chosen: first number, largest number, and smallest effective number.
 _FIRST_POOL, _LARGEST_POOL, _LEAST_POOL = 10_000, 1_280_000, 1_000
 _CHUNK = 1_000
-#: By how much the logarithm of a normalisation may lie below the largest.
+#: A log-normalisation this far below the largest one counts as unlikely.
 _UNLIKELY = 10.0
 
 
 def mock_probes(truth: Model, theta: FloatArray, rng: np.random.Generator | None) -> dict[str, Probe]:
-    """Return the probes of a model with data drawn at one point ``(d,)``; without noise if ``rng`` is None.
+    """Return the probes of a model with data drawn at one point.
+
+    Parameters
+    ----------
+    truth : Model
+        Predicts the data.
+    theta : (d,) array
+        The true parameters.
+    rng : Generator or None
+        None for data without noise.
 
     Raises
     ------
     ConfigurationError
         If the point is outside a provider's range, or a probe cannot draw its data.
     ProbeError
-        If it fails to.
+        If the simulation of a probe fails.
     """
     drawn: dict[str, Probe] = {}
     for key, (predictions, nuisance) in truth.probe_inputs(theta[None]).items():
@@ -61,7 +70,7 @@ def mock_probes(truth: Model, theta: FloatArray, rng: np.random.Generator | None
 
 
 def log_normalisations(model: Model, theta: FloatArray) -> dict[str, FloatArray]:
-    """Return the log-normalisation ``(n,)`` of every probe that has one, at points ``(n, d)``.
+    """Return the log-normalisation ``(n,)`` at points ``(n, d)``, for every probe that defines one.
 
     See :meth:`astroemu.core.probe.Probe.log_normalisation`.
     """
@@ -76,31 +85,32 @@ def log_normalisations(model: Model, theta: FloatArray) -> dict[str, FloatArray]
 
 
 def usual_normalisations(model: Model, seed: int) -> dict[str, float]:
-    """The largest value of each probe's normalisation among :data:`_CHUNK` prior draws."""
+    """Return the largest log-normalisation of each probe among 1000 prior draws."""
     found = log_normalisations(model, _drawn(model, _CHUNK, np.random.default_rng([seed, 2])))
     return {key: float(np.max(values, initial=-np.inf)) for key, values in found.items()}
 
 
 def unlikely(truth: Model, theta: FloatArray, usual: Mapping[str, float]) -> list[str]:
-    """Probes whose mock data a truth ``(d,)`` could hardly have given.
+    """Return the probes whose mock data are a rare fluctuation at a truth ``(d,)``.
 
-    A limit is drawn below the published one. For a truth far above that, such data are possible only by a rare
-    fluctuation, after which a fit excludes the truth, and rightly.
+    A limit is drawn below the published one. For a truth far above the published limit, such data need a rare
+    fluctuation. A fit then correctly excludes the truth.
     """
     found = log_normalisations(truth, theta[None])
     return [key for key, values in found.items() if not values[0] > usual[key] - _UNLIKELY]
 
 
 def _drawn(model: Model, n: int, rng: np.random.Generator) -> FloatArray:
-    """Those of ``n`` prior draws that lie in the range of every provider."""
+    """Return those of ``n`` prior draws that lie in the range of every provider, ``(m, d)``."""
     parts = [model.prior.sample(min(_CHUNK, n - start), rng) for start in range(0, n, _CHUNK)]
     return np.concatenate([part[model.in_range(part)] for part in parts])
 
 
 class TruthSampler:
-    """Parameters from the prior times the normalisation of the likelihoods.
+    """Draws of true parameters from the prior times the normalisation of the likelihoods.
 
-    The normalisation is the emulator's. Independent draws from a pool of prior draws by their weights.
+    The normalisation is that of the emulator's prediction. Truths are independent weighted draws from a pool of prior
+    draws.
 
     Parameters
     ----------
@@ -110,7 +120,7 @@ class TruthSampler:
     Raises
     ------
     SamplingError
-        If too few prior draws carry weight.
+        If too few prior draws have a weight.
     """
 
     def __init__(self, model: Model, seed: int) -> None:
@@ -121,8 +131,8 @@ class TruthSampler:
         while not len(self.theta) or self.effective < _LEAST_POOL:
             if wanted > _LARGEST_POOL:
                 raise SamplingError(
-                    f"only {self.effective:.0f} of {len(self.theta)} prior draws could have given data like these; "
-                    f"{_LEAST_POOL} are needed to draw truths from. Narrow the prior"
+                    f"only {self.effective:.0f} of {len(self.theta)} prior draws are compatible with data like these; "
+                    f"{_LEAST_POOL} are needed to draw true parameters. Narrow the prior"
                 )
             theta = _drawn(model, wanted - drawn, rng)
             drawn = wanted
@@ -133,21 +143,21 @@ class TruthSampler:
 
     @property
     def effective(self) -> float:
-        """Effective number of the pool."""
+        """Effective number of draws in the pool."""
         return kish_ess(self.log_weight) if np.any(np.isfinite(self.log_weight)) else 0.0
 
     def draw(self, rng: np.random.Generator) -> FloatArray:
-        """Draw one point ``(d,)``."""
+        """Return one point ``(d,)``."""
         return np.array(self.theta[int(np.argmax(self.log_weight + rng.gumbel(size=len(self.log_weight))))])
 
 
 def point(model: Model, values: Mapping[str, float], rest: FloatArray | None = None) -> FloatArray:
-    """Return values by name as one point ``(d,)``; what they leave out comes from ``rest``.
+    """Return values by name as one point ``(d,)``; missing values come from ``rest``.
 
     Raises
     ------
     ConfigurationError
-        If a name is not sampled, one is missing without a ``rest``, or the point has no prior density.
+        If a name is not sampled, a value is missing without ``rest``, or the prior density is zero at the point.
     """
     names = model.names
     for name in values:
@@ -158,17 +168,17 @@ def point(model: Model, values: Mapping[str, float], rest: FloatArray | None = N
     missing = [name for name in names if name not in values]
     if missing and rest is None:
         raise ConfigurationError(
-            f"no value is given for {listing(missing)}: add --at {missing[0]}=VALUE, or --draw for what is left out"
+            f"no value is given for {listing(missing)}: add --at {missing[0]}=VALUE, or --draw to draw missing values"
         )
     theta = np.array([values.get(name, np.nan if rest is None else rest[j]) for j, name in enumerate(names)])
     if not np.isfinite(model.log_prior(theta[None])[0]):
         worst = next((p for p, v in zip(model.prior.free, theta, strict=True) if not _within(v, p.prior.support)), None)
-        told = (
+        detail = (
             ""
             if worst is None
             else f": {worst.name} = {theta[names.index(worst.name)]:g} is not in {worst.prior.support}"
         )
-        raise ConfigurationError(f"the prior is zero at this point{told}")
+        raise ConfigurationError(f"the prior is zero at this point{detail}")
     return theta
 
 
@@ -179,7 +189,7 @@ def _within(value: float, support: tuple[float, float]) -> bool:
 def write_mock(
     configuration: Configuration, probes: Mapping[str, Probe], folder: Path, note: Mapping[str, Any]
 ) -> Path:
-    """Write catalogs, the configuration that fits them, and the truth.
+    """Write the catalogs, the configuration that fits them, and the true parameters.
 
     Parameters
     ----------
@@ -194,14 +204,14 @@ def write_mock(
     Returns
     -------
     Path
-        Of the configuration.
+        Path of the configuration.
 
     Raises
     ------
     ConfigurationError
-        If a probe cannot write its data, or its name is no name of a file.
+        If a probe cannot write its data, or its name cannot be a file name.
     DataError
-        If something is there already.
+        If one of the files exists already.
     """
     for key in probes:
         if not re.fullmatch(r"\w[\w.+-]*", key):
@@ -222,7 +232,7 @@ def write_mock(
 
 
 def _absolute(value: Any, base: Path) -> Any:
-    """The same content with relative paths of files that exist made absolute."""
+    """Return the same content, with relative paths of existing files made absolute."""
     if isinstance(value, Mapping):
         return {key: _absolute(item, base) for key, item in value.items()}
     if isinstance(value, list):

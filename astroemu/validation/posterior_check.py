@@ -1,8 +1,9 @@
-"""A finished run against the true simulator: what would the posterior be without the emulator?
+"""Posterior check: how much the emulator has moved the posterior of a finished run.
 
-The simulator is run at draws of the posterior. The likelihood of the truth over that of the emulator gives each
-draw an importance weight; the weighted means against the plain ones say by how much the emulator moved the
-result. Beside it stands how far the draws lie from the training points (:mod:`astroemu.emulation.coverage`).
+The simulator is run at draws of the posterior. The ratio of the true likelihood to that of the emulator is the
+importance weight of each draw. The differences between weighted and unweighted means show how much the emulator has
+moved the result. The check also states how far the draws lie from the training points
+(:mod:`astroemu.emulation.coverage`).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ DIFFERENCE_QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
 
 @dataclass(frozen=True)
 class PosteriorCheck:
-    """A run, and the truth that it is compared with.
+    """The check of one run against the truth.
 
     Attributes
     ----------
@@ -48,8 +49,11 @@ class PosteriorCheck:
     truth : TruthModel
         A simulator, or finished simulations at draws of this run (see :func:`write_points`).
     n : int
-        Draws. For finished simulations all that there are.
-    seed, workers : int
+        Number of draws. With finished simulations all of them are used.
+    seed : int
+        Seed of the draws.
+    workers : int
+        Number of processes for the simulations.
     """
 
     run: RunFolder
@@ -59,7 +63,7 @@ class PosteriorCheck:
     workers: int = 1
 
     def check(self, folder: Path, report: ProgressCallback = silent) -> dict[str, Any]:
-        """Simulate, compare, and write ``check.json`` into a folder. Started again with it, it goes on.
+        """Simulate, compare, and write ``check.json`` into a folder. An interrupted check is resumed from its folder.
 
         Returns
         -------
@@ -69,9 +73,9 @@ class PosteriorCheck:
         Raises
         ------
         ConfigurationError
-            If the simulator does not fit the model, or there is none.
+            If the simulator does not fit the model, or no truth is given.
         DataError
-            If the folder holds a check of something else, or simulations were not made at draws of this run.
+            If the folder holds another check, or the simulations were not made at draws of this run.
         """
         configuration = self.run.configuration()
         model = configuration.model()
@@ -84,7 +88,7 @@ class PosteriorCheck:
         elif self.truth.simulator is not None:
             predicting, theta = self._simulated(model, theta, folder, report)
         else:
-            raise ConfigurationError("name the truth: a simulator, or finished simulations")
+            raise ConfigurationError("no truth is given: name a simulator, or finished simulations")
         found: dict[str, Any] = {}
         if processes().is_root:
             found = compare_likelihoods(model, predicting, samples, theta)
@@ -97,10 +101,10 @@ class PosteriorCheck:
     def _simulated(
         self, model: Model, theta: FloatArray, folder: Path, report: ProgressCallback
     ) -> tuple[Model, FloatArray]:
-        """The model with the simulator's answers at the draws, and the draws at which it gave one."""
+        """Return the model with the simulator's results at the draws, and the draws ``(m, d)`` that have a result."""
         assert self.truth.simulator is not None
         simulator, provider = simulating(model, self.truth)
-        with_truth(model, provider)  # all that can be wrong is said before anything runs
+        with_truth(model, provider)  # raises now, before any simulation, if they do not fit
         constant = {**model.prior.fixed, **self.truth.fixed}
         taken = [p for p in simulator.parameters if p.name in model.names]
         fixed = [Parameter(p.name, Fixed(constant[p.name])) for p in simulator.parameters if p.name in constant]
@@ -141,12 +145,15 @@ def _places(data: TrainingSet, taken: list[Parameter]) -> list[int]:
 
 
 def draws(samples: Samples, n: int, seed: int) -> FloatArray:
-    """Equally weighted draws ``(n, d)`` of a posterior; the same for the same seed."""
+    """Return equally weighted draws ``(n, d)`` of a posterior; the same seed gives the same draws."""
     return samples.equal_weight(n, np.random.default_rng(seed))
 
 
 def write_points(run: RunFolder, n: int, seed: int, path: Path) -> Path:
-    """Write draws of a run for a simulator elsewhere: HDF5, ``theta (n, d)`` with the attribute ``names``."""
+    """Write draws of a run to HDF5, for a simulator on another machine, and return the path.
+
+    The file holds ``theta (n, d)`` with the attribute ``names``.
+    """
     samples = run.samples()
 
     def write(temporary: Path) -> None:
@@ -159,7 +166,7 @@ def write_points(run: RunFolder, n: int, seed: int, path: Path) -> Path:
 
 
 def _matched(samples: Samples, rows: FloatArray, where: str) -> FloatArray:
-    """The samples at which simulations ``(n, d)`` were made; columns that these do not have are NaN."""
+    """Return the samples ``(n, d)`` at which simulations were made, given their points, in which columns may be NaN."""
     own = np.isfinite(rows).all(axis=0)
     scale = samples.std()[own]
     chosen = []
@@ -168,29 +175,39 @@ def _matched(samples: Samples, rows: FloatArray, where: str) -> FloatArray:
         nearest = int(np.argmin(distance))
         if distance[nearest] > 1e-6:
             raise DataError(
-                f"{where}: {row.tolist()} is no sample of this run. Simulate the points that --points writes"
+                f"{where}: {row.tolist()} is no sample of this run. Simulate at the points that --points writes"
             )
         chosen.append(np.where(np.isfinite(rows[0]), np.nan, samples.theta[nearest]))
     found = np.array(chosen)
-    found[:, own] = rows[:, own]  # to the last bit: the simulations are looked up by their points
+    found[:, own] = rows[:, own]  # bit-identical: the simulations are looked up by their points
     return found
 
 
 def compare_likelihoods(model: Model, truth: Model, samples: Samples, theta: FloatArray) -> dict[str, Any]:
-    """Compare likelihoods at posterior draws ``(n, d)``.
+    """Return a comparison of the likelihoods of emulator and truth at posterior draws.
+
+    Parameters
+    ----------
+    model, truth : Model
+        With the emulator, and with the truth.
+    samples : Samples
+        The run.
+    theta : (n, d) array
+        Equally weighted draws of it.
 
     Returns
     -------
     dict
-        ``n``; ``delta_log_likelihood``: quantiles of \\|truth - emulator\\|, in all (``total``, and ``scatter``
-        about the mean difference, which alone matters) and by probe; ``efficiency``: effective share of the
-        importance weights; ``parameters``: by name the ``shift`` of the mean in standard deviations and its
-        standard ``error``; ``far``: see :func:`astroemu.inference.training_distance.distance_from_training`.
+        ``n``: number of draws. ``delta_log_likelihood``: quantiles of \\|truth - emulator\\| by probe and in
+        ``total``, and of the ``scatter`` about the mean difference, which has no effect. ``impossible``: number of
+        draws without a true likelihood. ``efficiency``: effective sample size of the importance weights over ``n``.
+        ``parameters``: by name, the ``shift`` of the mean and its standard ``error`` in standard deviations. ``far``:
+        see :func:`astroemu.inference.training_distance.distance_from_training`.
 
     Raises
     ------
     DataError
-        If the truth is impossible at every draw.
+        If the true likelihood is zero at every draw.
     """
     ours, theirs = model.log_likelihood_by_probe(theta), truth.log_likelihood_by_probe(theta)
     difference = np.array(sum(theirs.values())) - np.array(sum(ours.values()))
@@ -200,7 +217,7 @@ def compare_likelihoods(model: Model, truth: Model, samples: Samples, theta: Flo
     weight /= weight.sum()
     mean, std = theta.mean(axis=0), samples.std()
     moved = weight @ theta
-    # Of the two means, drawn from the same points (delta method).
+    # Error of the difference of both means, which use the same draws (delta method).
     error = np.sqrt(np.sum((weight[:, None] * (theta - moved) - (theta - mean) / len(theta)) ** 2, axis=0))
     finite = difference[np.isfinite(difference)]
     return {

@@ -1,10 +1,10 @@
-"""Are ranks uniform? The statistics of simulation-based calibration.
+"""Tests of the uniformity of ranks, for simulation-based calibration.
 
-If data are drawn at a truth that is itself drawn from the prior, the rank of the truth among ``L`` independent
-posterior draws is uniform on 0 to L (Talts et al. 2018, arXiv:1804.06788). The test is that of Sailynoja,
-Burkner & Vehtari (2022, Stat. Comput. 32, 32, arXiv:2103.10522): of all points of the empirical distribution
-of the ranks, how unlikely is the least likely one? Its null distribution is simulated, and the band in which
-all points stay together with 95 % belongs to the same statistic.
+A truth is drawn from the prior, and data are drawn at this truth. The rank of the truth among ``L`` independent
+posterior draws is then uniform on 0 to L (Talts et al. 2018, arXiv:1804.06788). The test is that of Sailynoja, Burkner
+& Vehtari (2022, Stat. Comput. 32, 32, arXiv:2103.10522). Its statistic is the smallest probability of any point of the
+empirical distribution of the ranks. The null distribution is simulated. The same statistic gives the band that holds
+all points simultaneously with a probability of 95 %.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from scipy.stats import beta, binom
 from astroemu.core.typing import FloatArray
 
 Ranks = NDArray[np.intp]
-#: Central intervals of which the coverage is stated.
+#: Levels of the central intervals whose coverage is measured.
 CREDIBLE_LEVELS = (0.50, 0.68, 0.95)
-#: Draws of the null distribution.
+#: Number of draws of the null distribution.
 _NULL = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class Uniformity:
-    """What is expected of ``n`` ranks among ``draws`` draws, if they are uniform on 0 to ``draws``.
+    """The distribution of the test statistic for ``n`` ranks that are uniform on 0 to ``draws``.
 
     Attributes
     ----------
     n, draws : int
     null : (10000,) array
         Values of the statistic for uniform ranks, in increasing order.
+    tail : (draws, n + 1) array
+        Two-sided binomial probability of each number of ranks up to 0, 1, ..., ``draws`` - 1.
     """
 
     n: int
@@ -44,7 +46,7 @@ class Uniformity:
 
     @classmethod
     def of(cls, n: int, draws: int, seed: int = 1) -> Uniformity:
-        """Simulate the null distribution."""
+        """Return the distribution, with a simulated null distribution."""
         z = np.arange(1, draws + 1) / (draws + 1.0)
         count = np.arange(n + 1)
         lower = binom.cdf(count, n, z[:, None])
@@ -55,21 +57,21 @@ class Uniformity:
         return cls(n, draws, np.sort(null), tail)
 
     def p_value(self, ranks: Ranks) -> float:
-        """Share of uniform ranks that look as odd as these."""
+        """Return the probability that uniform ranks have a statistic at least as extreme as these."""
         value = _least(self.tail, ranks, self.draws)
-        # Ranks are whole numbers, and so are ties of the statistic; rounding must not break them.
+        # Ranks are integers, so values of the statistic can be equal; rounding must not separate them.
         as_odd = np.searchsorted(self.null, value * (1 + 1e-9), side="right")
         return float((1 + as_odd) / (1 + len(self.null)))
 
     def band(self, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
-        """Limits of the empirical distribution at ranks 0 to ``draws`` - 1 that hold with ``level`` all together."""
+        """Return limits of the empirical distribution, each ``(draws,)``, that hold simultaneously with ``level``."""
         odd = self.null[int((1.0 - level) * len(self.null))]
         z = np.arange(1, self.draws + 1) / (self.draws + 1.0)
         return binom.ppf(odd / 2, self.n, z) / self.n, binom.isf(odd / 2, self.n, z) / self.n
 
 
 def below(ranks: Ranks, draws: int) -> Ranks:
-    """Number of ranks up to 0, 1, ..., ``draws`` - 1."""
+    """Return the number of ranks up to 0, 1, ..., ``draws`` - 1: ``(draws,)``."""
     return np.cumsum(np.bincount(ranks, minlength=draws + 1))[:draws]
 
 
@@ -78,7 +80,7 @@ def _least(tail: FloatArray, ranks: Ranks, draws: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number (Holm 1979)."""
+    """Return p-values corrected for multiple tests (Holm 1979)."""
     order = np.argsort(p_values)
     corrected = np.zeros(len(order))
     worst = 0.0
@@ -89,7 +91,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def central(ranks: Ranks, draws: int, level: float) -> dict[str, float]:
-    """How often the central interval of a level holds the truth."""
+    """Return the coverage of the central interval of a level.
+
+    Returns
+    -------
+    dict
+        ``nominal`` and ``found`` coverage, and the limits ``low`` and ``high`` of its 95 % interval.
+    """
     whole = draws + 1
     width = round(level * whole)
     first = (whole - width) // 2
@@ -97,26 +105,29 @@ def central(ranks: Ranks, draws: int, level: float) -> dict[str, float]:
 
 
 def highest(ranks: Ranks, draws: int, level: float) -> dict[str, float]:
-    """How often the highest share of a quantity holds the truth: of the log-posterior, the densest region."""
+    """Return the coverage of the highest values of a quantity; for the log-posterior, of the densest region.
+
+    The dict is that of :func:`central`.
+    """
     whole = draws + 1
     width = round(level * whole)
     return _share(int(np.sum(ranks >= whole - width)), len(ranks), width / whole)
 
 
 def _share(hits: int, n: int, nominal: float) -> dict[str, float]:
-    """A share, what it should be, and the 95 % interval of Clopper & Pearson (1934)."""
+    """Return nominal and measured coverage, with the 95 % interval of Clopper & Pearson (1934)."""
     low = beta.ppf(0.025, hits, n - hits + 1) if hits else 0.0
     high = beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0
     return {"nominal": nominal, "found": hits / n, "low": float(low), "high": float(high)}
 
 
 def judged(ranks: Mapping[str, Ranks], draws: int) -> dict[str, Any]:
-    """Verdict on the ranks ``(n,)`` of several quantities.
+    """Return the test results for the ranks ``(n,)`` of several quantities.
 
     Returns
     -------
     dict
-        ``quantities``: by name ``p_value``, ``corrected`` and ``coverage`` by level; ``p_value``: the smallest
+        ``quantities``: by name, ``p_value``, ``corrected`` p-value and ``coverage`` by level. ``p_value``: the smallest
         corrected one.
     """
     n = len(next(iter(ranks.values())))

@@ -1,15 +1,14 @@
-"""Refinement: more simulations where the posterior is, and what that changed.
+"""Refinement of an emulator: more simulations near the posterior, and their effect on it.
 
-1. Sample the posterior with the emulator that there is.
-2. Run the true simulator at some of these samples: their importance weights, the likelihood of the
-   truth over that of the emulator, say how well the emulator stands for it.
-3. Sample a tempered posterior (likelihood to the power 1/T: wider, so that the edges are covered
-   too), run the simulator there, add the points to the training set, and train again.
-4. Repeat 1 and 2 with the new emulator.
+1. Sample the posterior with the present emulator.
+2. Run the true simulator at some of these samples. The ratio of the true likelihood to that of the emulator is the
+   importance weight of each sample. The effective sample size of the weights measures the emulator.
+3. Sample a tempered posterior: its likelihood has the power 1/T, so that it is wider and covers the edges too. Run the
+   simulator there, add the points to the training set, and train again.
+4. Repeat steps 1 and 2 with the new emulator.
 
-Every step leaves a file in one folder, and a step whose file is there is not made again: a
-refinement that was killed goes on. (The scheme of CONNECT, Nygaard et al. 2023, arXiv:2205.15726,
-with a check against the true simulator.)
+Every step writes a file into one folder. A step whose file exists is not repeated, so an interrupted refinement is
+resumed. The scheme is that of CONNECT (Nygaard et al. 2023, arXiv:2205.15726), with a check against the true simulator.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Tempered(TargetWrapper):
 
 @dataclass(frozen=True)
 class Refinement:
-    """What to refine, and how much.
+    """The refinement of one emulator for one fit.
 
     Attributes
     ----------
@@ -65,15 +64,16 @@ class Refinement:
         The training set that the emulator was trained on.
     emulator : Emulator
     configuration : Configuration
-        The fit. Its own emulator of the same observables is replaced.
+        The fit. Its emulators of the same observables are replaced.
     n : int
-        Points to add.
+        Number of points to add.
     check : int
-        Posterior samples at which the true simulator is run, before and after.
+        Number of posterior samples at which the true simulator is run, before and after. Zero skips the check.
     temperature : float
+        The likelihood of the tempered posterior has the power ``1 / temperature``.
     seed : int
     workers : int
-        Processes of the simulations.
+        Number of processes for the simulations.
     """
 
     workshop: Recipe
@@ -87,22 +87,29 @@ class Refinement:
     workers: int = 1
 
     def run(self, folder: Path, log: Log = print) -> dict[str, Any]:
-        """Refine into a folder; return what the report says.
+        """Refine the emulator in a folder and return the result.
+
+        Parameters
+        ----------
+        folder : Path
+            New, or that of an interrupted refinement with the same settings.
+        log : callable
+            Called with each line of progress.
 
         Returns
         -------
         dict
-            ``parameters``: by name the mean and standard deviation ``before`` and ``after`` and the
-            ``shift`` of the mean in units of the first standard deviation; ``efficiency``: the
-            effective number of the importance weights over the number of checked samples,
-            ``before`` and ``after``; ``points`` added and in all.
+            As written to ``refinement.json``. ``parameters``: by name, mean and standard deviation ``before`` and
+            ``after``, and the ``shift`` of the mean in units of the first standard deviation. ``efficiency``: effective
+            sample size of the importance weights over the number of checked samples, ``before`` and ``after``.
+            ``points``: numbers of points ``added`` and of ``all``.
 
         Raises
         ------
         ConfigurationError
-            If the simulator's parameters are not those of the emulator, or the fit has others.
+            If simulator, emulator and fit do not have the same parameters.
         DataError
-            If the folder holds a refinement of something else.
+            If the folder holds another refinement.
         """
         if self.temperature < 1:
             raise ConfigurationError(f"temperature = {self.temperature} must be at least 1")
@@ -120,14 +127,19 @@ class Refinement:
         found = {
             "parameters": _moved(before, after),
             "efficiency": efficiency,
-            "points": {"added": len(TrainingSet.load(added)), "all": int(refined.provenance["points"])},
+            "points": self._points(refined, len(TrainingSet.load(added))),
             "provenance": provenance(inputs={**self.emulator.sources, "refined": refined.file_hash}),
         }
         write_json(folder / "refinement.json", found)
         return found
 
+    def _points(self, refined: Emulator, added: int) -> dict[str, int]:
+        """Return the number of added points and of all points of the training."""
+        known = refined.provenance.get("points")  # not every kind of emulator stores the number
+        return {"added": added, "all": len(TrainingSet.load(self.data)) + added if known is None else int(known)}
+
     def _claim(self, folder: Path) -> None:
-        """Note what this folder refines, or check that it is this."""
+        """Store the settings of this refinement in the folder, or check that they are the same."""
         content = {
             "recipe": self.workshop.recipe.model_dump(mode="json"),
             "emulator": dict(self.emulator.sources),
@@ -161,7 +173,7 @@ class Refinement:
         return path
 
     def _columns(self, task: SimulationTask, names: tuple[str, ...], points: FloatArray) -> FloatArray:
-        """The samples in the order of the simulation's parameters."""
+        """Return the samples ``(n, d)`` in the order of the simulation's parameters."""
         missing = [name for name in task.prior.names if name not in names]
         if missing:
             raise ConfigurationError(
@@ -173,21 +185,21 @@ class Refinement:
     def _checked(
         self, emulator: Emulator, samples: Samples, task: SimulationTask, path: Path, log: Log
     ) -> float | None:
-        """Effective share of the samples when each is weighted by the true likelihood over the emulator's."""
+        """Return the effective fraction of the samples with the true likelihood over that of the emulator as weight."""
         if not self.check:
             return None
         simulations = load_simulations(emulator, self._simulated(task, samples, self.check, path, log))
         model = self._model(emulator)
         if set(model.names) != set(emulator.parameters):
             raise ConfigurationError(
-                f"{self.configuration.path} varies parameters that {path.name} does not hold; check = 0 leaves this out"
+                f"{self.configuration.path} varies parameters that {path.name} does not hold; check = 0 skips this"
             )
         theta = simulations.theta[:, [emulator.parameters.index(name) for name in model.names]]
         tabulated = TabulatedProvider(emulator, simulations)
         truth = replace_provider(model, tabulated, emulator.provides, emulator_error=False)
         difference = truth.log_likelihood(theta) - model.log_likelihood(theta)
         efficiency = kish_ess(difference) / len(theta)
-        log(f"{path.stem}: effective share of {len(theta)} samples under the true simulator {efficiency:.1%}")
+        log(f"{path.stem}: effective fraction of {len(theta)} samples under the true simulator {efficiency:.1%}")
         return efficiency
 
     def _trained(self, added: TrainingSet, folder: Path, log: Log) -> Emulator:

@@ -1,17 +1,17 @@
-"""Calibration of a whole pipeline: emulator, likelihood and sampler, on data whose truth is known.
+"""Simulation-based calibration of the complete pipeline: emulator, likelihood and sampler.
 
-For each of ``n`` fits: a truth is drawn (:mod:`astroemu.validation.mock`), data are drawn at it, the configuration is
-fitted to them by its own sampler, and the truth is ranked among independent draws of the posterior, in every parameter,
-in the log-likelihood and in the log-posterior (ranks of such functions of parameters and data find errors that
-those of the parameters miss: Modrak et al. 2023, arXiv:2211.02383).
+Each of ``n`` fits has four steps. True parameters are drawn (:mod:`astroemu.validation.mock`). Data are drawn at them.
+The sampler of the configuration fits these data. The truth is then ranked among independent draws of the posterior: in
+every parameter, in the log-likelihood and in the log-posterior. Ranks of such functions of parameters and data find
+errors that the ranks of the parameters miss (Modrak et al. 2023, arXiv:2211.02383).
 
-    FOLDER/calibration_of.json   what is calibrated
-    FOLDER/fits/000017.json      one fit, written whole or not at all
-    FOLDER/calibration.json      the verdict
-    FOLDER/*.png                 pictures
+    FOLDER/calibration_of.json   the settings of the calibration
+    FOLDER/fits/000017.json      one fit, written completely or not at all
+    FOLDER/calibration.json      the result
+    FOLDER/*.png                 figures
 
-Killed at any moment, a calibration loses the fits in flight. Started again it makes those that are missing;
-with a larger ``n`` it adds to them. Every fit has seeds of its own, so the number of processes does not matter.
+An interrupted calibration loses only the unfinished fits. A new start makes the missing ones; a larger ``n`` adds more.
+Each fit has its own seeds, so the result does not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from astroemu.validation.mock import (
 from astroemu.validation.ranks import CREDIBLE_LEVELS, highest, holm, judged
 from astroemu.validation.truth import TruthModel
 
-#: Quantities that are ranked beside the parameters.
+#: Quantities that are ranked in addition to the parameters.
 LOG_LIKELIHOOD, LOG_POSTERIOR = "log_likelihood", "log_posterior"
 #: Smallest corrected p-value with which a calibration passes.
 LEAST_P = 0.01
@@ -60,18 +60,18 @@ LEAST_P = 0.01
 
 @dataclass(frozen=True)
 class SimulationBasedCalibration:
-    """What to calibrate.
+    """The calibration of one configuration.
 
     Attributes
     ----------
     configuration : Configuration
     truth : TruthModel
-        What predicts the data; by default the emulator itself.
+        The model that predicts the data; by default the emulator itself.
     sampler : str, optional
-        Instead of the configuration's.
+        Name of the sampler; by default that of the configuration.
     seed : int
     draws : int
-        Posterior draws among which a truth is ranked. With 199 the intervals of 50, 68 and 95 % are exact.
+        Number of posterior draws among which a truth is ranked. With 199 the intervals of 50, 68 and 95 % are exact.
     """
 
     configuration: Configuration
@@ -81,16 +81,18 @@ class SimulationBasedCalibration:
     draws: int = 199
 
     def run(self, folder: Path, n: int, *, workers: int = 1, report: ProgressCallback = silent) -> dict[str, Any]:
-        """Make the fits that are missing, and judge all of them.
+        """Make the missing fits and return the result of all fits.
 
         Parameters
         ----------
         folder : Path
-            New, or that of a calibration of the same.
+            New, or that of a calibration with the same settings.
         n : int
-            Fits. With finished simulations at most as many as there are.
+            Number of fits. With finished simulations it may not exceed their number.
         workers : int
-            Processes. Under ``mpiexec`` every process calls this and does its share.
+            Number of processes. Under ``mpiexec`` every process calls this function and makes a part of the fits.
+        report : callable
+            Called with the progress.
 
         Returns
         -------
@@ -102,13 +104,13 @@ class SimulationBasedCalibration:
         ConfigurationError
             If there are fewer simulations than fits, or fewer than ten fits.
         DataError
-            If the folder holds something else.
+            If the folder holds another calibration or other files.
         SamplingError
-            If a sampler cannot start: no fit is left out in silence.
+            If a sampler fails: no fit is left out silently.
         """
         ranks = processes()
         if n < 10:
-            raise ConfigurationError(f"n = {n} fits say nothing of calibration; at least 10 are needed")
+            raise ConfigurationError(f"n = {n} fits are too few for a calibration; at least 10 are needed")
         missing: list[int] = []
         if ranks.is_root:
             self._claim(folder, n)
@@ -134,7 +136,7 @@ class SimulationBasedCalibration:
         return dict(ranks.broadcast(found))
 
     def _note(self) -> dict[str, Any]:
-        """Everything that the fits depend on, but for the content of files."""
+        """Return all settings that determine the fits, without the content of files."""
         content = {
             "configuration": dict(self.configuration.raw),
             "truth": {key: getattr(self.truth, key) for key in ("simulator", "options", "fixed", "simulations")},
@@ -145,11 +147,11 @@ class SimulationBasedCalibration:
         return dict(json.loads(json.dumps(content)))
 
     def _key(self) -> str:
-        """The same as text, with the folder from which relative paths count."""
+        """Return the settings as text, with the path to which relative paths refer."""
         return json.dumps({"path": str(self.configuration.path.resolve()), **self._note()})
 
     def _claim(self, folder: Path, n: int) -> None:
-        """Note what this folder calibrates, or check that it is this."""
+        """Store the settings of this calibration in the folder, or check that they are the same."""
         setting = _setting(self._key())
         if setting.rows is not None and n > len(setting.rows):
             raise ConfigurationError(f"n = {n}, but {self.truth.simulations} holds {len(setting.rows)} simulations")
@@ -164,7 +166,7 @@ class SimulationBasedCalibration:
 
 
 class _Setting:
-    """What all fits of one process share."""
+    """The objects that all fits of one process share."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         configuration = configuration_from(content["configuration"], Path(content["path"]))
@@ -197,7 +199,7 @@ def _file(folder: Path, number: int) -> Path:
 
 
 def _fit(job: tuple[str, str, int]) -> dict[str, Any]:
-    """Make one fit and write its file. Runs in a worker."""
+    """Make one fit, write its file and return its content. Runs in a worker."""
     key, folder, number = job
     setting = _setting(key)
     rng = np.random.default_rng([setting.seed, 1, number])
@@ -226,10 +228,25 @@ def _fit(job: tuple[str, str, int]) -> dict[str, Any]:
 
 
 def ranked(samples: Samples, theta: FloatArray, model: Model, draws: int, rng: np.random.Generator) -> dict[str, int]:
-    """Rank of a truth ``(d,)`` among independent draws of the posterior, by quantity.
+    """Return the rank of a truth among independent draws of the posterior, by quantity.
 
-    The draws are taken at random from all samples by their weights: for two neighbours in a chain to be among
-    them is as unlikely as the chain is longer than the number of draws.
+    The draws are taken at random from all samples, by weight. If a chain is much longer than ``draws``, neighbours are
+    rarely drawn together.
+
+    Parameters
+    ----------
+    samples : Samples
+    theta : (d,) array
+        The truth, in the order of ``samples.names``.
+    model : Model
+        Gives the log-likelihood and the log-prior of the truth.
+    draws : int
+    rng : Generator
+
+    Returns
+    -------
+    dict of str to int
+        Ranks from 0 to ``draws``.
     """
     chosen = rng.choice(len(samples), size=draws, p=samples.weight)
     log_likelihood = samples.log_likelihood[chosen]
@@ -242,40 +259,44 @@ def ranked(samples: Samples, theta: FloatArray, model: Model, draws: int, rng: n
 
 
 def read_fit(folder: Path, number: int) -> dict[str, Any]:
-    """Read one fit.
+    """Return the content of the file of one fit.
 
     Raises
     ------
     DataError
-        If its file is damaged or missing.
+        If the file is damaged or missing.
     """
     path = _file(folder, number)
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a whole fit ({error}); remove it and start the calibration again") from None
+        raise DataError(f"{path} is not a complete fit ({error}); remove it and start the calibration again") from None
 
 
 def all_ranks(fits: list[dict[str, Any]]) -> dict[str, NDArray[np.intp]]:
-    """Ranks ``(n,)`` by quantity."""
+    """Return the ranks ``(n,)`` of all fits, by quantity."""
     return {name: np.array([fit["rank"][name] for fit in fits], dtype=np.intp) for name in fits[0]["rank"]}
 
 
 def tested(ranks: dict[str, NDArray[np.intp]]) -> dict[str, NDArray[np.intp]]:
-    """The quantities on which the verdict rests: not the log-posterior, which a flat prior makes the likelihood."""
+    """Return the ranks that decide the result.
+
+    They are all but that of the log-posterior, which repeats the log-likelihood if the priors are flat.
+    """
     return {name: values for name, values in ranks.items() if name != LOG_POSTERIOR}
 
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """Truths that were not drawn but given.
+    """Truths that were given as finished simulations, not drawn.
 
     Attributes
     ----------
     p_value : float
-        With which they are draws of the prior (Kolmogorov-Smirnov, corrected for the number of parameters).
+        Of the hypothesis that they are draws from the prior (Kolmogorov-Smirnov, corrected for the number of
+        parameters).
     weight : (n,) array
-        The likelihoods' normalisation at each truth, which a truth that is drawn has in its density.
+        Normalisation of the likelihoods at each truth. The density of drawn truths contains this factor.
     """
 
     p_value: float
@@ -283,7 +304,7 @@ class Given:
 
     @classmethod
     def of(cls, fits: list[dict[str, Any]], setting: _Setting) -> Given:
-        """Examine the truths of some fits."""
+        """Return the properties of the truths of these fits."""
         names = setting.model.names
         theta = np.array([[fit["theta"][name] for name in names] for fit in fits])
         drawn = setting.model.prior.sample(20_000, np.random.default_rng(0))
@@ -292,7 +313,7 @@ class Given:
         return cls(min(holm(p_values)), np.exp(log_weight - log_weight.max()))
 
     def joint(self, ranks: NDArray[np.intp], draws: int, level: float) -> dict[str, float]:
-        """Weighted share of the truths in the densest region of a level, with the error of the effective number."""
+        """Return the weighted fraction of truths in the densest region of a level, with its error."""
         nominal = highest(ranks, draws, level)["nominal"]
         inside = ranks >= round((1 - nominal) * (draws + 1))
         share = float(self.weight @ inside / self.weight.sum())
@@ -302,25 +323,27 @@ class Given:
 
 
 def verdict(fits: list[dict[str, Any]], draws: int, given: Given | None = None) -> dict[str, Any]:
-    """Judge the fits.
+    """Return the result of the fits: statistics of the ranks, and whether the calibration has passed.
 
     Parameters
     ----------
     fits : list of dict
+        As from :func:`read_fit`.
     draws : int
+        Number of posterior draws among which a truth was ranked.
     given : Given, optional
-        Where the truths were not drawn but given. If they are no draws of the prior their ranks need not be
-        uniform, and the verdict rests on the densest 95 % of the posteriors, which must not hold fewer of them
-        than that by more than two standard errors, each with its weight.
+        For truths that were not drawn. If they are not draws from the prior, their ranks need not be uniform. The
+        calibration then passes if the densest 95 % of the posteriors hold at least 95 % of the weighted truths, minus
+        two standard errors.
 
     Returns
     -------
     dict
-        That of :func:`astroemu.validation.ranks.judged`, and ``passed``; for truths that were given
-        ``truths_from_prior`` and ``weighted_joint`` (see :class:`Given`); ``joint``: how often the
-        region of highest posterior density holds the truth, by level; ``coverage``: the mean over the
-        parameters, by level; ``fits``, how many are ``unconverged``, have ``fewer_effective_samples`` than draws,
-        have ``unlikely_truths`` (see :func:`astroemu.validation.mock.unlikely`), and what one takes.
+        The items of :func:`astroemu.validation.ranks.judged`, and ``passed``. ``coverage``: mean over the parameters,
+        by level. ``joint``: coverage of the region of highest posterior density, by level. For given truths also
+        ``truths_from_prior`` (a p-value) and ``weighted_joint``, see :class:`Given`. The number of ``fits``,
+        ``unconverged`` ones, those with ``fewer_effective_samples`` than draws, and those with ``unlikely_truths`` by
+        probe, see :func:`astroemu.validation.mock.unlikely`. Medians of the cost of a fit.
     """
     ranks = all_ranks(fits)
     found = judged(tested(ranks), draws)

@@ -1,7 +1,7 @@
-"""A model whose predictions come from the truth: a simulator, or finished simulations, instead of an emulator.
+"""Models whose predictions come from a simulator or from finished simulations instead of an emulator.
 
-What the truth does not give stays with the emulator. Mock data that are drawn from such a model and fitted
-with the emulator show what the emulator's error does to a fit.
+The emulator still provides the observables that the truth does not have. Mock data from such a model, fitted with the
+emulator, show the effect of the emulator's error on a fit.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from astroemu.runtime.plugins import SIMULATORS
 
 @dataclass(frozen=True)
 class TruthModel:
-    """What predicts the truth, in plain values, so that it can be noted and sent to other processes.
+    """The source of the truth in plain values, which can be stored as JSON and sent to other processes.
 
     Attributes
     ----------
     simulator : str, optional
-        Name of an installed one. Without it, and without simulations, the truth is the emulator.
+        Name of an installed simulator. Without it, and without simulations, the truth is the emulator.
     options : mapping
-        Of the simulator.
+        Options of the simulator.
     fixed : mapping of str to float
         Parameters of the simulator that the model does not have.
     simulations : str, optional
@@ -48,7 +48,14 @@ class TruthModel:
     simulations: str | None = None
 
     def of(self, model: Model) -> tuple[Model, FloatArray | None]:
-        """Return the model that predicts the truth, and the points of the simulations where it is they."""
+        """Return the model that predicts the truth, and the points of the simulations, if there are any.
+
+        Returns
+        -------
+        Model
+        (n, d) array or None
+            Points at which finished simulations were made, see :func:`with_simulations`.
+        """
         if self.simulations is not None:
             return with_simulations(model, self.simulations)
         if self.simulator is not None:
@@ -57,25 +64,25 @@ class TruthModel:
 
 
 def with_truth(model: Model, truth: Provider) -> Model:
-    """Return the model in which ``truth`` provides all that it can; the emulators keep the rest.
+    """Return the model in which ``truth`` provides its observables; the emulators keep the others.
 
     Raises
     ------
     ConfigurationError
-        If it provides nothing that the model has.
+        If it provides no observable of the model.
     """
     return replace_provider(model, truth, keep_others=True, engine="numpy")
 
 
 def simulating(model: Model, truth: TruthModel) -> tuple[Simulator, FixedParameters]:
-    """Return the simulator of a truth, and it as a provider of a model's parameters.
+    """Return the simulator of a truth, and the same simulator as a provider for a model.
 
     Raises
     ------
     ConfigurationError
-        If it takes a parameter that neither the model has nor the truth fixes.
+        If the simulator needs a parameter that the model does not have and the truth does not fix.
     PluginError
-        If there is no such simulator.
+        If the simulator is not installed.
     """
     assert truth.simulator is not None
     where = f"options of the simulator {truth.simulator!r}"
@@ -86,14 +93,14 @@ def simulating(model: Model, truth: TruthModel) -> tuple[Simulator, FixedParamet
     missing = [parameter for parameter in provider.parameters if parameter not in known]
     if missing:
         raise ConfigurationError(
-            f"the simulator {truth.simulator!r} takes {listing(missing)}, which {model.name!r} does not have: give "
+            f"the simulator {truth.simulator!r} needs {listing(missing)}, which {model.name!r} does not have: add "
             + " ".join(f"--fix {parameter}=VALUE" for parameter in missing)
         )
     return simulator, provider
 
 
 def with_simulations(model: Model, path: str | Path) -> tuple[Model, FloatArray]:
-    """Return the model with finished simulations in the place of the emulator, and their points.
+    """Return the model with finished simulations instead of the emulator, and their points.
 
     Parameters
     ----------
@@ -104,9 +111,9 @@ def with_simulations(model: Model, path: str | Path) -> tuple[Model, FloatArray]
     Returns
     -------
     Model
-        It can be evaluated at these points only.
+        It can only be evaluated at these points.
     (n, d) array
-        In the order of ``model.names``; parameters that the simulations do not have (a probe's) are NaN.
+        In the order of ``model.names``; parameters that the simulations do not have, such as those of a probe, are NaN.
 
     Raises
     ------
@@ -115,7 +122,7 @@ def with_simulations(model: Model, path: str | Path) -> tuple[Model, FloatArray]
     ConfigurationError
         If the model has no emulator.
     """
-    said: list[str] = []
+    refusals: list[str] = []
     for provider in model.providers.values():
         emulator = unwrapped(provider)
         if not isinstance(emulator, Emulator):
@@ -123,11 +130,13 @@ def with_simulations(model: Model, path: str | Path) -> tuple[Model, FloatArray]
         try:
             simulations = load_simulations(emulator, path)
         except AstroemuError as error:
-            said.append(str(error))
+            refusals.append(str(error))
             continue
         theta = np.full((len(simulations.theta), len(model.names)), np.nan)
         for column, name in enumerate(emulator.parameters):
             if name in model.names:
                 theta[:, model.names.index(name)] = simulations.theta[:, column]
         return with_truth(model, TabulatedProvider(emulator, simulations)), theta
-    raise ConfigurationError(said[0] if said else f"{model.name!r} has no emulator that simulations could replace")
+    raise ConfigurationError(
+        refusals[0] if refusals else f"{model.name!r} has no emulator that simulations could replace"
+    )

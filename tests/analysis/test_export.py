@@ -1,4 +1,4 @@
-"""A run leaves in five forms, each read back by the package that it is for."""
+"""A run is exported in five formats; the package of each format reads it."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ live_points = 60
 [samplers.emcee]
 walkers = 8
 max_steps = 80
+starting_draws = 400
 """
 
 
@@ -63,7 +64,7 @@ def assert_moments(mean, std, samples, rtol=1e-6):
 
 
 def assert_exported(run, text):
-    """Check the provenance of an export: its own, and that of its run."""
+    """Check the provenance of an export and of its run."""
     block = json.loads(text)
     of_the_run = block.pop("run")
     assert_provenance(block, "samples.h5")
@@ -139,7 +140,7 @@ def test_anesthetic_reads_a_chain(chain, tmp_path):
 
 
 def test_anesthetic_reads_a_nested_run_with_its_births(nested, tmp_path):
-    """Its own volumes, from the births, give the posterior and the evidence of the sampler."""
+    """The volumes that anesthetic computes from log_birth give the posterior and the evidence of the sampler."""
     anesthetic = pytest.importorskip("anesthetic")
     (path,) = export(nested, "anesthetic", tmp_path / "run.csv")
     found, samples = anesthetic.read_csv(path), nested.samples()
@@ -150,7 +151,7 @@ def test_anesthetic_reads_a_nested_run_with_its_births(nested, tmp_path):
     assert found.get_label("log10_f_star10") == r"$\log_{10} f_*$"
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # ArviZ announces its own future when it is imported
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # ArviZ warns of its next version when it is imported
 def test_arviz_draws_nested_samples_with_equal_weights(nested, tmp_path):
     arviz = pytest.importorskip("arviz")
     (path,) = export(nested, "arviz", tmp_path / "run.nc")

@@ -1,4 +1,4 @@
-"""Reweighted runs: Gaussians taken away and added, of which everything is known in closed form."""
+"""Reweighted runs: Gaussians are added and left out, and all results are known in closed form."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ y = { distribution = "uniform", low = -1.0, high = 1.0 }
 [samplers.emcee]
 walkers = 16
 effective_samples = 4000
+starting_draws = 2000
 [samplers.ultranest]
 live_points = 400
 [probes.c]
@@ -128,7 +129,7 @@ def test_added_and_dropped_again_is_the_old_posterior(run, tmp_path):
 
 
 def test_only_what_changes_is_evaluated(run, tmp_path):
-    """All samples pass through b, but only a few through the slow one."""
+    """All samples are evaluated for b, but only a few for the slow probe."""
     before = COUNTED["points"]
     reweight(run, run.configuration().overridden(["probes.b.sigma=0.3"]), out=tmp_path / "b", min_ess=100)
     assert COUNTED["points"] - before < 100 < len(run.samples())
@@ -142,7 +143,7 @@ def test_a_nuisance_parameter_goes_with_its_probe(run, tmp_path):
 
 def test_too_few_effective_samples_are_refused(run, tmp_path):
     far = run.configuration().overridden(["probes.b.mean=0.9", "probes.b.sigma=0.02"])
-    with pytest.raises(SamplingError, match=r"with another b: \d+ of \d+ effective samples are left, and at least 400"):
+    with pytest.raises(SamplingError, match=r"with another b: \d+ of \d+ effective samples are left, but at least 400"):
         reweight(run, far, out=tmp_path / "far")
     assert not (tmp_path / "far").exists()
     assert inspect.signature(reweight_command).parameters["min_ess"].default.default == MIN_ESS

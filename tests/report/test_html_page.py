@@ -1,4 +1,4 @@
-"""The page of a run: whole, self-contained, and the same in a real browser."""
+"""The page of a run is complete and self-contained, and a browser shows it."""
 
 from __future__ import annotations
 
@@ -19,34 +19,10 @@ from astroemu.inference.run_folder import RunFolder
 from astroemu.report import write_page
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FIT = """
-title = "A <small> fit & its page"
-[simulators.park19]
-[probes.neutral_fraction]
-[probes.optical_depth]
-[parameters]
-log10_f_star10 = { distribution = "uniform", low = -3.0, high = 0.0, latex = '\\log_{10} f_*' }
-log10_f_esc10 = { distribution = "uniform", low = -2.0, high = 0.0, latex = '\\notlatex{' }
-alpha_star = { distribution = "fixed", value = 0.5 }
-alpha_esc = { distribution = "fixed", value = -0.3 }
-log10_m_turn = { distribution = "fixed", value = 8.7 }
-t_star = { distribution = "fixed", value = 0.5 }
-clumping = { distribution = "fixed", value = 3.0 }
-h = { distribution = "fixed", value = 0.6774 }
-omega_m = { distribution = "fixed", value = 0.3075 }
-omega_b = { distribution = "fixed", value = 0.0486 }
-sigma_8 = { distribution = "fixed", value = 0.811 }
-n_s = { distribution = "fixed", value = 0.97 }
-[samplers.ultranest]
-live_points = 50
-[samplers.emcee]
-walkers = 8
-max_steps = 100
-"""
 
 
 class Page(HTMLParser):
-    """What a page refers to."""
+    """The links, images and tags of a page."""
 
     def __init__(self, text):
         super().__init__()
@@ -60,23 +36,16 @@ class Page(HTMLParser):
                 (self.images if tag == "img" else self.links).append(value)
 
 
-def fitted(folder, name, *options):
-    (folder / "fit.toml").write_text(FIT)
-    out = folder / name
-    code, _, error = command("fit", str(folder / "fit.toml"), "--out", str(out), "--no-report", *options)
-    assert code == 0, error
-    return out
-
-
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(configuration, made_run, tmp_path_factory):
+    """Two runs with an evidence, and a chain of the command, which set its seed."""
     folder = tmp_path_factory.mktemp("page")
-    nested = ("--sampler", "ultranest")
-    return (
-        fitted(folder, "nested", *nested),
-        fitted(folder, "other", *nested, "--without", "neutral_fraction"),
-        fitted(folder, "chain", "--seed", "3"),
-    )
+    made_run(configuration, folder / "nested")
+    made_run(configuration.without(["neutral_fraction"]), folder / "other", seed=2)
+    chain = ("--out", str(folder / "chain"), "--no-report", "--seed", "3")
+    code, _, error = command("fit", str(configuration.path), *chain)
+    assert code == 0, error
+    return folder / "nested", folder / "other", folder / "chain"
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +58,7 @@ def single(runs):
 
 
 def pictures(run, model):
-    """Two small pictures in the place of those of a report, which has tests of its own."""
+    """Write small images instead of the figures of a report, which has its own tests."""
     for name in ("corner", *(f"predictive_{probe}" for probe in model.probes)):
         image.imsave(run.path / f"{name}.png", np.zeros((4, 4)))
 
@@ -152,7 +121,7 @@ def test_one_run_twice_is_refused(runs):
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium here")
 def test_a_browser_shows_it(single, tmp_path):
-    """A screenshot, offline: the heading's band, text, and pictures that are not broken."""
+    """A screenshot without network shows the heading, text and images."""
     picture = tmp_path / "page.png"
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,3000"]
     offline = "--host-resolver-rules=MAP * ~NOTFOUND"
@@ -162,18 +131,3 @@ def test_a_browser_shows_it(single, tmp_path):
     assert shown.shape[:2] == (3000, 1200)
     np.testing.assert_allclose(shown[10, 10], np.array([0x1F, 0x5A, 0x8A]) / 255, atol=0.02)
     assert shown[200:].std() > 0.05
-
-
-def test_a_validation_has_a_page_too(tmp_path):
-    from conftest import REPOSITORY
-
-    shutil.copy(REPOSITORY / "docs/measured/acg_against_21cmfast.json", tmp_path / "validation.json")
-    image.imsave(tmp_path / "errors.png", np.zeros((4, 4)))
-    code, said, _ = command("report", str(tmp_path), "--html")
-    text = (tmp_path / "report.html").read_text()
-    assert code == 0 and "report.html" in said
-    assert "Validation against 50 simulations" in text and "power_spectrum_21cm" in text
-    assert len(Page(text).images) == 1
-    (tmp_path / "validation.json").write_text("{}")
-    code, _, error = command("report", str(tmp_path), "--out", str(tmp_path / "again.html"))
-    assert code == 2 and "no whole validation" in error

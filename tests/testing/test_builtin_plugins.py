@@ -1,11 +1,11 @@
-"""Every built-in plugin passes the kit that is offered to others."""
+"""Every built-in plugin passes the conformance kit."""
 
 from __future__ import annotations
 
-import pytest
-from helpers import command
+from importlib.util import find_spec
 
-from astroemu.errors import PluginError
+import pytest
+
 from astroemu.runtime.plugins import CATALOGS, EMULATORS, PROBES, SIMULATORS, TRAINED
 from astroemu.testing import check_installed, check_probe, check_sampler
 from astroemu_plugins.samplers.emcee import Emcee
@@ -20,7 +20,7 @@ from astroemu_probes.uv_luminosity_function import UVLuminosityFunction
 
 
 def owned(group):
-    """Names of the built-in plugins of a group: others may be installed beside them."""
+    """Return the names of the built-in plugins of a group; others may be installed too."""
     return [name for name, same in group.entries.items() if same[0].dist.name == "astroemu-inference"]
 
 
@@ -59,11 +59,14 @@ def test_a_kind_of_emulator_conforms(name):
     [
         ("emcee", lambda: Emcee(walkers=32)),
         ("ultranest", lambda: UltraNest(live_points=100)),
-        ("nautilus", lambda: Nautilus(live_points=200, effective_samples=1000)),
-        ("nuts", lambda: Nuts(chains=8, warmup=3, effective_samples=500, r_hat=1.03, starting_draws=2000)),
+        ("nautilus", lambda: Nautilus(live_points=100, effective_samples=1000, evidence_fraction=0.05)),
+        ("nuts", lambda: Nuts(chains=8, warmup=1, effective_samples=500, r_hat=1.03, starting_draws=2000)),
     ],
 )
-def test_a_sampler_conforms(name, make):
+def test_a_sampler_conforms(name, make, monkeypatch):
+    # Most of the time of nuts is compilation: by JAX, which is faster than TensorFlow, and without optimisation.
+    monkeypatch.setenv("KERAS_BACKEND", "jax" if find_spec("jax") else "tensorflow")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
     check_sampler(make, name).demand()
 
 
@@ -97,26 +100,3 @@ def test_what_a_probe_simulates_is_recovered(probe):
     report = check_probe(probe())
     report.demand()
     assert {f.check: f.outcome for f in report.findings}["simulate, then fit"] == "passed"
-
-
-def test_the_command_prints_the_table_of_every_kind_of_a_name():
-    code, said, _ = command("check", "optical_depth")
-    assert code == 0 and said.startswith("probe 'optical_depth'") and "catalog 'optical_depth'" in said
-    assert "tau_e <- acg" in said
-
-
-def test_the_command_takes_options_from_a_configuration(tmp_path):
-    file = tmp_path / "fit.toml"
-    file.write_text(
-        '[probes.mine]\nplugin = "optical_depth"\nreference = "nobody"\n'
-        '[parameters.a]\ndistribution = "fixed"\nvalue = 1.0\n'
-    )
-    code, said, _ = command("check", "mine", "--model", str(file))
-    assert code == 3 and "reference = 'nobody' is not in" in said
-
-
-def test_a_name_that_nobody_has():
-    with pytest.raises(PluginError, match="Did you mean 'emcee'"):
-        check_installed("emcc")
-    with pytest.raises(PluginError, match="no sampler is called 'park19'"):
-        check_installed("park19", kind="sampler")

@@ -1,4 +1,4 @@
-"""The kit fails what it is there to fail: one mutant for every check."""
+"""Each check of the kit fails for a mutant, a plugin with one error."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_requirement_that_the_provider_cannot_meet_fails():
     from astroemu.emulation.simulator import SimulatorProvider
 
     class Early(Good):
-        """At redshifts that the simulator does not reach."""
+        """Requires a redshift beyond the grid of the simulator."""
 
         @property
         def requires(self):
@@ -161,7 +161,7 @@ def test_a_requirement_that_the_provider_cannot_meet_fails():
 
 
 class TooNarrow(Emcee):
-    """Its samples lie too close to their mean."""
+    """Its samples are too close to their mean."""
 
     def run(self, target, **options):
         samples = super().run(target, **options)
@@ -188,7 +188,7 @@ class Swallows(Emcee):
 
 
 class ForgetsTheSeed(Emcee):
-    """Every run is another one."""
+    """Every run has another seed."""
 
     runs = 0
 
@@ -207,7 +207,7 @@ class ForgetsTheSeed(Emcee):
 )
 def test_a_sampler_that_errs_fails(mutant, check):
     assert issubclass(mutant, Sampler)
-    assert check in failed(check_sampler(lambda: mutant(walkers=16, max_steps=3000), "emcee"))
+    assert check in failed(check_sampler(lambda: mutant(walkers=16, max_steps=3000, starting_draws=2000), "emcee"))
 
 
 class Forgetful(Park19):

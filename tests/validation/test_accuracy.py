@@ -2,67 +2,19 @@
 
 from __future__ import annotations
 
-import h5py
 import numpy as np
 import pytest
-from helpers import StubProbe, uniform
+from helpers import KnownEmulator, StubProbe, uniform
 
-from astroemu.core.observable import Axis, Observable
 from astroemu.core.panel import Panel
-from astroemu.core.provider import Prediction
 from astroemu.core.requirement import Requirement
-from astroemu.emulation.emulator import Emulator
-from astroemu.emulation.reference import ReferenceSimulations, TabulatedProvider, load_simulations
+from astroemu.emulation.reference import ReferenceSimulations
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.model.model import Model
 from astroemu.report.tables import validation_table
 from astroemu.validation.accuracy import errors, failures, probes, validate
 
-X = np.array([0.0, 1.0, 2.0])
-LINE = Observable("line", (Axis("x", X),), "mK")
-LEVEL = Observable("level")
-
-
-class Known(Emulator):
-    """line = a + b x + ``shift``, with the stated error 0.1; level = a, without one."""
-
-    kind = "known"
-
-    def __init__(self, shift=0.05):
-        self.parameters = ("a", "b")
-        self.shift = shift
-        self.provenance = {"name": "known"}
-
-    @property
-    def provides(self):
-        return {"line": LINE, "level": LEVEL}
-
-    @property
-    def bounds(self):
-        return {"a": (0.0, 1.0), "b": (0.0, 1.0)}
-
-    def evaluator(self, rows):
-        def evaluate(theta, observables, xp):
-            line = theta[:, :1] + theta[:, 1:] * X + self.shift
-            found = {"line": Prediction(line, np.full(line.shape, 0.1)), "level": Prediction(theta[:, :1])}
-            return {
-                name: Prediction(p.value[:, rows[name]], None if p.error is None else p.error[:, rows[name]])
-                for name, p in found.items()
-                if name in rows
-            }
-
-        return evaluate
-
-    @classmethod
-    def train(cls, data, settings, **_):
-        return cls()
-
-    def write(self, group):
-        group.attrs["shift"] = self.shift
-
-    @classmethod
-    def read(cls, group, provenance):
-        return cls(float(group.attrs["shift"]))
+Known, X = KnownEmulator, KnownEmulator.X
 
 
 def simulations(n=40):
@@ -138,15 +90,6 @@ def test_a_likelihood_that_is_not_finite_is_counted():
     )
 
 
-def test_recorded_simulations_know_their_own_points_only():
-    data = simulations()
-    evaluate = TabulatedProvider(Known(), data).evaluator({"line": np.array([1])})
-    found = evaluate(data.theta[[7, 2]], {}, None)["line"].value
-    np.testing.assert_array_equal(found, data.values["line"][[7, 2], 1:2])
-    with pytest.raises(DataError, match="no simulation was made at"):
-        evaluate(np.array([[0.5, 0.5]]), {}, None)
-
-
 def test_a_point_outside_the_training_box_is_refused():
     outside = ReferenceSimulations(np.array([[0.5, 1.5]]), {"line": np.zeros((1, 3))})
     with pytest.raises(DataError, match=r"b = 1\.5 is not in \[0, 1\]"):
@@ -156,17 +99,6 @@ def test_a_point_outside_the_training_box_is_refused():
 def test_simulations_without_a_common_observable_are_refused():
     with pytest.raises(DataError, match=r"'other'.*'level', 'line'"):
         errors(Known(), ReferenceSimulations(np.zeros((1, 2)), {"other": np.zeros(1)}))
-
-
-def test_plain_arrays_on_a_larger_grid(tmp_path):
-    with h5py.File(tmp_path / "sims.h5", "w") as file:
-        file["theta"] = np.array([[0.25, 0.5]])
-        file["theta"].attrs["names"] = ["b", "a"]
-        file["line"] = np.array([[0.5, 0.6, 0.75, 1.0]])
-        file["x"] = np.array([0.0, 0.4, 1.0, 2.0])
-    found = load_simulations(Known(), tmp_path / "sims.h5")
-    np.testing.assert_array_equal(found.theta, [[0.5, 0.25]])
-    np.testing.assert_array_equal(found.values["line"], [[0.5, 0.75, 1.0]])
 
 
 def test_a_gate_passes_or_names_what_exceeds_it():

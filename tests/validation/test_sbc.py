@@ -1,4 +1,4 @@
-"""Calibration of a whole pipeline, on a model whose posterior is known: the optical depth alone."""
+"""Simulation-based calibration, on a model whose posterior is known: the optical depth alone."""
 
 from __future__ import annotations
 
@@ -35,35 +35,48 @@ high = 0.08
 walkers = 8
 effective_samples = 400.0
 check_every = 50
+starting_draws = 400
 """
 
 
+@pytest.fixture(scope="module")
+def configuration(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tau") / "tau.toml"
+    path.write_text(TAU)
+    return load_configuration(path)
+
+
+@pytest.fixture(scope="module")
+def calibrated(configuration, tmp_path_factory):
+    """The folder of a finished calibration with 12 fits, and its result."""
+    folder = tmp_path_factory.mktemp("calibrated") / "out"
+    return folder, SimulationBasedCalibration(configuration).run(folder, 12)
+
+
 @pytest.fixture
-def configuration(tmp_path):
-    (tmp_path / "tau.toml").write_text(TAU)
-    return load_configuration(tmp_path / "tau.toml")
+def out(calibrated, tmp_path):
+    """A copy of the finished calibration."""
+    return Path(shutil.copytree(calibrated[0], tmp_path / "out"))
 
 
-def test_the_ranks_are_those_of_the_exact_posterior(configuration, tmp_path):
-    found = SimulationBasedCalibration(configuration).run(tmp_path / "out", 12)
+def test_the_ranks_are_those_of_the_exact_posterior(calibrated):
+    folder, found = calibrated
     assert found["fits"] == 12 and found["unconverged"] == 0 and found["fewer_effective_samples"] == 0
-    for fit in (read_fit(tmp_path / "out", i) for i in range(12)):
-        # mean and standard deviation of a Gaussian that the prior cuts: invert the mean for the datum
-        data = np.linspace(0.0, 0.12, 2401)
-        cut = truncnorm((0.04 - data) / 0.0073, (0.08 - data) / 0.0073, loc=data, scale=0.0073)
-        datum = int(np.argmin(np.abs(cut.mean() - fit["mean"]["tau_e"])))
+    # The posterior is a Gaussian, truncated by the prior: its mean gives the datum.
+    data = np.linspace(0.0, 0.12, 2401)
+    means = truncnorm((0.04 - data) / 0.0073, (0.08 - data) / 0.0073, loc=data, scale=0.0073).mean()
+    for fit in (read_fit(folder, i) for i in range(12)):
+        datum = int(np.argmin(np.abs(means - fit["mean"]["tau_e"])))
         exact = truncnorm((0.04 - data[datum]) / 0.0073, (0.08 - data[datum]) / 0.0073, loc=data[datum], scale=0.0073)
         share = exact.cdf(fit["theta"]["tau_e"])
         assert fit["rank"]["tau_e"] / 200 == pytest.approx(share, abs=0.13)  # 199 draws: 3.5 standard deviations
 
 
-def test_a_calibration_goes_on_and_can_be_extended(configuration, tmp_path):
-    task, out = SimulationBasedCalibration(configuration), tmp_path / "out"
-    task.run(out, 11)
+def test_a_calibration_goes_on_and_can_be_extended(configuration, out):
     before = {path.name: path.read_text() for path in (out / "fits").iterdir()}
     whole = json.loads((out / "fits" / "000004.json").read_text())
     (out / "fits" / "000004.json").unlink()
-    assert task.run(out, 13)["fits"] == 13
+    assert SimulationBasedCalibration(configuration).run(out, 13)["fits"] == 13
     after = {path.name: path.read_text() for path in (out / "fits").iterdir()}
     assert len(after) == 13 and all(after[name] == text for name, text in before.items() if name != "000004.json")
     again = json.loads(after["000004.json"])
@@ -72,18 +85,17 @@ def test_a_calibration_goes_on_and_can_be_extended(configuration, tmp_path):
     }
 
 
-def test_a_folder_of_something_else_is_refused(configuration, tmp_path):
-    SimulationBasedCalibration(configuration).run(tmp_path / "out", 10)
+def test_a_folder_of_something_else_is_refused(configuration, out, tmp_path):
     with pytest.raises(DataError, match="a calibration of another configuration"):
-        SimulationBasedCalibration(configuration, seed=2).run(tmp_path / "out", 10)
+        SimulationBasedCalibration(configuration, seed=2).run(out, 10)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("")
-    with pytest.raises(DataError, match="something else than a calibration"):
+    with pytest.raises(DataError, match="something other than a calibration"):
         SimulationBasedCalibration(configuration).run(tmp_path / "full", 10)
-    (tmp_path / "out" / "fits" / "000003.json").write_text("{")
-    with pytest.raises(DataError, match=r"000003\.json is not a whole fit"):
-        SimulationBasedCalibration(configuration).run(tmp_path / "out", 10)
-    with pytest.raises(DataError, match="cannot make the folder"):
+    (out / "fits" / "000003.json").write_text("{")
+    with pytest.raises(DataError, match=r"000003\.json is not a complete fit"):
+        SimulationBasedCalibration(configuration).run(out, 10)
+    with pytest.raises(DataError, match="cannot create the folder"):
         SimulationBasedCalibration(configuration).run(tmp_path / "full" / "mine" / "out", 10)
     with pytest.raises(ConfigurationError, match="at least 10"):
         SimulationBasedCalibration(configuration).run(tmp_path / "new", 3)
@@ -171,11 +183,10 @@ def test_given_truths_that_are_no_prior_draws_are_judged_by_coverage(configurati
     assert found["weighted_joint"]["0.95"]["effective"] == pytest.approx(41.0, rel=1e-3)
 
 
-def test_the_command_shows_a_verdict_and_pictures(configuration, tmp_path):
-    out = tmp_path / "out"
-    code, said, err = command("calibrate", str(configuration.path), "--n", "12", "--out", str(out), "--workers", "2")
+def test_the_command_shows_a_verdict_and_pictures(configuration, out):
+    code, said, err = command("calibrate", str(configuration.path), "--n", "14", "--out", str(out), "--workers", "2")
     assert code == 0, err
-    assert "ranks uniform: calibrated" in said and "12 fits, 0 unconverged" in said
+    assert "ranks uniform: calibrated" in said and "14 fits, 0 unconverged" in said
     for name in ("ranks.png", "ecdf.png", "coverage.png"):
         assert (out / name).stat().st_size > 10_000
     content = json.loads((out / "calibration.json").read_text())
