@@ -9,7 +9,7 @@ import pytest
 
 import astroemu
 from astroemu.emulation.reference import load_simulations
-from astroemu.validation.accuracy import errors
+from astroemu.validation.accuracy import error_quantiles
 
 SIMULATIONS = Path(__file__).parents[2] / "shared" / "validation" / "real_21cmfast_sims.h5"
 
@@ -69,7 +69,7 @@ def test_the_neutral_fraction_is_a_fraction(acg):
 @pytest.mark.skipif(not SIMULATIONS.exists(), reason="the real simulations are not here")
 def test_its_accuracy_is_that_of_the_documentation(acg):
     """The limits are the measured figures of docs/emulators.md plus a tenth."""
-    found = errors(acg, load_simulations(acg, SIMULATIONS))
+    found = error_quantiles(acg, load_simulations(acg, SIMULATIONS))
     assert found["delta21_sq"]["fractional_median"] <= LIMITS["delta21_sq median"]
     assert found["delta21_sq"]["fractional_q95"] <= LIMITS["delta21_sq q95"]
     assert found["x_hi"]["absolute_q95"] <= LIMITS["x_hi q95"]

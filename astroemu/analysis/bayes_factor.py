@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from astroemu.errors import PluginError
-from astroemu.inference.fingerprint import flat
+from astroemu.inference.fingerprint import flatten
 from astroemu.inference.run_folder import RunFolder
 from astroemu.runtime.options import with_defaults
 from astroemu.runtime.plugins import PROBES
@@ -94,7 +94,7 @@ def data_identity(run: RunFolder) -> dict[str, Any]:
         with suppress(PluginError):  # the probe is no longer installed: its options as written
             options = with_defaults(PROBES.load(plugin), options)
         plain = json.loads(json.dumps({"plugin": plugin, **options}, default=str))
-        found |= flat(plain, f"probes.{name}")
+        found |= flatten(plain, f"probes.{name}")
     checksums = run.summary()["inputs"]
     return found | {name: digest for name, digest in checksums.items() if name.startswith("catalog ")}
 

@@ -150,13 +150,15 @@ def tension(
             )
     if not processes().is_root:
         return None
-    result = compared(plan, folders, seed=plan.configuration.document.seed if seed is None else seed)
+    result = tension_statistics(plan, folders, seed=plan.configuration.document.seed if seed is None else seed)
     path = Path(out) / f"{'--'.join('+'.join(group) for group in plan.groups)}.json"
     write_json(path, result)
     return {**result, "written": str(path)}
 
 
-def compared(plan: TensionStudy, folders: dict[str, RunFolder], *, seed: int, draws: int = DRAWS) -> dict[str, Any]:
+def tension_statistics(
+    plan: TensionStudy, folders: dict[str, RunFolder], *, seed: int, draws: int = DRAWS
+) -> dict[str, Any]:
     """Return the tension statistics of finished runs.
 
     Parameters

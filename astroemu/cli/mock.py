@@ -47,9 +47,9 @@ def mock(
     from astroemu.inference.run_folder import RunFolder
     from astroemu.validation.mock import (
         TruthSampler,
+        complete_point,
         mock_probes,
-        point,
-        unlikely,
+        unlikely_probes,
         usual_normalisations,
         write_mock,
     )
@@ -67,7 +67,7 @@ def mock(
         values = {name: float(v) for name, v in zip(model.names, rows[row], strict=True) if np.isfinite(v)}
     rng = np.random.default_rng([seed, 1])
     rest = TruthSampler(model, seed).draw(rng) if draw else None
-    theta = point(model, values, rest)
+    theta = complete_point(model, values, rest)
     probes = mock_probes(truth, theta, None if no_noise else rng)
     parameters = dict(zip(model.names, theta.tolist(), strict=True))
     note = {
@@ -80,7 +80,7 @@ def mock(
         "simulations": None if simulations is None else {"file": str(simulations), "row": row},
     }
     path = write_mock(loaded, probes, RunFolder.create(out).path, note)
-    for key in unlikely(truth, theta, usual_normalisations(model, seed)):
+    for key in unlikely_probes(truth, theta, usual_normalisations(model, seed)):
         typer.echo(
             f"warning: at this truth, the mock data of {key!r} are a rare fluctuation; a fit will exclude the truth",
             err=True,

@@ -31,7 +31,7 @@ def validate(
     from astroemu.io.files import new_file, sha256, write_json
     from astroemu.report.tables import validation_table
     from astroemu.runtime.provenance import provenance
-    from astroemu.validation.accuracy import failures
+    from astroemu.validation.accuracy import exceeded_limits
     from astroemu.validation.accuracy import validate as compare
 
     folder = None if out is None else new_file(out)
@@ -50,7 +50,7 @@ def validate(
         draw_validation(loaded, simulations, folder)
         typer.echo(f"Written: {folder}")
     if limits is not None:
-        exceeded = failures(found, limits)
+        exceeded = exceeded_limits(found, limits)
         for line in exceeded:
             typer.echo(f"gate: {line}", err=True)
         if exceeded:

@@ -84,10 +84,10 @@ def _designed(emulator: Emulator) -> FloatArray | None:
         columns = [prior.names.index(name) for name in emulator.parameters]
     except (AstroemuError, KeyError, TypeError, ValueError):
         return None
-    return thinned(emulator.unit(theta[:, columns]), emulator.kept_points)
+    return thin_points(emulator.unit(theta[:, columns]), emulator.kept_points)
 
 
-def thinned(points: FloatArray, most: int) -> FloatArray:
+def thin_points(points: FloatArray, most: int) -> FloatArray:
     """Return at most this many of the points ``(n, d)``: a random choice that is the same every time."""
     if len(points) <= most:
         return points

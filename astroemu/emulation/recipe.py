@@ -15,7 +15,7 @@ from astroemu.core.parameter import parameter_from
 from astroemu.core.prior import Prior
 from astroemu.core.progress import ProgressCallback, silent
 from astroemu.emulation.cleaning import CleaningRules, clean
-from astroemu.emulation.coverage import thinned
+from astroemu.emulation.coverage import thin_points
 from astroemu.emulation.design import DesignKind
 from astroemu.emulation.emulator import Emulator
 from astroemu.emulation.importing import ImportTable, import_arrays
@@ -155,7 +155,7 @@ class Recipe:
         assert isinstance(emulator, Emulator)
         if set(emulator.parameters) <= set(data.names) and set(emulator.parameters) <= set(emulator.bounds):
             theta = data.theta[:, [data.names.index(name) for name in emulator.parameters]]
-            emulator.training_points = thinned(emulator.unit(theta), emulator.kept_points)
+            emulator.training_points = thin_points(emulator.unit(theta), emulator.kept_points)
         return emulator
 
 

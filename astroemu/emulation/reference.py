@@ -125,7 +125,9 @@ class TabulatedProvider(Provider):
             points = np.ascontiguousarray(theta, dtype=float)
             missing = [point for point in points if point.tobytes() not in self._row]
             if missing:
-                raise DataError(f"there is no simulation at {dict(zip(self.parameters, missing[0], strict=True))}")
+                raise DataError(
+                    f"there is no simulation at {dict(zip(self.parameters, missing[0].tolist(), strict=True))}"
+                )
             found = np.array([self._row[point.tobytes()] for point in points], dtype=int)
             return {name: Prediction(self._values[name][np.ix_(found, wanted)]) for name, wanted in rows.items()}
 

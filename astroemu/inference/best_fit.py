@@ -84,7 +84,7 @@ def find_best_fit(model: Model, *, starts: int = 8, prior: bool = True, seed: in
         raise SamplingError(f"none of {_DRAWS} prior draws has a finite likelihood; narrow the priors")
     order = np.argsort(-np.where(np.isfinite(values), values, -np.inf))
     begin = draws[order[: min(starts, int(np.isfinite(values).sum()))]]
-    low, high, width = frame(model)
+    low, high, width = prior_frame(model)
     objective = _Objective(model, low, width, prior)
     bounds = (np.stack([low, high], axis=1) - objective.origin[:, None]) / width[:, None]
     ends = [
@@ -115,7 +115,7 @@ def find_best_fit(model: Model, *, starts: int = 8, prior: bool = True, seed: in
     )
 
 
-def frame(model: Model) -> tuple[FloatArray, FloatArray, FloatArray]:
+def prior_frame(model: Model) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the lower and upper edge of the prior and the width of its central 68 %, each ``(d,)``."""
     low, high = np.array([p.prior.support for p in model.prior.free]).T
     quantiles = model.prior.transform(np.repeat([[0.1587], [0.8413]], len(low), axis=1))

@@ -133,7 +133,7 @@ class RunFingerprint:
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """Return one line for each field that differs between two fingerprints: of a run in a folder, and of one now."""
-    now, then = flat(here), flat(there)
+    now, then = flatten(here), flatten(there)
     return [
         f"  {key}: {_shown(then, key)} in the folder, {_shown(now, key)} now"
         for key in sorted(now.keys() | then.keys())
@@ -155,11 +155,11 @@ def _by_content(value: Any, base: Path, paths: dict[str, str], key: str = "") ->
     return value
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
     """Return nested tables as one flat table with dotted keys."""
     if not isinstance(value, Mapping):
         return {prefix: value}
-    return {k: v for key, item in value.items() for k, v in flat(item, f"{prefix}.{key}" if prefix else key).items()}
+    return {k: v for key, item in value.items() for k, v in flatten(item, f"{prefix}.{key}" if prefix else key).items()}
 
 
 def _shown(flat: Mapping[str, Any], key: str) -> str:

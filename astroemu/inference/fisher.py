@@ -15,7 +15,7 @@ import numpy as np
 
 from astroemu.core.typing import FloatArray
 from astroemu.errors import SamplingError
-from astroemu.inference.best_fit import frame
+from astroemu.inference.best_fit import prior_frame
 from astroemu.model.model import Model
 
 #: Step in units of the conditional width. Larger steps leave the parabola; smaller ones show the float32 rounding.
@@ -78,7 +78,7 @@ def fisher_matrix(model: Model, theta: FloatArray, *, prior: bool = True) -> Fis
     SamplingError
         If the sum is not positive definite, or the likelihood is not finite within one step of the point.
     """
-    low, high, width = frame(model)
+    low, high, width = prior_frame(model)
     information = np.diag(1.0 / _variance(model)) if prior else np.zeros((len(theta), len(theta)))
     step = 0.01 * width
     for _ in range(3):

@@ -12,8 +12,8 @@ from scipy.stats import binom
 
 from astroemu.core.prior import Prior
 from astroemu.report.style import COLOUR, plain_where_unsettable, style
-from astroemu.validation.ranks import Uniformity, below
-from astroemu.validation.sbc import all_ranks, tested
+from astroemu.validation.ranks import Uniformity, cumulative_ranks
+from astroemu.validation.sbc import ranks_by_quantity, tested_ranks
 
 Ranks = Mapping[str, NDArray[np.intp]]
 _BINS = 20
@@ -33,7 +33,7 @@ def draw_calibration(fits: list[dict[str, Any]], draws: int, prior: Prior, folde
         For the symbols of the parameters.
     folder : Path
     """
-    ranks = tested(all_ranks(fits))
+    ranks = tested_ranks(ranks_by_quantity(fits))
     names = {p.name: plain_where_unsettable(p).label for p in prior.free}
     titles = {name: names.get(name, name.replace("_", "-")) for name in ranks}
     expected = Uniformity.of(len(fits), draws)
@@ -86,7 +86,7 @@ def _distributions(plt: Any, ranks: Ranks, titles: Mapping[str, str], expected: 
     for name, axis in places.items():
         axis.fill_between(z, low - z, high - z, color="0.85", step="mid")
         axis.axhline(0.0, color="0.5", lw=0.8)
-        axis.step(z, below(ranks[name], expected.draws) / expected.n - z, where="mid", color=COLOUR)
+        axis.step(z, cumulative_ranks(ranks[name], expected.draws) / expected.n - z, where="mid", color=COLOUR)
         axis.set_xlim(0, 1)
     figure.supxlabel("fraction of the posterior below the truth")
     figure.supylabel("fraction of the fits, minus the expected one")

@@ -39,24 +39,24 @@ def validate(emulator: Emulator, simulations: ReferenceSimulations, model: Model
     Returns
     -------
     dict
-        ``points``: their number. ``observables``: by name, the figures of :func:`errors` and the ``worst`` points, each
-        with its row, error and parameters. ``probes``: by name, the figures of :func:`probes`.
+        ``points``: their number. ``observables``: by name, the figures of :func:`error_quantiles`, and the ``worst``
+        points, each with its row, error and parameters. ``probes``: by name, the figures of :func:`probe_errors`.
 
     Raises
     ------
     DataError
         If a simulation lies outside the training range.
     """
-    observables: dict[str, Any] = dict(errors(emulator, simulations))
+    observables: dict[str, Any] = dict(error_quantiles(emulator, simulations))
     for name, rows in _worst(emulator, simulations).items():
         observables[name]["worst"] = rows
     found: dict[str, Any] = {"points": len(simulations.theta), "observables": observables}
     if model is not None:
-        found["probes"] = probes(emulator, simulations, model)
+        found["probes"] = probe_errors(emulator, simulations, model)
     return found
 
 
-def errors(emulator: Emulator, simulations: ReferenceSimulations) -> dict[str, dict[str, float]]:
+def error_quantiles(emulator: Emulator, simulations: ReferenceSimulations) -> dict[str, dict[str, float]]:
     """Return the error quantiles of each observable, over all points and outputs.
 
     Undefined values (NaN) are left out.
@@ -144,7 +144,7 @@ def _worst(emulator: Emulator, simulations: ReferenceSimulations) -> dict[str, l
     return found
 
 
-def probes(emulator: Emulator, simulations: ReferenceSimulations, model: Model) -> dict[str, Any]:
+def probe_errors(emulator: Emulator, simulations: ReferenceSimulations, model: Model) -> dict[str, Any]:
     """Return the effect of the emulator's error on each probe of a model.
 
     Returns
@@ -218,7 +218,7 @@ def _quantiles(kind: str, values: FloatArray) -> dict[str, float]:
     return {f"{prefix}{level}": float(np.nanquantile(values, q)) for level, q in ERROR_QUANTILES.items()}
 
 
-def failures(found: Mapping[str, Any], gate: Gate) -> list[str]:
+def exceeded_limits(found: Mapping[str, Any], gate: Gate) -> list[str]:
     """Return one sentence for every limit of a gate that a validation exceeds.
 
     Parameters

@@ -90,7 +90,7 @@ def usual_normalisations(model: Model, seed: int) -> dict[str, float]:
     return {key: float(np.max(values, initial=-np.inf)) for key, values in found.items()}
 
 
-def unlikely(truth: Model, theta: FloatArray, usual: Mapping[str, float]) -> list[str]:
+def unlikely_probes(truth: Model, theta: FloatArray, usual: Mapping[str, float]) -> list[str]:
     """Return the probes whose mock data are a rare fluctuation at a truth ``(d,)``.
 
     A limit is drawn below the published one. For a truth far above the published limit, such data need a rare
@@ -151,7 +151,7 @@ class TruthSampler:
         return np.array(self.theta[int(np.argmax(self.log_weight + rng.gumbel(size=len(self.log_weight))))])
 
 
-def point(model: Model, values: Mapping[str, float], rest: FloatArray | None = None) -> FloatArray:
+def complete_point(model: Model, values: Mapping[str, float], rest: FloatArray | None = None) -> FloatArray:
     """Return values by name as one point ``(d,)``; missing values come from ``rest``.
 
     Raises

@@ -80,7 +80,7 @@ class PosteriorCheck:
         configuration = self.run.configuration()
         model = configuration.model()
         samples = self.run.samples()
-        theta = draws(samples, self.n, self.seed)
+        theta = draw_posterior(samples, self.n, self.seed)
         if self.truth.simulations is not None:
             predicting, rows = self.truth.of(model)
             assert rows is not None
@@ -144,7 +144,7 @@ def _places(data: TrainingSet, taken: list[Parameter]) -> list[int]:
     return [data.names.index(p.name) for p in taken]
 
 
-def draws(samples: Samples, n: int, seed: int) -> FloatArray:
+def draw_posterior(samples: Samples, n: int, seed: int) -> FloatArray:
     """Return equally weighted draws ``(n, d)`` of a posterior; the same seed gives the same draws."""
     return samples.equal_weight(n, np.random.default_rng(seed))
 
@@ -158,7 +158,7 @@ def write_points(run: RunFolder, n: int, seed: int, path: Path) -> Path:
 
     def write(temporary: Path) -> None:
         with h5py.File(temporary, "w") as file:
-            file["theta"] = draws(samples, n, seed)
+            file["theta"] = draw_posterior(samples, n, seed)
             file["theta"].attrs["names"] = list(samples.names)
 
     write_atomically(new_file(path), write)

@@ -70,16 +70,16 @@ class Uniformity:
         return binom.ppf(odd / 2, self.n, z) / self.n, binom.isf(odd / 2, self.n, z) / self.n
 
 
-def below(ranks: Ranks, draws: int) -> Ranks:
+def cumulative_ranks(ranks: Ranks, draws: int) -> Ranks:
     """Return the number of ranks up to 0, 1, ..., ``draws`` - 1: ``(draws,)``."""
     return np.cumsum(np.bincount(ranks, minlength=draws + 1))[:draws]
 
 
 def _least(tail: FloatArray, ranks: Ranks, draws: int) -> float:
-    return float(tail[np.arange(draws), below(ranks, draws)].min())
+    return float(tail[np.arange(draws), cumulative_ranks(ranks, draws)].min())
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def correct_p_values(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for multiple tests (Holm 1979)."""
     order = np.argsort(p_values)
     corrected = np.zeros(len(order))
@@ -90,7 +90,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def central(ranks: Ranks, draws: int, level: float) -> dict[str, float]:
+def central_coverage(ranks: Ranks, draws: int, level: float) -> dict[str, float]:
     """Return the coverage of the central interval of a level.
 
     Returns
@@ -104,10 +104,10 @@ def central(ranks: Ranks, draws: int, level: float) -> dict[str, float]:
     return _share(int(np.sum((ranks >= first) & (ranks < first + width))), len(ranks), width / whole)
 
 
-def highest(ranks: Ranks, draws: int, level: float) -> dict[str, float]:
+def highest_density_coverage(ranks: Ranks, draws: int, level: float) -> dict[str, float]:
     """Return the coverage of the highest values of a quantity; for the log-posterior, of the densest region.
 
-    The dict is that of :func:`central`.
+    The dict is that of :func:`central_coverage`.
     """
     whole = draws + 1
     width = round(level * whole)
@@ -121,7 +121,7 @@ def _share(hits: int, n: int, nominal: float) -> dict[str, float]:
     return {"nominal": nominal, "found": hits / n, "low": float(low), "high": float(high)}
 
 
-def judged(ranks: Mapping[str, Ranks], draws: int) -> dict[str, Any]:
+def judge_ranks(ranks: Mapping[str, Ranks], draws: int) -> dict[str, Any]:
     """Return the test results for the ranks ``(n,)`` of several quantities.
 
     Returns
@@ -133,12 +133,12 @@ def judged(ranks: Mapping[str, Ranks], draws: int) -> dict[str, Any]:
     n = len(next(iter(ranks.values())))
     expected = Uniformity.of(n, draws)
     p_values = [expected.p_value(values) for values in ranks.values()]
-    corrected = holm(p_values)
+    corrected = correct_p_values(p_values)
     quantities = {
         name: {
             "p_value": p,
             "corrected": q,
-            "coverage": {f"{level:g}": central(ranks[name], draws, level) for level in CREDIBLE_LEVELS},
+            "coverage": {f"{level:g}": central_coverage(ranks[name], draws, level) for level in CREDIBLE_LEVELS},
         }
         for name, p, q in zip(ranks, p_values, corrected, strict=True)
     }

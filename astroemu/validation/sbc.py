@@ -43,13 +43,13 @@ from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 from astroemu.validation.mock import (
     TruthSampler,
+    complete_point,
     log_normalisations,
     mock_probes,
-    point,
-    unlikely,
+    unlikely_probes,
     usual_normalisations,
 )
-from astroemu.validation.ranks import CREDIBLE_LEVELS, highest, holm, judged
+from astroemu.validation.ranks import CREDIBLE_LEVELS, correct_p_values, highest_density_coverage, judge_ranks
 from astroemu.validation.truth import TruthModel
 
 #: Quantities that are ranked in addition to the parameters.
@@ -186,7 +186,7 @@ class _Setting:
             assert drawn is not None
             return drawn
         row = zip(self.model.names, self.rows[number], strict=True)
-        return point(self.model, {name: float(value) for name, value in row if np.isfinite(value)}, drawn)
+        return complete_point(self.model, {name: float(value) for name, value in row if np.isfinite(value)}, drawn)
 
 
 @lru_cache(maxsize=1)
@@ -213,10 +213,10 @@ def _fit(job: tuple[str, str, int]) -> dict[str, Any]:
     found = {
         "number": number,
         "theta": dict(zip(model.names, theta.tolist(), strict=True)),
-        "rank": ranked(samples, theta, model, setting.draws, rng),
+        "rank": rank_truth(samples, theta, model, setting.draws, rng),
         "mean": dict(zip(model.names, samples.mean().tolist(), strict=True)),
         "std": dict(zip(model.names, samples.std().tolist(), strict=True)),
-        "unlikely": unlikely(setting.predicting, theta, setting.usual),
+        "unlikely": unlikely_probes(setting.predicting, theta, setting.usual),
         "ess": samples.ess,
         "converged": samples.converged,
         "n_likelihood": samples.n_likelihood,
@@ -227,7 +227,9 @@ def _fit(job: tuple[str, str, int]) -> dict[str, Any]:
     return found
 
 
-def ranked(samples: Samples, theta: FloatArray, model: Model, draws: int, rng: np.random.Generator) -> dict[str, int]:
+def rank_truth(
+    samples: Samples, theta: FloatArray, model: Model, draws: int, rng: np.random.Generator
+) -> dict[str, int]:
     """Return the rank of a truth among independent draws of the posterior, by quantity.
 
     The draws are taken at random from all samples, by weight. If a chain is much longer than ``draws``, neighbours are
@@ -273,12 +275,12 @@ def read_fit(folder: Path, number: int) -> dict[str, Any]:
         raise DataError(f"{path} is not a complete fit ({error}); remove it and start the calibration again") from None
 
 
-def all_ranks(fits: list[dict[str, Any]]) -> dict[str, NDArray[np.intp]]:
+def ranks_by_quantity(fits: list[dict[str, Any]]) -> dict[str, NDArray[np.intp]]:
     """Return the ranks ``(n,)`` of all fits, by quantity."""
     return {name: np.array([fit["rank"][name] for fit in fits], dtype=np.intp) for name in fits[0]["rank"]}
 
 
-def tested(ranks: dict[str, NDArray[np.intp]]) -> dict[str, NDArray[np.intp]]:
+def tested_ranks(ranks: dict[str, NDArray[np.intp]]) -> dict[str, NDArray[np.intp]]:
     """Return the ranks that decide the result.
 
     They are all but that of the log-posterior, which repeats the log-likelihood if the priors are flat.
@@ -310,11 +312,11 @@ class Given:
         drawn = setting.model.prior.sample(20_000, np.random.default_rng(0))
         p_values = [float(ks_2samp(theta[:, j], drawn[:, j]).pvalue) for j in range(len(names))]
         log_weight = sum(log_normalisations(setting.predicting, theta).values(), np.zeros(len(theta)))
-        return cls(min(holm(p_values)), np.exp(log_weight - log_weight.max()))
+        return cls(min(correct_p_values(p_values)), np.exp(log_weight - log_weight.max()))
 
     def joint(self, ranks: NDArray[np.intp], draws: int, level: float) -> dict[str, float]:
         """Return the weighted fraction of truths in the densest region of a level, with its error."""
-        nominal = highest(ranks, draws, level)["nominal"]
+        nominal = highest_density_coverage(ranks, draws, level)["nominal"]
         inside = ranks >= round((1 - nominal) * (draws + 1))
         share = float(self.weight @ inside / self.weight.sum())
         effective = kish_ess(np.log(np.maximum(self.weight, 1e-300)))
@@ -339,19 +341,21 @@ def verdict(fits: list[dict[str, Any]], draws: int, given: Given | None = None) 
     Returns
     -------
     dict
-        The items of :func:`astroemu.validation.ranks.judged`, and ``passed``. ``coverage``: mean over the parameters,
-        by level. ``joint``: coverage of the region of highest posterior density, by level. For given truths also
-        ``truths_from_prior`` (a p-value) and ``weighted_joint``, see :class:`Given`. The number of ``fits``,
+        The items of :func:`astroemu.validation.ranks.judge_ranks`, and ``passed``. ``coverage``: mean over the
+        parameters, by level. ``joint``: coverage of the region of highest posterior density, by level. For given
+        truths also ``truths_from_prior`` (a p-value) and ``weighted_joint``, see :class:`Given`. The number of ``fits``,
         ``unconverged`` ones, those with ``fewer_effective_samples`` than draws, and those with ``unlikely_truths`` by
-        probe, see :func:`astroemu.validation.mock.unlikely`. Medians of the cost of a fit.
+        probe, see :func:`astroemu.validation.mock.unlikely_probes`. Medians of the cost of a fit.
     """
-    ranks = all_ranks(fits)
-    found = judged(tested(ranks), draws)
+    ranks = ranks_by_quantity(fits)
+    found = judge_ranks(tested_ranks(ranks), draws)
     parameters = [found["quantities"][name]["coverage"] for name in fits[0]["theta"]]
     found["coverage"] = {
         f"{level:g}": float(np.mean([each[f"{level:g}"]["found"] for each in parameters])) for level in CREDIBLE_LEVELS
     }
-    found["joint"] = {f"{level:g}": highest(ranks[LOG_POSTERIOR], draws, level) for level in CREDIBLE_LEVELS}
+    found["joint"] = {
+        f"{level:g}": highest_density_coverage(ranks[LOG_POSTERIOR], draws, level) for level in CREDIBLE_LEVELS
+    }
     found["passed"] = found["p_value"] > LEAST_P
     if given is not None:
         found["truths_from_prior"] = given.p_value

@@ -12,7 +12,7 @@ from helpers import command
 from scipy.special import erfcinv
 from scipy.stats import chi2
 
-from astroemu.analysis.tension import TensionStudy, compared, tension
+from astroemu.analysis.tension import TensionStudy, tension, tension_statistics
 from astroemu.core.distributions import Uniform
 from astroemu.core.parameter import Parameter
 from astroemu.core.probe import Probe
@@ -184,7 +184,7 @@ def test_runs_without_births_are_refused(tmp_path):
     folder, _ = fit(configuration, out=tmp_path / "chain", sampler="emcee")
     plan = TensionStudy.of(configuration, ["a"])
     with pytest.raises(SamplingError, match="chain does not hold log_birth"):
-        compared(plan, {"a": folder}, seed=1)
+        tension_statistics(plan, {"a": folder}, seed=1)
     with pytest.raises(RunFolderError, match="another run"):
         (tmp_path / "runs").mkdir()
         (tmp_path / "chain").rename(tmp_path / "runs" / "a")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import gapped_emulator, uniform
 
-from astroemu.emulation.coverage import TrainingCoverage, thinned, training_coverage
+from astroemu.emulation.coverage import TrainingCoverage, thin_points, training_coverage
 from astroemu.emulation.design import design
 from astroemu.emulation.loading import load_emulator
 from astroemu.errors import DataError
@@ -28,10 +28,10 @@ def test_a_hole_in_the_training_points_is_far():
 
 def test_thinning_draws_the_same_points_again():
     points = np.random.default_rng(2).random((500, 2))
-    few = thinned(points, 100)
+    few = thin_points(points, 100)
     assert len(few) == 100 and len(np.unique(few, axis=0)) == 100
-    np.testing.assert_array_equal(few, thinned(points, 100))
-    assert thinned(points, 500) is points
+    np.testing.assert_array_equal(few, thin_points(points, 100))
+    assert thin_points(points, 500) is points
 
 
 def test_an_emulator_without_its_points_makes_its_design_again():

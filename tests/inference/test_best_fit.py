@@ -13,7 +13,7 @@ from astroemu.core.distributions import Normal
 from astroemu.core.parameter import Parameter
 from astroemu.core.prior import Prior
 from astroemu.errors import SamplingError
-from astroemu.inference.best_fit import find_best_fit, frame
+from astroemu.inference.best_fit import find_best_fit, prior_frame
 
 pytestmark = pytest.mark.usefixtures("jax_if_installed")
 
@@ -42,7 +42,7 @@ def test_a_normal_prior_moves_the_top(gaussian):
 
 
 def test_the_frame_is_the_edges_and_the_central_width_of_the_prior(gaussian):
-    low, high, width = frame(gaussian.model())
+    low, high, width = prior_frame(gaussian.model())
     assert low.tolist() == [-1, 0] and high.tolist() == [1, 10]
     np.testing.assert_allclose(width, 0.6826 * (high - low), rtol=1e-3)
 

@@ -12,7 +12,7 @@ from astroemu.emulation.reference import ReferenceSimulations
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.model.model import Model
 from astroemu.report.tables import validation_table
-from astroemu.validation.accuracy import errors, failures, probes, validate
+from astroemu.validation.accuracy import error_quantiles, exceeded_limits, probe_errors, validate
 
 Known, X = KnownEmulator, KnownEmulator.X
 
@@ -50,13 +50,13 @@ def model(emulator):
 
 
 def test_quantiles_are_those_of_the_known_error():
-    found = errors(Known(), simulations())
+    found = error_quantiles(Known(), simulations())
     for level in ("median", "q68", "q95", "max"):
         assert found["line"][f"absolute_{level}"] == pytest.approx(0.05)
         assert found["line"][f"stated_{level}"] == pytest.approx(0.5)
         assert found["level"][f"absolute_{level}"] == 0
     assert found["line"]["within_1"] == 1 and "stated_median" not in found["level"]
-    assert errors(Known(0.15), simulations())["line"]["within_1"] == 0
+    assert error_quantiles(Known(0.15), simulations())["line"]["within_1"] == 0
 
 
 def test_the_worst_points_come_first_with_their_parameters():
@@ -69,7 +69,7 @@ def test_the_worst_points_come_first_with_their_parameters():
 
 def test_the_likelihood_of_the_emulator_and_of_the_truth():
     emulator, data = Known(), simulations()
-    found = probes(emulator, data, model(emulator))["p"]
+    found = probe_errors(emulator, data, model(emulator))["p"]
     y = data.theta[:, 0] + 0.5 * data.theta[:, 1]
     difference = np.abs((y + 0.05) ** 2 - y**2) / 2
     assert found["delta_log_likelihood"]["median"] == pytest.approx(np.median(difference))
@@ -83,7 +83,7 @@ def test_the_likelihood_of_the_emulator_and_of_the_truth():
 def test_a_likelihood_that_is_not_finite_is_counted():
     emulator, data = Known(), simulations()
     data.values["line"][5, :2] = np.nan
-    found = probes(emulator, data, model(emulator))["p"]
+    found = probe_errors(emulator, data, model(emulator))["p"]
     assert found["not_finite"] == {"emulator": 0, "truth": 1}
     assert "{'emulator': 0, 'truth': 1}" in validation_table(
         {"observables": {}, "probes": {"p": {k: v for k, v in found.items() if k != "data_sigma"}}}
@@ -93,20 +93,20 @@ def test_a_likelihood_that_is_not_finite_is_counted():
 def test_a_point_outside_the_training_box_is_refused():
     outside = ReferenceSimulations(np.array([[0.5, 1.5]]), {"line": np.zeros((1, 3))})
     with pytest.raises(DataError, match=r"b = 1\.5 is not in \[0, 1\]"):
-        errors(Known(), outside)
+        error_quantiles(Known(), outside)
 
 
 def test_simulations_without_a_common_observable_are_refused():
     with pytest.raises(DataError, match=r"'other'.*'level', 'line'"):
-        errors(Known(), ReferenceSimulations(np.zeros((1, 2)), {"other": np.zeros(1)}))
+        error_quantiles(Known(), ReferenceSimulations(np.zeros((1, 2)), {"other": np.zeros(1)}))
 
 
 def test_a_gate_passes_or_names_what_exceeds_it():
     emulator = Known()
     found = validate(emulator, simulations(), model(emulator))
-    assert failures(found, {"line": {"absolute_q95": 0.06}, "p": {"delta_log_likelihood_max": 1.0}}) == []
-    assert failures(found, {"line": {"absolute_q95": 0.04}}) == ["line absolute_q95 = 0.05 exceeds 0.04"]
-    assert failures(found, {"p": {"data_sigma_max": 0.1}}) == ["p data_sigma_max = 0.2 exceeds 0.1"]
+    assert exceeded_limits(found, {"line": {"absolute_q95": 0.06}, "p": {"delta_log_likelihood_max": 1.0}}) == []
+    assert exceeded_limits(found, {"line": {"absolute_q95": 0.04}}) == ["line absolute_q95 = 0.05 exceeds 0.04"]
+    assert exceeded_limits(found, {"p": {"data_sigma_max": 0.1}}) == ["p data_sigma_max = 0.2 exceeds 0.1"]
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_a_gate_passes_or_names_what_exceeds_it():
 )
 def test_a_gate_on_what_was_not_measured_is_refused(gate, message):
     with pytest.raises(ConfigurationError, match=message):
-        failures(validate(Known(), simulations()), gate)
+        exceeded_limits(validate(Known(), simulations()), gate)

@@ -17,8 +17,8 @@ from astroemu.validation.mock import (
     TruthSampler,
     log_normalisations,
     mock_probes,
-    point,
-    unlikely,
+    complete_point,
+    unlikely_probes,
     usual_normalisations,
 )
 from astroemu_probes.neutral_fraction import NeutralFraction
@@ -110,10 +110,10 @@ def test_a_truth_that_the_limits_exclude_is_told_from_others():
     model = load_model("reionization", ["emulator_error=false"])
     usual = usual_normalisations(model, 1)
     assert set(usual) == {"power_spectrum_21cm", "uv_luminosity_function", "neutral_fraction", "optical_depth"}
-    assert unlikely(model, point(model, AT), usual) == []
+    assert unlikely_probes(model, complete_point(model, AT), usual) == []
     cold = {"log10_f_star10": -2.9, "log10_f_esc10": -2.8, "log10_l_x": 39.0, "e_0_keV": 1.3, "alpha_x": 2.8}
-    cold = point(model, {**AT, **cold, "alpha_star": -0.4, "log10_m_turn": 8.1})
-    assert unlikely(model, cold, usual) == ["power_spectrum_21cm"]
+    cold = complete_point(model, {**AT, **cold, "alpha_star": -0.4, "log10_m_turn": 8.1})
+    assert unlikely_probes(model, cold, usual) == ["power_spectrum_21cm"]
 
 
 def test_a_probe_that_cannot_draw_is_named():
@@ -127,13 +127,13 @@ def test_a_probe_that_cannot_draw_is_named():
 
 def test_a_point_is_checked():
     model = tau_model()
-    assert point(model, {"tau": 0.1}) == [0.1] and point(model, {}, np.array([0.2])) == [0.2]
+    assert complete_point(model, {"tau": 0.1}) == [0.1] and complete_point(model, {}, np.array([0.2])) == [0.2]
     with pytest.raises(ConfigurationError, match=r"'tua' is not a sampled parameter.*Did you mean 'tau'"):
-        point(model, {"tua": 0.1})
+        complete_point(model, {"tua": 0.1})
     with pytest.raises(ConfigurationError, match="add --at tau=VALUE, or --draw"):
-        point(model, {})
+        complete_point(model, {})
     with pytest.raises(ConfigurationError, match=r"tau = 0\.3 is not in"):
-        point(model, {"tau": 0.3})
+        complete_point(model, {"tau": 0.3})
 
 
 def test_the_command_writes_what_a_fit_reads(tmp_path):
@@ -145,9 +145,9 @@ def test_the_command_writes_what_a_fit_reads(tmp_path):
     assert note["parameters"] == AT and note["noise"] is False
     assert_provenance(note["provenance"], "reionization.toml")
     model = load_model(tmp_path / "mock" / "reionization.toml")
-    parts = model.log_likelihood_by_probe(point(model, AT)[None])
+    parts = model.log_likelihood_by_probe(complete_point(model, AT)[None])
     without_error = load_model(tmp_path / "mock" / "reionization.toml", ["emulator_error=false"])
-    parts = without_error.log_likelihood_by_probe(point(model, AT)[None])
+    parts = without_error.log_likelihood_by_probe(complete_point(model, AT)[None])
     for name in ("uv_luminosity_function", "neutral_fraction", "optical_depth"):
         assert parts[name][0] == pytest.approx(0.0, abs=1e-9)
     code, _, err = command("mock", "--out", str(tmp_path / "mock"), "--draw")

@@ -19,8 +19,8 @@ from astroemu.errors import ConfigurationError, DataError
 from astroemu.inference.configuration import load_configuration
 from astroemu.report.tables import calibration_table
 from astroemu.sampling.samples import Samples
-from astroemu.validation.ranks import judged
-from astroemu.validation.sbc import Given, SimulationBasedCalibration, ranked, read_fit, verdict
+from astroemu.validation.ranks import judge_ranks
+from astroemu.validation.sbc import Given, SimulationBasedCalibration, rank_truth, read_fit, verdict
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 TAU = """
@@ -130,7 +130,7 @@ def test_draws_from_weighted_samples_follow_the_weights():
             return np.zeros(len(theta))
 
     truths = rng.standard_normal(300)
-    ranks = [ranked(samples, np.array([x]), Normal(), 199, rng) for x in truths]
+    ranks = [rank_truth(samples, np.array([x]), Normal(), 199, rng) for x in truths]
     fits = [
         {
             "theta": {"x": x},
@@ -256,10 +256,10 @@ def test_short_chains_do_not_bias_the_ranks():
         theta = Target(None).prior_transform(ndtr(rng.standard_normal((1, d))))[0]
         target = Target(theta + root @ rng.standard_normal(d))
         samples = sampler.run(target, seed=number)
-        fits.append(ranked(samples, theta, target, 199, rng))
+        fits.append(rank_truth(samples, theta, target, 199, rng))
         assert samples.converged and samples.ess > 400
     ranks = {name: np.array([fit[name] for fit in fits]) for name in (*Target.names, "log_likelihood")}
-    found = judged(ranks, 199)
+    found = judge_ranks(ranks, 199)
     assert found["p_value"] > 0.01
     coverage = np.mean([found["quantities"][name]["coverage"]["0.68"]["found"] for name in Target.names])
     assert coverage == pytest.approx(0.68, abs=0.06)

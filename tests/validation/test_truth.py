@@ -11,7 +11,7 @@ from astroemu.core.requirement import Requirement
 from astroemu.errors import ConfigurationError, DataError, PluginError
 from astroemu.inference.configuration import load_model
 from astroemu.model.model import Model
-from astroemu.validation.mock import point
+from astroemu.validation.mock import complete_point
 from astroemu.validation.truth import TruthModel, simulating, with_simulations, with_truth
 from astroemu_probes.optical_depth import OpticalDepth
 
@@ -50,7 +50,7 @@ def test_a_simulator_can_be_the_truth_of_what_it_has():
     model = load_model("reionization")
     fixed = {"clumping": 3.0, "h": 0.6774, "omega_m": 0.3075, "omega_b": 0.0486, "sigma_8": 0.82, "n_s": 0.97}
     truth, rows = TruthModel("park19", fixed=fixed).of(model)
-    theta = point(model, AT)[None]
+    theta = complete_point(model, AT)[None]
     (ours, _), (theirs, _) = (m.probe_inputs(theta)["uv_luminosity_function"] for m in (model, truth))
     assert rows is None and theirs["log10_uv_lf"].error is None
     np.testing.assert_allclose(ours["log10_uv_lf"].value, theirs["log10_uv_lf"].value, atol=0.1)
