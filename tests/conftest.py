@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The same examples every time, and none is remembered: a test passes or fails for everyone alike.
+# The same examples every time, without a database: a test passes or fails in the same way for everyone.
 settings.register_profile("astroemu", derandomize=True, deadline=None, database=None)
 settings.load_profile("astroemu")
 
@@ -22,7 +22,7 @@ def examples() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Data beside the repository, which a checkout elsewhere does not have."""
+    """Data beside the repository, which another checkout does not have."""
     folder = REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("../shared/data is not here")

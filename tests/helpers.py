@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +252,22 @@ def command(*arguments: str) -> tuple[int, str, str]:
     finally:
         sys.argv = before
     return code, out.getvalue(), err.getvalue()
+
+
+def assert_refused(*arguments: Any, words: Sequence[str] = ()) -> None:
+    """Check that a command is refused in one line that holds these words: exit code 2, no traceback."""
+    code, _, message = command(*map(str, arguments))
+    assert code == 2, message
+    assert message.startswith("astroemu: ") and message.count("\n") == 1 and "Traceback" not in message
+    for word in words:
+        assert word in message, f"{word!r} is not in {message!r}"
+
+
+def assert_fit_refused(folder: Path, text: str, *words: str) -> None:
+    """Check that a configuration is refused, in a line that names its file, before anything is written."""
+    (folder / "bad.toml").write_text(text)
+    assert_refused("fit", folder / "bad.toml", "--out", folder / "run", words=["bad.toml", *words])
+    assert not (folder / "run").exists()
 
 
 def assert_provenance(block: Mapping[str, Any], *inputs: str, engine: str | None = None) -> None:

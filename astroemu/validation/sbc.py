@@ -341,11 +341,15 @@ def verdict(fits: list[dict[str, Any]], draws: int, given: Given | None = None) 
     Returns
     -------
     dict
-        The items of :func:`astroemu.validation.ranks.judge_ranks`, and ``passed``. ``coverage``: mean over the
-        parameters, by level. ``joint``: coverage of the region of highest posterior density, by level. For given
-        truths also ``truths_from_prior`` (a p-value) and ``weighted_joint``, see :class:`Given`. The number of ``fits``,
-        ``unconverged`` ones, those with ``fewer_effective_samples`` than draws, and those with ``unlikely_truths`` by
-        probe, see :func:`astroemu.validation.mock.unlikely_probes`. Medians of the cost of a fit.
+        The items of :func:`astroemu.validation.ranks.judge_ranks`, and ``passed``.
+
+        ``coverage``: mean over the parameters, by level. ``joint``: coverage of the region of highest posterior
+        density, by level. For given truths also ``truths_from_prior`` (a p-value) and ``weighted_joint``, see
+        :class:`Given`.
+
+        The number of ``fits``, of ``unconverged`` ones, of those with ``fewer_effective_samples`` than draws, and of
+        those with ``unlikely_truths`` by probe, see :func:`astroemu.validation.mock.unlikely_probes`. Medians of the
+        cost of a fit.
     """
     ranks = ranks_by_quantity(fits)
     found = judge_ranks(tested_ranks(ranks), draws)

@@ -16,7 +16,30 @@ from astroemu.cli.scaffold import KINDS, write_plugin
 from astroemu.errors import ConfigurationError, RunFolderError
 
 NAMES = {"probe": "my_probe", "emulator": "my_emulator", "simulator": "my_history", "sampler": "my_sampler"}
-QUICK = ("--set", "samplers.emcee.max_steps=600", "--set", "samplers.emcee.effective_samples=200")
+QUICK = ("--set", "samplers.emcee.max_steps=300", "--set", "samplers.emcee.starting_draws=1000")
+#: Commands in one process, given as JSON; their exit codes and what they print come back as JSON.
+COMMANDS = """
+import contextlib, io, json, sys
+import astroemu.runtime.environment as environment
+from astroemu.cli import main
+
+environment._TENSORFLOW_CODE = environment._JAX_CODE = "print(1)"  # the doctor, without what takes seconds to load
+found = []
+for words in json.loads(sys.argv[1]):
+    out, sys.argv, code = io.StringIO(), ["astroemu", *words], 0
+    with contextlib.redirect_stdout(out):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    found.append((code, out.getvalue()))
+print(json.dumps(found))
+"""
+
+
+def commands(stranger, *words):
+    """Run commands of astroemu in one process of the stranger: exit code and standard output of each."""
+    return json.loads(stranger.run("-c", COMMANDS, json.dumps(words)).splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
@@ -24,24 +47,32 @@ def stranger(tmp_path_factory):
     installable()
     before = engine()
     made = Stranger(tmp_path_factory.mktemp("stranger"))
-    for kind, name in NAMES.items():
-        said = made.astroemu("new", kind, name)
-        assert f"pip install -e astroemu-{name.replace('_', '-')}" in said
-        made.install(f"astroemu-{name.replace('_', '-')}")
+    folders = [f"astroemu-{name.replace('_', '-')}" for name in NAMES.values()]
+    for (code, said), folder in zip(commands(made, *(("new", *pair) for pair in NAMES.items())), folders, strict=True):
+        assert code == 0 and f"pip install -e {folder}" in said
+    made.install(*folders)
     yield made
     assert engine() == before
 
 
-def test_they_are_listed(stranger):
-    said = stranger.astroemu("list")
+@pytest.fixture(scope="module")
+def listed_and_checked(stranger):
+    """What `list`, and `check` of each plugin, print."""
+    (code, said), *checked = commands(stranger, ("list",), *(("check", name) for name in NAMES.values()))
+    assert code == 0
+    return said, dict(zip(NAMES.values(), checked, strict=True))
+
+
+def test_they_are_listed(listed_and_checked):
+    said, _ = listed_and_checked
     for name in NAMES.values():
         assert f"  {name} " in said and f"astroemu-{name.replace('_', '-')} 0.1.0" in said
 
 
 @pytest.mark.parametrize("name", NAMES.values())
-def test_they_pass_the_kit(stranger, name):
-    said = stranger.astroemu("check", name)
-    assert "failed" not in said and f"{name!r}" in said
+def test_they_pass_the_kit(listed_and_checked, name):
+    code, said = listed_and_checked[1][name]
+    assert code == 0 and "failed" not in said and f"{name!r}" in said
 
 
 SLOW = pytest.mark.slow
@@ -103,8 +134,15 @@ def test_a_broken_plugin_breaks_only_itself(stranger):
         (info / "entry_points.txt").write_text(f"[astroemu.probes]\n{name} = {entry}\n")
     (packages / "astroemu_raises.py").write_text("raise SystemExit('libnothing.so is not here')")
     try:
-        assert "my_probe" in stranger.astroemu("list") and "(doubled: uninstall one)" in stranger.astroemu("list")
-        doctor = stranger.astroemu("doctor", good=False)
+        (_, listed), (ill, doctor), (bad, raises), (good, other), (fitted, _) = commands(
+            stranger,
+            ("list",),
+            ("doctor",),
+            ("check", "raises"),
+            ("check", "optical_depth"),
+            ("fit", "astroemu-my-history/example.toml", "--out", "still", "--no-report", *QUICK),
+        )
+        assert "my_probe" in listed and "(doubled: uninstall one)" in listed
         for message in (
             "SystemExit: libnothing.so is not here",
             "not a subclass of astroemu.Probe",
@@ -112,9 +150,9 @@ def test_a_broken_plugin_breaks_only_itself(stranger):
             "uninstall one of them",
         ):
             assert message in doctor
-        assert "failed" in stranger.astroemu("check", "raises", good=False)
-        assert "failed" not in stranger.astroemu("check", "optical_depth")
-        stranger.astroemu("fit", "astroemu-my-history/example.toml", "--out", "still", "--no-report", *QUICK)
+        assert ill != 0 and bad != 0 and "failed" in raises
+        assert good == 0 and "failed" not in other
+        assert fitted == 0 and (stranger.folder / "still" / "summary.json").exists()
     finally:
         for info in packages.glob("bad_*"):
             (info / "entry_points.txt").unlink()

@@ -55,7 +55,9 @@ def clean(tmp_path_factory):
 
 
 def test_the_checkout_is_not_on_its_path(clean):
-    done = clean.run("python", "-c", "import astroemu, astroemu_probes; print(astroemu.__file__, astroemu_probes.__file__)")
+    done = clean.run(
+        "python", "-c", "import astroemu, astroemu_probes; print(astroemu.__file__, astroemu_probes.__file__)"
+    )
     assert done.returncode == 0 and str(REPOSITORY) not in done.stdout.replace(str(clean.folder.parent), ""), done
 
 

@@ -6,11 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
 from scipy.stats import kstest
 
-from astroemu.core.array_namespace import NUMPY
-from astroemu.core.likelihoods import barlow_gaussian, log_mass_of_limits, log_norm_barlow
 from astroemu.core.provider import Prediction
 from astroemu.errors import DataError
 from astroemu.testing.synthetic import fiducial, likelihood, middle
@@ -145,46 +142,3 @@ def test_ranks_are_uniform_with_an_emulators_error_that_grows_with_the_truth(nam
         centre = {key: np.full(r.size, start) for key, r in probe.requires.items()}
     shares = ranks_of(probe, centre, reach, 0.03 if name.startswith("uv") else 0.2)
     assert kstest(shares, "uniform").pvalue > 1e-3
-
-
-def test_bandpowers_scatter_as_their_covariance_says():
-    probe = made("spt")
-    truth, nuisance, rng = predicted(probe), middle(probe, 1), np.random.default_rng(2)
-    drawn = np.array([probe.simulate(truth, nuisance, rng).data for _ in range(200)])
-    residual = (drawn - drawn.mean(axis=0)) @ probe._whitening
-    assert np.mean(residual**2) == pytest.approx(199 / 200, abs=5 * np.sqrt(2 / residual.size))
-    calibration = {"t_cal_spt": np.array([1.0, 1.02]), "e_cal_spt": np.ones(2)}
-    twice = {key: Prediction(np.repeat(p.value, 2, axis=0)) for key, p in truth.items()}
-    found = probe.log_normalisation(twice, calibration)
-    assert found[0] == 0.0 and found[1] < -5.0
-
-
-def test_the_modes_of_a_survey_have_the_mean_and_the_scatter_of_a_wishart():
-    probe = made("forecast")
-    rng = np.random.default_rng(3)
-    truth = predicted(probe)
-    drawn = np.array([list(probe.simulate(truth, {}, rng).data.values()) for _ in range(400)])  # (400, 3, ell)
-    tt, te, ee = (probe.data[name] for name in ("TT", "TE", "EE"))
-    expected = np.array([2 * tt**2, te**2 + tt * ee, 2 * ee**2]) / probe._modes
-    z = (drawn.mean(axis=0) - np.array([tt, te, ee])) / np.sqrt(expected / 400)
-    assert np.sqrt(np.mean(z**2)) == pytest.approx(1.0, abs=0.15)
-    np.testing.assert_allclose(np.mean(drawn.var(axis=0) / expected, axis=1), 1.0, atol=0.05)
-    few = CmbForecast(l_min=2, l_max=100, f_sky=0.1)
-    with pytest.raises(NotImplementedError, match="too few"):
-        few.simulate({k: Prediction((few.data[k] - few.noise[k])[None]) for k in few.requires}, {}, rng)
-
-
-@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (0.3, 1.0), (2.0, 0.4)])
-def test_the_norm_of_the_linear_variance(low, high):
-    reach = 40 * max(low, high) * max(low / high, high / low)
-    area = quad(lambda d: np.exp(barlow_gaussian(0.0, d, low, high, NUMPY)), -reach, reach, limit=500, points=[0.0])[0]
-    assert log_norm_barlow(low, high) == pytest.approx(np.log(area), abs=2e-3)
-
-
-@pytest.mark.parametrize("m", [0.0, 3.0, 60.0])
-def test_the_mass_of_limits(m):
-    from scipy.special import log_ndtr
-
-    area = quad(lambda d: np.exp(log_ndtr((d - m) / 1.5) - log_ndtr((8.0 - m) / 1.5)), 0.0, 8.0)[0]
-    found = log_mass_of_limits(np.array(m), np.array(1.5), np.array(0.0), np.array(8.0))
-    assert found == pytest.approx(np.log(area) + log_ndtr((8.0 - m) / 1.5), rel=1e-4)

@@ -15,9 +15,9 @@ from astroemu.inference.configuration import load_model
 from astroemu.model.model import Model
 from astroemu.validation.mock import (
     TruthSampler,
+    complete_point,
     log_normalisations,
     mock_probes,
-    complete_point,
     unlikely_probes,
     usual_normalisations,
 )

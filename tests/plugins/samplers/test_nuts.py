@@ -51,8 +51,10 @@ def test_means_and_widths():
     assert samples.diagnostics["divergences"] == 0 and 0.6 < samples.diagnostics["acceptance"] < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dense", [True, False])
 def test_a_wall_through_the_peak(dense):
+    """A fast test of a wall is that of the kit, in tests/testing/test_builtin_plugins.py."""
     samples = Nuts(**QUICK, dense_mass=dense, effective_samples=500, r_hat=1.03).run(Smooth(wall=True), seed=1)
     assert samples.converged and samples["a"].min() >= MEAN[0], samples.reason
     mean, width = MEAN[0] + WIDTH[0] * np.sqrt(2 / np.pi), WIDTH[0] * np.sqrt(1 - 2 / np.pi)
@@ -84,18 +86,19 @@ def test_a_short_run_is_not_called_converged():
     assert not samples.converged and "at most 20" in samples.reason and samples.ess < 2000
 
 
-@pytest.mark.parametrize("error", [ProbeError("no"), SystemExit(143)])
-def test_an_exception_of_a_likelihood_passes_at_once(error):
+@pytest.mark.parametrize(("error", "call"), [(ProbeError("no"), 50), (SystemExit(143), 1)])
+def test_an_exception_of_a_likelihood_passes_at_once(error, call):
+    """On the way, and at the start, before the trajectories are compiled."""
     calls = []
 
     def spoil(*_):
         calls.append(1)
-        if len(calls) == 50:
+        if len(calls) == call:
             raise error
 
     with pytest.raises(type(error)):
         Nuts(**SHORT).run(Smooth(spoil=spoil), seed=1)
-    assert len(calls) == 50
+    assert len(calls) == call
 
 
 def test_a_process_that_ends_is_no_result(monkeypatch):

@@ -1,0 +1,142 @@
+"""Training the networks of an emulator: what they learn, same weights from the same seed, clear errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.observable import Axis, Observable
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.errors import ConfigurationError, DataError
+from astroemu_plugins.emulators.neural import NeuralEmulator
+
+# TensorFlow and Keras warn about their own dependencies when they are imported.
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("without_xla")]
+
+NETWORK = {"hidden": [32, 32], "epochs": 20, "batch_size": 64, "learning_rate": 5e-3}
+SETTINGS = {
+    "name": "waves",
+    "transforms": {"filled": {"transform": "fraction"}, "power": {"transform": "log10"}},
+    "validation_points": 500,
+    "test_points": 500,
+    "networks": {
+        "history": {"outputs": ["filled"], **NETWORK},
+        "power": {"outputs": ["power", "wave"], "features": ["filled"], **NETWORK},
+    },
+}
+X = np.linspace(0, 1, 5)
+
+
+def truth(theta):
+    """The observables ``(n, 5)`` of points ``(n, 2)``."""
+    filled = 1 / (1 + np.exp(-6 * (theta[:, :1] + X - 0.5)))
+    power = 10 ** (theta[:, 1:] + np.sin(2 * X) * theta[:, :1] + filled)
+    return {"filled": filled, "power": power, "wave": np.sin(2 * theta[:, :1] + X)}
+
+
+def waves(n=3000, **constant):
+    theta = np.random.default_rng(0).uniform(-1, 1, (n, 2))
+    for name, value in constant.items():
+        theta[:, "ab".index(name)] = value
+    values = truth(theta)
+    values["wave"][::7, 2] = np.nan
+    observables = {name: Observable(name, (Axis("x", X),)) for name in values}
+    return TrainingSet(("a", "b"), theta, observables, values)
+
+
+def changed(**networks):
+    return {**SETTINGS, "networks": {**SETTINGS["networks"], **networks}}
+
+
+@pytest.fixture(scope="module")
+def trained(without_xla):
+    return NeuralEmulator.train(waves(), SETTINGS, seed=3, log=lambda _: None)
+
+
+def test_it_learns_what_it_is_shown(trained):
+    metrics = trained.provenance["metrics"]
+    assert metrics["history"]["filled"]["absolute_q95"] < 0.03
+    assert metrics["power"]["power"]["fractional_q95"] < 0.3  # of two decades
+    assert metrics["power"]["wave"]["absolute_q95"] < 0.15
+
+
+def test_the_stated_error_covers_two_thirds_of_new_points(trained):
+    theta = np.random.default_rng(9).uniform(-0.99, 0.99, (2000, 2))
+    found = trained.evaluator({"power": np.arange(5)})(theta, {}, NUMPY)["power"]
+    assert 0.6 < np.mean(np.abs(found.value - truth(theta)["power"]) < found.error) < 0.76
+
+
+def test_the_seed_decides_every_weight():
+    short = {"hidden": [8], "epochs": 2, "batch_size": 64}
+    networks = {key: {**network, **short} for key, network in SETTINGS["networks"].items()}
+    one, other = (NeuralEmulator.train(waves(1200), changed(**networks), seed=3, log=lambda _: None) for _ in range(2))
+    for key, network in one.networks.items():
+        for ours, theirs in zip(network.layers.kernels, other.networks[key].layers.kernels, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_file_says_how_it_was_made(trained):
+    provenance = trained.provenance
+    assert provenance["split"]["train"] == 2000 and len(provenance["split"]["sha256_of_order"]) == 64
+    assert provenance["settings"]["networks"]["power"]["features"] == ["filled"]
+    assert "tensorflow" in provenance["versions"]["backend"]
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "message"),
+    [
+        (waves(), changed(more={"outputs": ["powr"]}), "'powr'.*Did you mean 'power'"),
+        (waves(), changed(more={"outputs": ["power"], "inputs": ["q"]}), "parameter 'q'"),
+        (waves(), changed(more={"outputs": ["power"], "activation": "swish"}), "activation"),
+        (waves(), changed(more={"outputs": ["power"], "epoch": 3}), "Did you mean 'epochs'"),
+        (waves(), {**SETTINGS, "networks": {"power": SETTINGS["networks"]["power"]}}, "no network before it gives"),
+        (waves(1050), SETTINGS, "fewer than one batch of 64"),
+        (waves(a=0.5), SETTINGS, "'a'.*constant"),
+        (waves(), {**SETTINGS, "transforms": {"wave": {"transform": "log10"}}}, "positive"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(data, settings, message):
+    with pytest.raises((ConfigurationError, DataError), match=message):
+        NeuralEmulator.train(data, settings, seed=1, log=lambda _: None)
+
+
+def small(**replaced):
+    """Two hundred points, for one network of four neurons and one epoch: nothing is learnt from them."""
+    theta = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    values = {"filled": 1 / (1 + np.exp(-4 * theta)), "power": 10.0**theta} | replaced
+    observables = {name: Observable(name, (Axis("x", np.arange(2.0)),)) for name in values}
+    settings = {
+        "transforms": {"filled": {"transform": "fraction"}, "power": {"transform": "log10"}},
+        "validation_points": 40,
+        "test_points": 40,
+        "networks": {"all": {"outputs": ["filled", "power"], "hidden": [4], "epochs": 1, "batch_size": 32}},
+    }
+    return NeuralEmulator.train(
+        TrainingSet(("a", "b"), theta, observables, values), settings, seed=1, log=lambda _: None
+    )
+
+
+def predictions(emulator):
+    rows = {name: np.arange(2) for name in ("filled", "power")}
+    return emulator.evaluator(rows)(np.random.default_rng(1).uniform(-0.9, 0.9, (50, 2)), {}, NUMPY)
+
+
+def test_a_fraction_has_an_error_even_with_few_test_points():
+    """Its error is that of all outputs where one alone has too few points between 0 and 1."""
+    for prediction in predictions(small()).values():
+        assert np.all(np.isfinite(prediction.value)) and np.all(np.isfinite(prediction.error))
+        assert np.all(prediction.error > 0)
+
+
+def test_an_output_that_is_defined_nowhere_is_refused_or_left_out():
+    """A spin temperature after reionization, say: all NaN. It may not make a likelihood NaN silently."""
+    nowhere = 10.0 ** np.random.default_rng(2).uniform(-1, 1, (200, 2))
+    nowhere[:, 1] = np.nan
+    try:
+        found = predictions(small(power=nowhere))
+    except DataError as error:
+        assert "'power'" in str(error)
+        return
+    assert np.all(np.isfinite(found["power"].value[:, 0])) and np.all(np.isfinite(found["power"].error[:, 0]))
+    assert np.all(np.isfinite(found["filled"].value))

@@ -1,0 +1,45 @@
+"""Planck's low multipoles: the values of their package, and spectra without power."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.provider import Prediction
+from astroemu.errors import ConfigurationError, DataError
+from astroemu_probes.planck_low_ell import PlanckLowEll
+
+
+def test_low_multipoles_give_the_values_of_their_package(plik):
+    with h5py.File(plik) as file:
+        ell, (tt, ee) = file["test_low_ell/ell"][()], file["test_low_ell/C_ell"][()]
+    spectrum = {"TT": tt * ell * (ell + 1) / (2 * np.pi), "EE": ee * ell * (ell + 1) / (2 * np.pi)}
+    # The numbers of the bins are kept to nine digits.
+    for name, expected in (("TT", -11.660802), ("EE", 9.656235)):
+        probe = PlanckLowEll(spectra=(name,))
+        requirement = probe.requires[name]
+        value = requirement.weights @ np.interp(requirement.at["ell"], ell, spectrum[name])
+        assert probe.log_likelihood({name: Prediction(value[None])}, {}, NUMPY)[0] == pytest.approx(expected, abs=2e-6)
+
+
+def test_low_multipoles_of_no_power_are_impossible():
+    probe = PlanckLowEll(spectra=("EE",))
+    value = np.array([[-0.01, 0.02, 0.03], [0.03, 0.02, 0.03]])
+    found = probe.log_likelihood({"EE": Prediction(value)}, {}, NUMPY)
+    assert found[0] == -np.inf and np.isfinite(found[1])
+    wider = probe.log_likelihood({"EE": Prediction(value, 0.01 * np.ones((2, 3)))}, {}, NUMPY)
+    assert np.isfinite(wider[1]) and wider[1] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("probe", "options", "message"),
+    [
+        (PlanckLowEll, {"spectra": ("TE",)}, "'TE' is not in"),
+        (PlanckLowEll, {"spectra": ()}, "at least one"),
+    ],
+)
+def test_options_without_meaning_are_refused(probe, options, message):
+    with pytest.raises((ConfigurationError, DataError), match=message):
+        probe(**options)
