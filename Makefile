@@ -45,8 +45,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# One process a core (four at most), each with one thread; a file of tests stays together, since it shares what it fits.
-PARALLEL = OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+# One process per core (four at most), each with one thread. A file of tests stays together, since it shares what it fits.
+# The tests start many processes: compiled modules are kept, also where the environment says otherwise.
+PARALLEL = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: lint
 	$(PARALLEL) -m "not slow"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from helpers import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,29 +56,6 @@ def test_emulator_error_can_be_switched_off(model):
     without = astroemu.load_model("reionization", ["emulator_error=false"])
     theta = model.prior_transform(np.random.default_rng(3).random((20, 9)))
     assert np.any(model.log_likelihood(theta) != without.log_likelihood(theta))
-
-
-def test_a_fit_writes_its_summary_and_pictures_and_is_never_overwritten(tmp_path):
-    """That ``report`` makes the pictures again is tested in ``tests/cli/test_fit.py``."""
-    out = tmp_path / "run"
-    short = (word for name, value in SHORT.items() for word in ("--set", f"samplers.emcee.{name}={value}"))
-    code, _, error = command("fit", "--out", str(out), "--seed", "4", *short)
-    assert code == 0, error
-    summary = json.loads((out / "summary.json").read_text())
-    contract = "sampler seed parameters log_evidence log_evidence_err n_likelihood wall_seconds ess converged"
-    assert set(contract.split()) | {"versions", "inputs"} <= set(summary)
-    assert summary["sampler"] == "emcee" and summary["seed"] == 4
-    assert summary["log_evidence"] is None and summary["log_evidence_err"] is None
-    for numbers in summary["parameters"].values():
-        assert set(numbers) >= {"mean", "std", "q025", "q16", "median", "q84", "q975"}
-        assert numbers["q025"] <= numbers["q16"] <= numbers["median"] <= numbers["q84"] <= numbers["q975"]
-    assert all(len(digest) == 64 for digest in summary["inputs"].values()) and len(summary["inputs"]) == 6
-    pictures = {"corner.png", *(f"predictive_{probe}.png" for probe in PROBES)}
-    assert pictures <= {path.name for path in out.iterdir()}
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
-    code, _, error = command("fit", "--out", str(out))
-    assert code == 2 and "already holds a run" in error
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def run_code(code):

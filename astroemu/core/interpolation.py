@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
+import scipy
 
 from astroemu.core.typing import FloatArray
 from astroemu.errors import DataError
@@ -51,7 +51,7 @@ def interpolation_matrix(grid: FloatArray, at: FloatArray, rule: Rule, outside: 
         return np.ones((len(at), 1))
     at = _checked_points(grid, at, outside)
     if rule == "spline" and len(grid) > 3:
-        return np.asarray(make_interp_spline(grid, np.eye(len(grid)), k=3)(at), dtype=float)
+        return np.asarray(scipy.interpolate.make_interp_spline(grid, np.eye(len(grid)), k=3)(at), dtype=float)
     width = 4 if rule != "linear" and len(grid) > 3 else 2
     return _lagrange(grid, at, width)
 

@@ -11,7 +11,7 @@ is computed again, as it was before cleaning.
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from astroemu.core.distributions import Uniform, distribution_from
 from astroemu.core.parameter import Parameter
@@ -40,7 +40,7 @@ class TrainingCoverage:
     """
 
     def __init__(self, points: FloatArray) -> None:
-        self._tree = cKDTree(points)
+        self._tree = scipy.spatial.cKDTree(points)
         distance = self._tree.query(points, k=2)[0][:, 1]
         self.scale = float(np.quantile(distance, NEAR))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.stats import qmc
+import scipy
 
 from astroemu.core.parameter import Parameter
 from astroemu.core.prior import Prior
@@ -57,7 +57,7 @@ def design(
         towards_edges = u[:, d, None] < 0.5
         points = prior.transform(np.where(towards_edges, 0.5 - 0.5 * np.cos(np.pi * u[:, :d]), u[:, :d]))
     elif kind == "latin_hypercube":
-        u = qmc.LatinHypercube(d + (core is not None), rng=np.random.default_rng(seed)).random(n)
+        u = scipy.stats.qmc.LatinHypercube(d + (core is not None), rng=np.random.default_rng(seed)).random(n)
         points = prior.transform(u[:, :d])
     else:
         raise ConfigurationError(
@@ -86,4 +86,6 @@ def _column(p: Parameter, prior: Prior) -> int:
 
 def _sobol(d: int, n: int, seed: int) -> FloatArray:
     exponent = max(int(np.ceil(np.log2(n))), 0)
-    return np.asarray(qmc.Sobol(d, scramble=True, rng=np.random.default_rng(seed)).random_base2(exponent)[:n])
+    return np.asarray(
+        scipy.stats.qmc.Sobol(d, scramble=True, rng=np.random.default_rng(seed)).random_base2(exponent)[:n]
+    )

@@ -18,7 +18,7 @@ import numpy as np
 
 from astroemu.core.provider import Prediction
 from astroemu.core.typing import FloatArray
-from astroemu.errors import ConfigurationError, listing
+from astroemu.errors import listing
 from astroemu.model.backends.base import Backend
 from astroemu.model.engine import Engine
 from astroemu.model.operation_count import OperationCount, counting_namespace
@@ -80,7 +80,7 @@ class CompiledEngine(Engine):
         self.backend = backend
         probes = pipeline.graph.probes
         self.on_device = tuple(key for key in pipeline.nuisance if not probes[key].host_only)
-        self.on_host = tuple(key for key in pipeline.nuisance if probes[key].host_only)
+        self.on_host = pipeline.host_probes
         self.compilations: list[Compilation] = []
         self._functions: dict[tuple[str, int], Callable[..., Any]] = {}
         self._max_points: dict[str, int] = {}  # of one piece, by what is compiled
@@ -99,26 +99,11 @@ class CompiledEngine(Engine):
         Raises
         ------
         ConfigurationError
-            As :meth:`demand_gradient`.
+            As :meth:`astroemu.model.pipeline.Pipeline.demand_gradient`.
         """
-        self.demand_gradient()
+        self.pipeline.demand_gradient()
         value, gradient = self._in_chunks("gradient", self._gradient, theta)
         return value, gradient
-
-    def demand_gradient(self) -> None:
-        """Raise an error if there is no gradient.
-
-        Raises
-        ------
-        ConfigurationError
-            If a part of the model runs on the host, where no gradients are available.
-        """
-        host = (*sorted(self.pipeline.host), *self.on_host)
-        if host:
-            raise ConfigurationError(
-                f"no gradient goes through {listing(host)}, which run(s) on the host (`host_only`); use an emulator "
-                "instead of a simulator, or leave a probe out"
-            )
 
     def report(self) -> list[str]:
         lines = [f"engine {self.name}: {self.backend.name} on {self.backend.device}"]

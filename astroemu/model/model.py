@@ -246,7 +246,8 @@ class Model:
         ConfigurationError
             As :meth:`value_and_grad`.
         """
-        self._differentiable.demand_gradient()
+        self.pipeline.demand_gradient()  # before a backend is loaded, which takes seconds
+        _ = self._differentiable
 
     @cached_property
     def engine(self) -> Engine:

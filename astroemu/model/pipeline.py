@@ -19,7 +19,7 @@ from astroemu.core.observable import Observable
 from astroemu.core.provider import Evaluate, Prediction
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
-from astroemu.errors import AstroemuError, ProbeError, ResolutionError, Terminated
+from astroemu.errors import AstroemuError, ConfigurationError, ProbeError, ResolutionError, Terminated, listing
 from astroemu.model.graph import ModelGraph
 from astroemu.model.profile import Profile
 
@@ -142,6 +142,8 @@ class Pipeline:
             key: tuple(p.name for p in probe.parameters) for key, probe in graph.probes.items() if key in wanted
         }
         self.host = self._on_host()
+        #: Probes that a compiled engine evaluates outside, in NumPy.
+        self.host_probes = tuple(key for key in self.nuisance if graph.probes[key].host_only)
         self.low, self.high = self._box()
 
     def in_range(self, theta: FloatArray) -> NDArray[np.bool_]:
@@ -175,6 +177,19 @@ class Pipeline:
                     j = names.index(name)
                     low[j], high[j] = max(low[j], a), min(high[j], b)
         return low, high
+
+    def demand_gradient(self) -> None:
+        """Raise an error if a part runs on the host, where no gradients are available.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        if self.host or self.host_probes:
+            raise ConfigurationError(
+                f"no gradient goes through {listing((*self.host, *self.host_probes))}, which run(s) on the host "
+                "(`host_only`); use an emulator instead of a simulator, or leave a probe out"
+            )
 
     def _on_host(self) -> frozenset[str]:
         """Return the providers that are declared ``host_only``, and those that they depend on."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
 
 from astroemu.core.typing import FloatArray
 
@@ -49,8 +49,8 @@ class Uniformity:
         """Return the distribution, with a simulated null distribution."""
         z = np.arange(1, draws + 1) / (draws + 1.0)
         count = np.arange(n + 1)
-        lower = binom.cdf(count, n, z[:, None])
-        upper = binom.sf(count - 1, n, z[:, None])
+        lower = scipy.stats.binom.cdf(count, n, z[:, None])
+        upper = scipy.stats.binom.sf(count - 1, n, z[:, None])
         tail = 2.0 * np.minimum(lower, upper)  # (draws, n + 1)
         rng = np.random.default_rng(seed)
         null = np.array([_least(tail, rng.integers(0, draws + 1, n), draws) for _ in range(_NULL)])
@@ -67,7 +67,7 @@ class Uniformity:
         """Return limits of the empirical distribution, each ``(draws,)``, that hold simultaneously with ``level``."""
         odd = self.null[int((1.0 - level) * len(self.null))]
         z = np.arange(1, self.draws + 1) / (self.draws + 1.0)
-        return binom.ppf(odd / 2, self.n, z) / self.n, binom.isf(odd / 2, self.n, z) / self.n
+        return scipy.stats.binom.ppf(odd / 2, self.n, z) / self.n, scipy.stats.binom.isf(odd / 2, self.n, z) / self.n
 
 
 def cumulative_ranks(ranks: Ranks, draws: int) -> Ranks:
@@ -116,8 +116,8 @@ def highest_density_coverage(ranks: Ranks, draws: int, level: float) -> dict[str
 
 def _share(hits: int, n: int, nominal: float) -> dict[str, float]:
     """Return nominal and measured coverage, with the 95 % interval of Clopper & Pearson (1934)."""
-    low = beta.ppf(0.025, hits, n - hits + 1) if hits else 0.0
-    high = beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0
+    low = scipy.stats.beta.ppf(0.025, hits, n - hits + 1) if hits else 0.0
+    high = scipy.stats.beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0
     return {"nominal": nominal, "found": hits / n, "low": float(low), "high": float(high)}
 
 

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import ks_2samp
 
 from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.core.typing import FloatArray
@@ -310,7 +310,7 @@ class Given:
         names = setting.model.names
         theta = np.array([[fit["theta"][name] for name in names] for fit in fits])
         drawn = setting.model.prior.sample(20_000, np.random.default_rng(0))
-        p_values = [float(ks_2samp(theta[:, j], drawn[:, j]).pvalue) for j in range(len(names))]
+        p_values = [float(scipy.stats.ks_2samp(theta[:, j], drawn[:, j]).pvalue) for j in range(len(names))]
         log_weight = sum(log_normalisations(setting.predicting, theta).values(), np.zeros(len(theta)))
         return cls(min(correct_p_values(p_values)), np.exp(log_weight - log_weight.max()))
 

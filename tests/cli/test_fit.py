@@ -20,6 +20,25 @@ PROBES = ["power_spectrum_21cm", "uv_luminosity_function", "neutral_fraction", "
 FEW = ["--set", "samplers.emcee.starting_draws=1000"]
 SMALL = [*FEW, "--seed", "7", "--set", "samplers.emcee.max_steps=300", "--set", "samplers.emcee.walkers=32"]
 TINY = [*FEW, "--set", "samplers.emcee.max_steps=20", "--set", "samplers.emcee.walkers=18"]
+#: A fit of two parameters to one datum.
+TWO_PARAMETERS = """
+[emulators.acg]
+[probes.optical_depth]
+[parameters]
+log10_f_star10 = { distribution = "fixed", value = -1.3 }
+alpha_star = { distribution = "fixed", value = 0.5 }
+log10_f_esc10 = { distribution = "uniform", low = -2.0, high = 0.0 }
+alpha_esc = { distribution = "fixed", value = 0.0 }
+log10_m_turn = { distribution = "fixed", value = 8.7 }
+t_star = { distribution = "fixed", value = 0.5 }
+log10_l_x = { distribution = "uniform", low = 38.0, high = 42.0 }
+e_0_keV = { distribution = "fixed", value = 0.5 }
+alpha_x = { distribution = "fixed", value = 1.0 }
+[samplers.emcee]
+walkers = 8
+max_steps = 30
+starting_draws = 100
+"""
 CONTRACT = {
     "sampler", "seed", "parameters", "log_evidence", "log_evidence_err", "n_likelihood", "wall_seconds", "ess",
     "converged", "versions", "inputs",
@@ -73,6 +92,9 @@ def test_the_summary_holds_the_contract(fitted):
     assert {"python", "numpy", "scipy", "emcee", "astroemu-inference"} <= set(summary["versions"])
     assert len(summary["inputs"]) == 6  # the configuration, one emulator, four catalogs
     assert all(len(digest) == 64 and int(digest, 16) >= 0 for digest in summary["inputs"].values())
+    for numbers in summary["parameters"].values():
+        assert set(numbers) >= {"mean", "std", "q025", "q16", "median", "q84", "q975"}
+        assert numbers["q025"] <= numbers["q16"] <= numbers["median"] <= numbers["q84"] <= numbers["q975"]
 
 
 def test_the_summary_is_that_of_the_samples(fitted):
@@ -130,8 +152,10 @@ def test_a_second_fit_into_the_folder_is_refused_and_changes_nothing(fitted, exa
     assert hashes(folder) == before
 
 
-def test_report_makes_the_pictures_again(fitted, tmp_path):
-    folder, _ = fitted
+def test_report_makes_the_pictures_again(tmp_path):
+    (tmp_path / "fit.toml").write_text(TWO_PARAMETERS)
+    folder = tmp_path / "run"
+    assert command("fit", str(tmp_path / "fit.toml"), "--out", str(folder))[0] == 0
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("samples.h5", "summary.json", "resolved.json", "configuration.toml"):

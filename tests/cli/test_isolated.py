@@ -43,7 +43,7 @@ COMMANDS = {
     "export": ["export", "run", "--to", "csv"],
     "rerun": ["rerun", "run"],
     "compare": ["compare", "run", "run-rerun"],
-    "mock": ["mock", "--out", "mock", "--draw"],
+    "mock": ["mock", "fit.toml", "--out", "mock", "--draw"],
     "check-posterior": ["check-posterior", "run", "--n", "3", "--points", "points.h5"],
     "bench": ["bench", "fit.toml", "--engine", "numpy", "--batch", "1"],
     "new": ["new", "probe", "mine"],

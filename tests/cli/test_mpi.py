@@ -226,7 +226,7 @@ KEY, EXIT, TERM, INT, KILL = (
         ("emcee", 1, KEY, 1, "'optical_depth'"),
         ("emcee", 0, KEY, 1, "KeyError: 'mine'"),
         ("emcee", 1, EXIT, 1, "raised SystemExit"),
-        ("emcee", 0, TERM, 143, "terminated"),
+        pytest.param("emcee", 0, TERM, 143, "terminated", marks=pytest.mark.slow),
         ("emcee", 1, TERM, 143, "terminated"),
         ("emcee", 1, INT, 130, "interrupted"),
         ("emcee", 1, KILL, 9, ""),
@@ -249,7 +249,9 @@ def test_whatever_befalls_one_process_ends_all_within_ten_seconds(tmp_path, samp
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
-@pytest.mark.parametrize("other", ["changed.toml", "fit.toml --seed 2", "nowhere.toml"])
+@pytest.mark.parametrize(
+    "other", ["changed.toml", pytest.param("fit.toml --seed 2", marks=pytest.mark.slow), "nowhere.toml"]
+)
 def test_processes_of_different_problems_are_refused(tmp_path, other):
     (tmp_path / "fit.toml").write_text(FIT)
     (tmp_path / "changed.toml").write_text(FIT.replace("high = -0.5", "high = -0.6"))

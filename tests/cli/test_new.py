@@ -85,8 +85,19 @@ def test_their_own_tests_pass(stranger, name):
     assert "2 passed" in said
 
 
+@pytest.fixture(scope="module")
+def fitted(stranger):
+    """A fit of three of the examples, each in the folder of its kind. One process makes all of them."""
+    fits = {kind: ["fit", f"astroemu-my-{name}/example.toml", "--out", kind, "--no-report"] for kind, name in (
+        ("probe", "probe"), ("simulator", "history"), ("sampler", "sampler"))}  # fmt: skip
+    for kind in ("probe", "simulator"):
+        fits[kind] += QUICK
+    for code, said in commands(stranger, *fits.values()):
+        assert code == 0, said
+
+
+@pytest.mark.usefixtures("fitted")
 def test_a_joint_fit_includes_the_probe(stranger):
-    stranger.astroemu("fit", "astroemu-my-probe/example.toml", "--out", "probe", "--no-report", *QUICK)
     summary = json.loads((stranger.folder / "probe" / "summary.json").read_text())
     assert set(summary["best_log_likelihood"]) == {"my_probe", "optical_depth"}
     assert "my_probe_shift" in summary["parameters"] and "catalog my_probe" in summary["inputs"]
@@ -99,14 +110,14 @@ def test_the_default_fit_takes_the_probe_by_one_override(stranger):
     assert len(summary["best_log_likelihood"]) == 5 and "my_probe_shift" in summary["parameters"]
 
 
+@pytest.mark.usefixtures("fitted")
 def test_a_fit_runs_on_the_simulator(stranger):
-    stranger.astroemu("fit", "astroemu-my-history/example.toml", "--out", "simulator", "--no-report", *QUICK)
     summary = json.loads((stranger.folder / "simulator" / "summary.json").read_text())
     assert 6.0 < summary["parameters"]["z_mid"]["mean"] < 8.0
 
 
+@pytest.mark.usefixtures("fitted")
 def test_a_fit_runs_with_the_sampler(stranger):
-    stranger.astroemu("fit", "astroemu-my-sampler/example.toml", "--out", "sampler", "--no-report")
     summary = json.loads((stranger.folder / "sampler" / "summary.json").read_text())
     assert summary["sampler"] == "my_sampler" and summary["converged"] and summary["log_evidence"] < 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -78,26 +79,40 @@ print(n)
     assert done.returncode == 0 and int(done.stdout) > 50, done.stderr
 
 
-def test_the_default_fit_runs_and_draws(clean):
+def test_the_default_fit_runs(clean):
     short = ["--set", "samplers.emcee.max_steps=40", "--set", "samplers.emcee.starting_draws=500"]
-    done = clean.run("astroemu", "fit", "--out", "run", *short, "--set", "samplers.emcee.walkers=32")
+    done = clean.run("astroemu", "fit", "--out", "run", *short, "--set", "samplers.emcee.walkers=32", "--no-report")
     assert done.returncode == 0, done.stderr
-    written = {path.name for path in (clean.folder / "run").iterdir()}
-    assert {"samples.h5", "summary.json", "table.txt", "corner.png"} <= written
+    assert {"samples.h5", "summary.json"} <= {path.name for path in (clean.folder / "run").iterdir()}
 
 
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (("maximize", "galaxies"), ["'jax', 'tensorflow'", "install one"]),
-        (("fit", "galaxies", "--engine", "keras", "--out", "none"), ["'jax', 'tensorflow'", "install one"]),
-        (("fit", "galaxies", "--sampler", "nuts", "--out", "none"), ["pip install 'astroemu-inference[nuts]'"]),
-    ],
-)
-def test_what_needs_a_compiler_says_what_is_missing(clean, command, words):
-    done = clean.run("astroemu", *command)
-    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    assert all(word in done.stderr for word in words), done.stderr
+#: Runs commands in one process and prints the exit code and the message of each.
+REFUSED = """
+import contextlib, io, json, sys
+from astroemu.cli import main
+
+found = []
+for words in json.loads(sys.argv[1]):
+    error, sys.argv, code = io.StringIO(), ["astroemu", *words], 0
+    with contextlib.redirect_stderr(error):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    found.append((code, error.getvalue()))
+print(json.dumps(found))
+"""
+
+
+def test_what_needs_a_compiler_says_what_is_missing(clean):
+    commands = {
+        ("maximize", "galaxies"): "'jax', 'tensorflow'",
+        ("fit", "galaxies", "--engine", "keras", "--out", "none"): "'jax', 'tensorflow'",
+        ("fit", "galaxies", "--sampler", "nuts", "--out", "none"): "pip install 'astroemu-inference[nuts]'",
+    }
+    done = clean.run("python", "-c", REFUSED, json.dumps(list(commands)))
+    for (code, said), word in zip(json.loads(done.stdout.splitlines()[-1]), commands.values(), strict=True):
+        assert code == 2 and word in said and "Traceback" not in said, said
     assert not (clean.folder / "none").exists()
 
 

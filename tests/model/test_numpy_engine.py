@@ -22,6 +22,7 @@ def seconds(function, repetitions):
     return min(times)
 
 
+@pytest.mark.slow  # a ratio of times: another process on the machine can spoil it
 def test_a_batch_costs_far_less_a_point_than_one_point(reionization):
     theta = reionization.prior.sample(1000, np.random.default_rng(1))
     one = seconds(lambda: reionization.log_likelihood(theta[:1]), 100)
@@ -29,6 +30,7 @@ def test_a_batch_costs_far_less_a_point_than_one_point(reionization):
     assert batch < one / 3  # a tenth on a quiet machine
 
 
+@pytest.mark.slow  # a ratio of times: another process on the machine can spoil it
 def test_one_point_costs_no_more_than_a_few_readings_of_the_weights(reionization):
     """A point is bound by memory: its weights, read once by products of vectors, are the yardstick."""
     kernels = [k for net in reionization.providers["acg"].networks.values() for k in net.layers.kernels]

@@ -59,8 +59,17 @@ def test_a_kind_of_emulator_conforms(name):
     [
         ("emcee", lambda: Emcee(walkers=32)),
         ("ultranest", lambda: UltraNest(live_points=100)),
-        ("nautilus", lambda: Nautilus(live_points=100, effective_samples=1000, evidence_fraction=0.05)),
-        ("nuts", lambda: Nuts(chains=8, warmup=1, effective_samples=500, r_hat=1.03, starting_draws=2000)),
+        # Their own tests in tests/plugins/samplers are fast; these two take 40 s.
+        pytest.param(
+            "nautilus",
+            lambda: Nautilus(live_points=100, effective_samples=1000, evidence_fraction=0.05),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "nuts",
+            lambda: Nuts(chains=8, warmup=1, effective_samples=500, r_hat=1.03, starting_draws=2000),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_sampler_conforms(name, make, monkeypatch):

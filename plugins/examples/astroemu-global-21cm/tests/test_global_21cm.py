@@ -53,7 +53,8 @@ def test_a_foreground_makes_no_difference():
 
 def test_the_truth_of_the_mock_is_found():
     model = load_model("global_21cm")
-    samples = model.sample("emcee", seed=1, walkers=16, max_steps=3000, effective_samples=500, autocorrelation_times=20)
+    options = {"walkers": 16, "starting_draws": 2000, "effective_samples": 500, "autocorrelation_times": 20}
+    samples = model.sample("emcee", seed=1, max_steps=3000, **options)
     truth = model.probes["global_21cm"].catalogs[0].table().meta["truth"]
     for name in ("log10_l_x", "log10_m_turn", "log10_f_star10"):
         low, high = (np.quantile(samples[name], q) for q in (0.001, 0.999))
