@@ -20,6 +20,22 @@ from astroemu.core.provider import Prediction, Provider
 from astroemu.core.requirement import Requirement
 from astroemu.emulation.emulator import Emulator
 
+#: Configuration of a small fit: two parameters of ``acg``, and the optical depth. A test adds the tables that it needs.
+FIT_OF_TAU = """
+[emulators.acg]
+[probes.optical_depth]
+[parameters]
+log10_f_star10 = { distribution = "uniform", low = -2.0, high = -0.5 }
+alpha_star = { distribution = "fixed", value = 0.5 }
+log10_f_esc10 = { distribution = "uniform", low = -2.0, high = 0.0 }
+alpha_esc = { distribution = "fixed", value = 0.0 }
+log10_m_turn = { distribution = "fixed", value = 8.7 }
+t_star = { distribution = "fixed", value = 0.5 }
+log10_l_x = { distribution = "fixed", value = 40.5 }
+e_0_keV = { distribution = "fixed", value = 0.5 }
+alpha_x = { distribution = "fixed", value = 1.0 }
+"""
+
 #: Grids of 21cmFAST-based emulators, written out so that no emulator file is needed.
 Z = 6.90059 * 1.02 ** np.arange(84) - 1
 K = np.array([0.03821, 0.05725, 0.07778, 0.10164, 0.13471, 0.18152, 0.24446, 0.32997, 0.4461, 0.6022, 0.81318, 1.09792])

@@ -107,7 +107,7 @@ def of_a(tmp_path_factory):
     return fit(configuration.only(("a",)), out=folder / "run", sampler="ultranest")[0].path
 
 
-@pytest.mark.parametrize("sigmas", [0.0, 4.0])
+@pytest.mark.parametrize("sigmas", [pytest.param(0.0, marks=pytest.mark.slow), 4.0])
 def test_what_is_known_is_found(of_a, tmp_path, sigmas):
     """Within four of the stated errors, for blobs that agree and that are four standard deviations apart in x."""
     distance = sigmas * np.hypot(*SIGMA)

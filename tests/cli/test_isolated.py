@@ -13,26 +13,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import FIT_OF_TAU
 
 REPOSITORY = Path(__file__).parents[2]
-FIT = """
-[emulators.acg]
-[probes.optical_depth]
-[parameters]
-log10_f_star10 = { distribution = "uniform", low = -2.0, high = -0.5 }
-alpha_star = { distribution = "fixed", value = 0.5 }
-log10_f_esc10 = { distribution = "uniform", low = -2.0, high = 0.0 }
-alpha_esc = { distribution = "fixed", value = 0.0 }
-log10_m_turn = { distribution = "fixed", value = 8.7 }
-t_star = { distribution = "fixed", value = 0.5 }
-log10_l_x = { distribution = "fixed", value = 40.5 }
-e_0_keV = { distribution = "fixed", value = 0.5 }
-alpha_x = { distribution = "fixed", value = 1.0 }
+FIT = (
+    FIT_OF_TAU
+    + """
 [samplers.emcee]
 walkers = 8
 max_steps = 30
 starting_draws = 100
 """
+)
 COMMANDS = {
     "list": ["list"],
     "catalogs": ["catalogs", "list"],

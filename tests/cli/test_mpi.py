@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import command
+from helpers import FIT_OF_TAU, command
 
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.runtime.plugins import SAMPLERS as INSTALLED
@@ -194,23 +194,14 @@ def faulty(*given):
 OpticalDepth.log_likelihood = faulty
 main()
 """
-FIT = """
-[emulators.acg]
-[probes.optical_depth]
-[parameters]
-log10_f_star10 = { distribution = "uniform", low = -2.0, high = -0.5 }
-alpha_star = { distribution = "fixed", value = 0.5 }
-log10_f_esc10 = { distribution = "uniform", low = -2.0, high = 0.0 }
-alpha_esc = { distribution = "fixed", value = 0.0 }
-log10_m_turn = { distribution = "fixed", value = 8.7 }
-t_star = { distribution = "fixed", value = 0.5 }
-log10_l_x = { distribution = "fixed", value = 40.5 }
-e_0_keV = { distribution = "fixed", value = 0.5 }
-alpha_x = { distribution = "fixed", value = 1.0 }
+FIT = (
+    FIT_OF_TAU
+    + """
 [samplers.emcee]
 starting_draws = 500
 autocorrelation_times = 1e6
 """
+)
 KEY, EXIT, TERM, INT, KILL = (
     "raise KeyError('mine')",
     "sys.exit()",
@@ -225,10 +216,10 @@ KEY, EXIT, TERM, INT, KILL = (
     [
         ("emcee", 1, KEY, 1, "'optical_depth'"),
         ("emcee", 0, KEY, 1, "KeyError: 'mine'"),
-        ("emcee", 1, EXIT, 1, "raised SystemExit"),
+        pytest.param("emcee", 1, EXIT, 1, "raised SystemExit", marks=pytest.mark.slow),
         pytest.param("emcee", 0, TERM, 143, "terminated", marks=pytest.mark.slow),
         ("emcee", 1, TERM, 143, "terminated"),
-        ("emcee", 1, INT, 130, "interrupted"),
+        pytest.param("emcee", 1, INT, 130, "interrupted", marks=pytest.mark.slow),
         ("emcee", 1, KILL, 9, ""),
         # MultiNest may ask for so few points at once that none is left for the second process.
         *(

@@ -14,30 +14,20 @@ import time
 import h5py
 import numpy as np
 import pytest
-from helpers import command
+from helpers import FIT_OF_TAU, command
 
 from astroemu.analysis.rerun import compare_samples
 from astroemu.inference.run_folder import RunFolder
 from astroemu.report.tables import repetition_table
 from astroemu.sampling.samples import ARRAYS, Samples
 
-FIT = """
-seed = 3
-[emulators.acg]
-[probes.optical_depth]
+FIT = (
+    "seed = 3"
+    + FIT_OF_TAU
+    + """
 [probes.neutral_fraction]
 references = ["McGreer+2015"]
 catalog = "neutral_fraction.ecsv"
-[parameters]
-log10_f_star10 = { distribution = "uniform", low = -2.0, high = -0.5 }
-alpha_star = { distribution = "fixed", value = 0.5 }
-log10_f_esc10 = { distribution = "uniform", low = -2.0, high = 0.0 }
-alpha_esc = { distribution = "fixed", value = 0.0 }
-log10_m_turn = { distribution = "fixed", value = 8.7 }
-t_star = { distribution = "fixed", value = 0.5 }
-log10_l_x = { distribution = "fixed", value = 40.5 }
-e_0_keV = { distribution = "fixed", value = 0.5 }
-alpha_x = { distribution = "fixed", value = 1.0 }
 [samplers.emcee]
 walkers = 8
 max_steps = 30
@@ -47,6 +37,7 @@ live_points = 40
 batch = 64
 max_calls = 3000
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +61,7 @@ def arrays(folder):
         return {name: hashlib.sha256(file[name][()].tobytes()).hexdigest() for name in ARRAYS}
 
 
-@pytest.mark.parametrize("sampler", ["emcee", "ultranest"])
+@pytest.mark.parametrize("sampler", ["emcee", pytest.param("ultranest", marks=pytest.mark.slow)])
 def test_the_same_bytes_here_and_in_another_process(runs, tmp_path, sampler):
     code, said, error = command("rerun", str(runs / sampler), "--out", str(tmp_path / "here"))
     assert code == 0 and said.splitlines()[-2] == "identical", error

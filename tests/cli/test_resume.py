@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import command
+from helpers import FIT_OF_TAU, command
 
 from astroemu.runtime.plugins import CATALOGS
 from astroemu.sampling import replay
@@ -26,22 +26,12 @@ from astroemu_plugins.samplers.multinest import MultiNest
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 needs_mpiexec = pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec: pip install mpich")
-FIT = """
-seed = 3
-[emulators.acg]
-[probes.optical_depth]
+FIT = (
+    "seed = 3"
+    + FIT_OF_TAU
+    + """
 [probes.neutral_fraction]
 references = ["McGreer+2015"]
-[parameters]
-log10_f_star10 = { distribution = "uniform", low = -2.0, high = -0.5 }
-alpha_star = { distribution = "fixed", value = 0.5 }
-log10_f_esc10 = { distribution = "uniform", low = -2.0, high = 0.0 }
-alpha_esc = { distribution = "fixed", value = 0.0 }
-log10_m_turn = { distribution = "fixed", value = 8.7 }
-t_star = { distribution = "fixed", value = 0.5 }
-log10_l_x = { distribution = "fixed", value = 40.5 }
-e_0_keV = { distribution = "fixed", value = 0.5 }
-alpha_x = { distribution = "fixed", value = 1.0 }
 [samplers.emcee]
 walkers = 16
 starting_draws = 500
@@ -63,6 +53,7 @@ warmup = 2
 max_draws = 100
 starting_draws = 2000
 """
+)
 # TensorFlow, which computes the gradients for nuts, warns about its own dependencies when it is imported.
 _SLOW = (pytest.mark.slow, pytest.mark.filterwarnings("default"))
 #: Those that can run here. The slow ones repeat with their own libraries what the others show.
@@ -268,6 +259,7 @@ def test_without_resume_nothing_is_touched(file, tmp_path):
 
 
 @needs_mpiexec
+@pytest.mark.slow  # tests/cli/test_mpi.py compares three ranks with one, to the last bit
 @pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "emcee"])
 def test_two_processes_find_the_same_posterior(file, whole, tmp_path, sampler):
     code, said, error = finished(file, tmp_path / "run", "--sampler", sampler, ranks=2)

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import Stub, StubProbe, Z, command, uniform
+from helpers import FIT_OF_TAU, Stub, StubProbe, Z, command, uniform
 
 import astroemu
 from astroemu.core.array_namespace import NUMPY
@@ -187,12 +187,13 @@ def test_layers_that_keras_evaluates_are_traced(backend, capsys):
     assert words == ["True"] * 3
 
 
-def test_one_process_with_jax_alone_imports_no_tensorflow():
+def test_one_process_with_jax_alone_imports_no_tensorflow(tmp_path):
     """With a model whose networks NumPy could evaluate, and with layers that Keras evaluates."""
     have("jax")
+    (tmp_path / "fit.toml").write_text(FIT_OF_TAU)
     code = (
         "import sys, astroemu\n"
-        "m = astroemu.load_model('cmb', ['engine=\"keras\"'])\n"
+        f"m = astroemu.load_model({str(tmp_path / 'fit.toml')!r}, ['engine=\"keras\"'])\n"
         "m.log_likelihood(m.prior_transform([[0.5] * len(m.names)]))\n"
         "print(m.engine.backend.name, 'tensorflow' in sys.modules)\n"
         f"{LAYERS}\n"
@@ -414,24 +415,15 @@ def test_what_cannot_be_traced_is_an_error_that_says_what_to_do(backend):
 # --- the command ---------------------------------------------------------------------------------
 
 
-FIT = """
-[emulators.acg]
-[probes.optical_depth]
-[parameters]
-log10_f_star10 = { distribution = "uniform", low = -2.0, high = -0.5 }
-alpha_star = { distribution = "fixed", value = 0.5 }
-log10_f_esc10 = { distribution = "uniform", low = -2.0, high = 0.0 }
-alpha_esc = { distribution = "fixed", value = 0.0 }
-log10_m_turn = { distribution = "fixed", value = 8.7 }
-t_star = { distribution = "fixed", value = 0.5 }
-log10_l_x = { distribution = "fixed", value = 40.5 }
-e_0_keV = { distribution = "fixed", value = 0.5 }
-alpha_x = { distribution = "fixed", value = 1.0 }
+FIT = (
+    FIT_OF_TAU
+    + """
 [samplers.emcee]
 walkers = 8
 max_steps = 30
 starting_draws = 64
 """
+)
 
 
 def test_a_fit_with_the_engine_says_what_was_compiled(tmp_path, monkeypatch):

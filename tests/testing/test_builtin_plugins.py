@@ -45,6 +45,7 @@ def test_a_simulator_conforms(name):
 
 
 @pytest.mark.filterwarnings("default")  # TensorFlow and Keras warn about their own dependencies
+@pytest.mark.usefixtures("without_xla")
 @pytest.mark.parametrize(
     "name", [n if n == "neural" else pytest.param(n, marks=pytest.mark.slow) for n in owned(EMULATORS)]
 )

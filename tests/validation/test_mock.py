@@ -156,7 +156,8 @@ def test_the_command_writes_what_a_fit_reads(tmp_path):
 
 def test_the_command_takes_files_beside_the_configuration_along(tmp_path):
     first = tmp_path / "first"
-    command("mock", "--out", str(first), "--draw", "--seed", "2")
+    others = [word for name in ("power_spectrum_21cm", "neutral_fraction") for word in ("--without", name)]
+    command("mock", "--out", str(first), "--draw", "--seed", "2", *others)
     code, _, err = command("mock", str(first / "reionization.toml"), "--out", str(tmp_path / "second"), "--draw")
     assert code == 0, err
     content = tomllib.loads((tmp_path / "second" / "reionization.toml").read_text())

@@ -53,7 +53,7 @@ class Behind(Probe):
     [
         lambda: Emcee(walkers=16, max_steps=2000),
         lambda: UltraNest(live_points=100),
-        lambda: Nautilus(live_points=100, effective_samples=500),
+        pytest.param(lambda: Nautilus(live_points=100, effective_samples=500), marks=pytest.mark.slow),
     ],
     ids=["emcee", "ultranest", "nautilus"],
 )

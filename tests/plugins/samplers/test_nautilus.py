@@ -14,7 +14,7 @@ from astroemu_plugins.samplers.nautilus import Nautilus
 pytest.importorskip("nautilus")
 
 
-@pytest.mark.parametrize("wall", [False, True])
+@pytest.mark.parametrize("wall", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_it_finds_the_evidence(wall):
     samples = Nautilus(live_points=100, effective_samples=500).run(Gaussian(wall), seed=1)
     assert samples.converged and samples.ess >= 500, samples.reason

@@ -43,7 +43,7 @@ def runs():
     return run
 
 
-@pytest.mark.parametrize("method", ["region", "slice", "friends"])
+@pytest.mark.parametrize("method", ["region", "slice", pytest.param("friends", marks=pytest.mark.slow)])
 def test_every_method_finds_the_evidence(runs, method):
     samples, _ = runs(method)
     assert samples.converged, samples.reason
