@@ -82,7 +82,7 @@ class RunTable:
         from astropy.units import UnitBase
 
         table = QTable()
-        for name, values in zip(_COLUMNS, (self.samples.weight, *self._logs()), strict=True):
+        for name, values in zip(_COLUMNS, (self.samples.weight, *self.log_columns()), strict=True):
             table[name] = values
         for j, name in enumerate(self.names):
             unit = parse_unit(self.unit[name])
@@ -110,7 +110,7 @@ class RunTable:
         """
         xarray = import_optional("xarray", "arviz")
         samples = self.samples
-        logs = dict(zip(_COLUMNS[1:], self._logs(), strict=True))
+        logs = dict(zip(_COLUMNS[1:], self.log_columns(), strict=True))
         equal = bool(np.ptp(samples.log_weight) < 1e-9)
         if equal:
             chains = int(samples.diagnostics.get("walkers", 1))
@@ -143,7 +143,7 @@ class RunTable:
         return getdist.MCSamples(
             samples=self.values,
             weights=self.samples.weight / self.samples.weight.max(),
-            loglikes=-sum(self._logs()),
+            loglikes=-sum(self.log_columns()),
             names=list(self.names),
             labels=[self.latex[name] for name in self.names],
             ranges=known,
@@ -169,7 +169,8 @@ class RunTable:
         """The kind of sampler by the names of getdist: ``nested`` or ``mcmc``."""
         return "nested" if self.samples.log_evidence is not None else "mcmc"
 
-    def _logs(self) -> tuple[FloatArray, FloatArray]:
+    def log_columns(self) -> tuple[FloatArray, FloatArray]:
+        """Return log-likelihood and log-prior of the samples, each ``(n,)``."""
         return self.samples.log_likelihood, self.samples.log_prior
 
     def _columns(self) -> list[tuple[int, str]]:
@@ -228,7 +229,7 @@ def _write_getdist(exported: RunTable, path: Path) -> list[Path]:
     """Write the four text files of a chain; this does not need getdist."""
     samples, root = exported.samples, str(path)
     derived = set(exported.names) - set(samples.names)
-    rows = np.column_stack([samples.weight / samples.weight.max(), -sum(exported._logs()), exported.values])
+    rows = np.column_stack([samples.weight / samples.weight.max(), -sum(exported.log_columns()), exported.values])
     names = [f"{name}{'*' if name in derived else ''}\t{exported.latex[name]}" for name in exported.names]
     ranges = [f"{name} {_word(low)} {_word(high)}" for name, (low, high) in exported.range.items()]
     properties = f"sampler = {exported.kind}\nprovenance = {exported.provenance}\n"

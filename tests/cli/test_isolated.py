@@ -82,6 +82,8 @@ for name, words in commands.items():
             code = traceback.format_exc()
     done[name] = {"code": code, "out": out.getvalue(), "err": err.getvalue(), "refused": list(refused)}
     refused.clear()
+loaded = sorted({"tensorflow", "keras", "jax", "torch"} & set(sys.modules))
+done["loaded"] = loaded
 Path("done.json").write_text(json.dumps(done))
 """
 
@@ -117,6 +119,10 @@ def done(tmp_path_factory):
 def test_it_works_without_a_network_on_an_installation_that_is_read_only(done, command):
     assert done[command]["code"] == 0, (done[command]["code"], done[command]["err"])
     assert done[command]["refused"] == []
+
+
+def test_none_of_these_commands_loads_a_library_of_training_or_compiling(done):
+    assert done["loaded"] == []
 
 
 def test_a_run_into_the_installation_is_refused(done):
