@@ -47,3 +47,16 @@ def test_it_is_installed_once_and_last():
     assert sum(isinstance(finder, _FormerModules) for finder in before) == 1
     explain_former_modules()
     assert sys.meta_path == before
+
+
+def test_names_of_modules_that_are_packages_now_are_still_there():
+    from astroemu.model import Model
+    from astroemu.model.model import Model as defined
+    from astroemu.validation import validate
+    from astroemu.validation.accuracy import validate as defined_too
+
+    assert Model is defined and validate is defined_too
+    with pytest.raises(ImportError, match="cannot import name 'Modell'"):
+        from astroemu.model import Modell  # noqa: F401
+    with pytest.raises(ImportError, match="cannot import name 'validated'"):
+        from astroemu.validation import validated  # noqa: F401
