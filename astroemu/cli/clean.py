@@ -21,11 +21,11 @@ def clean(
     from astroemu.emulation.recipe import Recipe
     from astroemu.io.files import new_file
 
-    workshop = Recipe(recipe)
+    loaded = Recipe(recipe)
     log = out.with_suffix(".dropped.csv")
     for path in (out, log):
         new_file(path)
-    dropped = workshop.clean(data, out)
+    dropped = loaded.clean(data, out)
     for rule, count in dropped.items():
         typer.echo(f"{count:8d}  {rule}")
     typer.echo(f"{sum(dropped.values()):8d}  dropped in all")

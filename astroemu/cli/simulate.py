@@ -29,11 +29,11 @@ def simulate(
     from astroemu.emulation.training_set import read_metadata
     from astroemu.runtime.mpi import processes
 
-    workshop = Recipe(recipe)
-    task = workshop.simulation()
+    loaded = Recipe(recipe)
+    task = loaded.simulation()
     piece = Shard.parse(part) if part else None
     with shown(f"simulate {task.simulator}") as report:
-        path = workshop.simulate(out, workers=workers, part=piece, report=report)
+        path = loaded.simulate(out, workers=workers, part=piece, report=report)
     if processes().is_root:
         failed = read_metadata(path)["failed"]
         n = task.n if piece is None else len(piece.rows(task.n))

@@ -81,11 +81,11 @@ class Recipe:
 
     def __init__(self, name_or_path: str | Path) -> None:
         self.path = locate(CONFIGURATIONS, name_or_path)
-        self.recipe: RecipeDocument = validate_options(RecipeDocument, read_toml(self.path), str(self.path))
+        self.document: RecipeDocument = validate_options(RecipeDocument, read_toml(self.path), str(self.path))
 
     def prior(self) -> Prior:
         """Return the parameter box of ``[parameters]``."""
-        return self._prior("parameters", self.recipe.parameters)
+        return self._prior("parameters", self.document.parameters)
 
     def _prior(self, table: str, specs: dict[str, dict[str, Any]]) -> Prior:
         where = f"{self.path}, [{table}."
@@ -98,7 +98,7 @@ class Recipe:
 
     def simulation(self) -> SimulationTask:
         """Return the simulator, its options and the design of ``[simulation]``."""
-        table = self._table("simulation", self.recipe.simulation)
+        table = self._table("simulation", self.document.simulation)
         core = self._prior("simulation.core", table.core) if table.core else None
         return SimulationTask(
             table.simulator, table.options, self.prior(), table.design, table.n, table.seed, core, table.core_share
@@ -114,7 +114,7 @@ class Recipe:
 
     def gate(self) -> Gate:
         """Return the largest accepted errors of the emulator, from ``[gate]``."""
-        return self._table("gate", self.recipe.gate)
+        return self._table("gate", self.document.gate)
 
     def imported(self, arrays: str | Path) -> TrainingSet:
         """Return plain arrays as a training set, by ``[import]``.
@@ -126,12 +126,12 @@ class Recipe:
             for p in self.prior().free
         }
         with located(str(self.path)):
-            return import_arrays(arrays, self._table("import", self.recipe.imported), box)
+            return import_arrays(arrays, self._table("import", self.document.imported), box)
 
     def clean(self, data: Path, out: Path) -> dict[str, int]:
         """Write a training set cleaned by ``[cleaning]``; see :func:`astroemu.emulation.cleaning.clean`."""
         with located(str(self.path)):
-            return clean(data, out, self.recipe.cleaning)
+            return clean(data, out, self.document.cleaning)
 
     def train(
         self,
@@ -143,10 +143,10 @@ class Recipe:
     ) -> Emulator:
         """Return the emulator, trained by ``[training]``; see :meth:`astroemu.emulation.emulator.Emulator.train`."""
         with located(str(self.path)):
-            emulator = EMULATORS.load(self.recipe.emulator).train(
+            emulator = EMULATORS.load(self.document.emulator).train(
                 data,
-                self._table("training", self.recipe.training),
-                seed=self.recipe.seed,
+                self._table("training", self.document.training),
+                seed=self.document.seed,
                 log=log,
                 reuse=reuse,
                 folder=folder,

@@ -30,7 +30,7 @@ from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, DataError, PluginError, listing
 from astroemu.io.claim import claim_folder
 from astroemu.io.files import new_file
-from astroemu.runtime.mpi import processes
+from astroemu.runtime.mpi import abort_on_uncaught, processes
 from astroemu.runtime.options import build
 from astroemu.runtime.plugins import SIMULATORS
 from astroemu.runtime.workers import run_jobs
@@ -133,6 +133,7 @@ def simulate(
     share of the blocks. The first process joins them.
     """
     ranks = processes()
+    abort_on_uncaught(ranks)
     path = Path(path) if part is None else part.path(Path(path))
     simulator = task.build()
     metadata = _metadata(task, simulator)

@@ -40,7 +40,9 @@ def claim_folder(
     """
     folder = note.parent
     if not note.exists():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (
+            not folder.is_dir() or any(not _is_unfinished(file, note) for file in folder.iterdir())
+        ):
             raise DataError(f"{folder} holds something other than {what}; choose another folder")
         make_folder(folder)
         write_json(note, {**content, **beside()})
@@ -52,3 +54,8 @@ def claim_folder(
         same = False
     if not same:
         raise DataError(f"{folder} holds {what} of {other} (see {note.name} there); choose another folder")
+
+
+def _is_unfinished(file: Path, note: Path) -> bool:
+    """Return True for the temporary file of a note whose writing was killed, see :func:`write_atomically`."""
+    return file.name.startswith(f".{note.name}.") and file.suffix == ".part"

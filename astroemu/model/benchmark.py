@@ -170,10 +170,10 @@ def _timing(
 
 def _cost(model: Model, batch: int) -> OperationCount:
     """Return the operations and bytes per point in a batch of this size."""
-    tally = OperationCount()
+    count = OperationCount()
     theta = model.prior.sample(batch, np.random.default_rng(1))
-    model.pipeline.log_likelihoods(theta, counting_namespace(NUMPY, tally))
-    return OperationCount(*(value / batch for value in asdict(tally).values()))
+    model.pipeline.log_likelihoods(theta, counting_namespace(NUMPY, count))
+    return OperationCount(*(value / batch for value in asdict(count).values()))
 
 
 def _times(function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> list[float]:

@@ -168,11 +168,11 @@ class CompiledEngine(Engine):
     def _largest_piece(self, what: str, function: Callable[..., Any], theta: FloatArray, packed: Any) -> int:
         """Return the largest power of two whose arrays fit into memory, from the arrays of one traced point."""
         if what not in self._max_points:
-            tally = OperationCount()
+            count = OperationCount()
             one = _map(lambda array: array[:1], (theta, packed))
-            self.backend.trace(lambda t, g: function(t, g, counting_namespace(self.backend.xp, tally)), one)
+            self.backend.trace(lambda t, g: function(t, g, counting_namespace(self.backend.xp, count)), one)
             alive = _ALIVE if what == "log-likelihood" else _ALIVE_GRADIENT
-            fits = max(int(self.backend.memory / (alive * max(tally.bytes_made, 1.0))), 1)
+            fits = max(int(self.backend.memory / (alive * max(count.bytes_made, 1.0))), 1)
             limit = _LARGEST if self.backend.on_gpu else _SMALL
             self._max_points[what] = min(1 << (fits.bit_length() - 1), limit)
         return self._max_points[what]

@@ -42,7 +42,8 @@ def make_engine(name: EngineName, pipeline: Pipeline) -> Engine:
         return NumpyEngine(pipeline)
     if name == "auto" and not backend_installed():
         warnings.warn(
-            f"this machine has a GPU, but none of {listing(BACKENDS)} is installed: NumPy evaluates the likelihood",
+            f"this machine has a GPU, but none of {listing(BACKENDS)} is installed: NumPy evaluates the likelihood. "
+            'Install one of them, or set engine = "numpy"',
             stacklevel=2,
         )
         return NumpyEngine(pipeline)

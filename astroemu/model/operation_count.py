@@ -34,8 +34,8 @@ class OperationCount:
     bytes_read: float = 0.0
 
 
-def counting_namespace(xp: Namespace, tally: OperationCount) -> Namespace:
-    """Return a namespace with the functions of ``xp`` that also adds their work to ``tally``.
+def counting_namespace(xp: Namespace, count: OperationCount) -> Namespace:
+    """Return a namespace with the functions of ``xp`` that also adds their work to ``count``.
 
     Only shapes and dtypes are used, so a trace without values can be counted too.
     """
@@ -43,15 +43,15 @@ def counting_namespace(xp: Namespace, tally: OperationCount) -> Namespace:
     def wrapped(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **keywords: Any) -> Any:
             result = function(*arguments, **keywords)
-            tally.bytes_made += _size(result)
+            count.bytes_made += _size(result)
             if name == "matmul":
                 left, right = arguments
                 operations = 2.0 * prod(result.shape) * left.shape[-1]
-                tally.bytes_read += _size(left) + _size(right)
+                count.bytes_read += _size(left) + _size(right)
                 if _bytes_each(result) == 4:
-                    tally.flops += operations
+                    count.flops += operations
                 else:
-                    tally.flops_double += operations
+                    count.flops_double += operations
             return result
 
         return call

@@ -58,7 +58,7 @@ class Refinement:
 
     Attributes
     ----------
-    workshop : Recipe
+    recipe : Recipe
         The recipe of the emulator: its simulator and its training.
     data : Path
         The training set that the emulator was trained on.
@@ -76,7 +76,7 @@ class Refinement:
         Number of processes for the simulations.
     """
 
-    workshop: Recipe
+    recipe: Recipe
     data: Path
     emulator: Emulator
     configuration: Configuration
@@ -114,7 +114,7 @@ class Refinement:
         if self.temperature < 1:
             raise ConfigurationError(f"temperature = {self.temperature} must be at least 1")
         self._claim(folder)
-        task = self.workshop.simulation()
+        task = self.recipe.simulation()
         before = self._sampled(self._model(self.emulator), folder / "samples_before.h5", log)
         efficiency = {"before": self._checked(self.emulator, before, task, folder / "check_before.h5", log)}
         tempered = self._sampled(
@@ -141,7 +141,7 @@ class Refinement:
     def _claim(self, folder: Path) -> None:
         """Store the settings of this refinement in the folder, or check that they are the same."""
         content = {
-            "recipe": self.workshop.recipe.model_dump(mode="json"),
+            "recipe": self.recipe.document.model_dump(mode="json"),
             "emulator": dict(self.emulator.sources),
             "configuration": dict(self.configuration.raw),
             "n": self.n,
@@ -208,7 +208,7 @@ class Refinement:
             whole = TrainingSet.load(self.data).joined(added)
             if not (folder / "set.h5").exists():
                 whole.save(folder / "set.h5")
-            self.workshop.train(whole, log, folder=folder / "emulator.training").save(path)
+            self.recipe.train(whole, log, folder=folder / "emulator.training").save(path)
         return load_emulator(path)
 
 

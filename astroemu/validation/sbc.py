@@ -36,7 +36,7 @@ from astroemu.inference.inputs import inputs, provenance_of
 from astroemu.io.claim import claim_folder
 from astroemu.io.files import make_folder, write_json
 from astroemu.model.model import Model
-from astroemu.runtime.mpi import processes
+from astroemu.runtime.mpi import abort_on_uncaught, processes
 from astroemu.runtime.workers import run_jobs
 from astroemu.sampling.sampler import Sampler
 from astroemu.sampling.samples import Samples
@@ -109,6 +109,7 @@ class SimulationBasedCalibration:
             If a sampler fails: no fit is left out silently.
         """
         ranks = processes()
+        abort_on_uncaught(ranks)
         if n < 10:
             raise ConfigurationError(f"n = {n} fits are too few for a calibration; at least 10 are needed")
         missing: list[int] = []

@@ -113,8 +113,8 @@ EXAMPLES = sorted((REPOSITORY / "docs" / "examples").glob("*.toml"))
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_is_valid(path):
     if "simulation" in tomllib.loads(path.read_text()):
-        workshop = Recipe(path)
-        task = workshop.simulation()
+        recipe = Recipe(path)
+        task = recipe.simulation()
         assert task.n > 0 and set(task.prior.names) == {p.name for p in task.prior.free}
     else:
         configuration = load_configuration(path)

@@ -63,3 +63,11 @@ def test_a_folder_of_other_files_and_a_file_are_refused(tmp_path):
 def test_an_empty_folder_is_as_good_as_a_new_one(tmp_path):
     claim(tmp_path / "note.json")
     assert json.loads((tmp_path / "note.json").read_text()) == CONTENT
+
+
+def test_a_note_whose_writing_was_killed_does_not_block_its_folder(tmp_path):
+    note = tmp_path / "work" / "note.json"
+    note.parent.mkdir()
+    (note.parent / ".note.json.123.part").write_text('{"se')
+    claim_folder(note, {"seed": 1}, "a calibration", "another seed")
+    assert json.loads(note.read_text()) == {"seed": 1}

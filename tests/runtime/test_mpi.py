@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
+from importlib import import_module
 from subprocess import run
 from types import ModuleType, SimpleNamespace
 
@@ -96,3 +98,26 @@ def test_a_process_alone_keeps_all_of_its_threads(monkeypatch):
     monkeypatch.setattr("signal.signal", lambda *_: None)
     cli.main()
     assert "OMP_NUM_THREADS" not in os.environ and cores() == len(os.sched_getaffinity(0))
+
+
+def test_an_exception_that_nothing_catches_ends_all_processes(monkeypatch):
+    """The hook is set once; a process alone has none."""
+    told, codes = [], []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: told.append(error[0]))
+    before = sys.excepthook
+    module.abort_on_uncaught(Processes())
+    assert sys.excepthook is before
+    everyone = Processes(0, 2, SimpleNamespace(Abort=codes.append))
+    module.abort_on_uncaught(everyone)
+    hook = sys.excepthook
+    module.abort_on_uncaught(everyone)
+    assert sys.excepthook is hook
+    hook(KeyError, KeyError("mine"), None)
+    assert told == [KeyError] and codes == [1]
+
+
+@pytest.mark.parametrize("caller", ["emulation.simulation", "inference.fitting", "validation.sbc"])
+def test_what_all_processes_call_sets_the_hook(caller):
+    """A script that fails between two such calls must not leave the other processes waiting."""
+    source = inspect.getsource(import_module(f"astroemu.{caller}"))
+    assert source.count("abort_on_uncaught(") == source.count("= processes()") == 1
