@@ -46,6 +46,13 @@ class Requirement:
     weights: FloatArray | None = None
     remedy: str = ""
 
+    @classmethod
+    def of_grid(cls, observable: Observable) -> Requirement:
+        """Return the requirement of every grid point of an observable, in the order of its flattened grid."""
+        mesh = np.meshgrid(*(axis.values for axis in observable.axes), indexing="ij")
+        at = {axis.name: values.ravel() for axis, values in zip(observable.axes, mesh, strict=True)}
+        return cls(observable.name, at, observable.unit)
+
     @property
     def size(self) -> int:
         """Number of values per point of the batch that the probe receives: ``r`` with weights, otherwise ``m``."""

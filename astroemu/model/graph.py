@@ -13,6 +13,7 @@ import numpy as np
 
 from astroemu.core.adapters import SampledParameter
 from astroemu.core.observable import Observable
+from astroemu.core.parameter import Parameter
 from astroemu.core.prior import Prior
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Provider
@@ -141,10 +142,7 @@ class ModelGraph:
                     continue
                 ours = given[name].prior.support
                 if (ours[0] < low or ours[1] > high) and not (truncate and not given[name].is_fixed):
-                    raise ResolutionError(
-                        f"the prior of {name!r} covers [{ours[0]:g}, {ours[1]:g}] but {key!r} is valid on "
-                        f"[{low:g}, {high:g}] only. Narrow [parameters.{name}], or set truncate_prior = true"
-                    )
+                    raise ResolutionError(_beyond_range(given[name], key, low, high))
                 known = box.get(name, (-np.inf, np.inf))
                 box[name] = (max(known[0], low), min(known[1], high))
         try:
@@ -216,3 +214,17 @@ class ModelGraph:
                         DoubleCountingWarning,
                         stacklevel=4,  # the caller that builds the model
                     )
+
+
+def _beyond_range(parameter: Parameter, key: str, low: float, high: float) -> str:
+    """Return the message for a prior that is wider than the range of the provider ``key``."""
+    name, (least, most) = parameter.name, parameter.prior.support
+    if parameter.is_fixed:
+        return (
+            f"{name!r} is fixed at {least:g}, but {key!r} is valid on [{low:g}, {high:g}] only. "
+            f"Choose a value in this range in [parameters.{name}], or another provider"
+        )
+    return (
+        f"the prior of {name!r} covers [{least:g}, {most:g}] but {key!r} is valid on [{low:g}, {high:g}] only. "
+        f"Narrow [parameters.{name}], or set truncate_prior = true"
+    )

@@ -282,7 +282,7 @@ class Model:
         ConfigurationError
             If a point lies outside a provider's range.
         """
-        requirements = {name: _full_grid(observable) for name, observable in self.observables.items()}
+        requirements = {name: Requirement.of_grid(observable) for name, observable in self.observables.items()}
         found = self.predict_for(requirements, theta)
         shaped = {name: found[name].reshape(len(theta), *o.shape) for name, o in self.observables.items()}
         return {name: self.observables[name].quantity(v) for name, v in shaped.items()} if units else shaped
@@ -324,18 +324,13 @@ class Model:
             for key in self.probes
         }
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy a model by its parts: compiled functions and evaluators cannot be stored."""
+        return _made, (self.prior, self.providers, self.probes, self.emulator_error, self._engine_name, self.name)
+
     def with_probes(self, probes: Mapping[str, Probe]) -> Model:
         """Return the same model with other probes, for example with mock data."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DoubleCountingWarning)  # already issued for this model
-            return Model(
-                self.prior,
-                self.providers,
-                probes,
-                emulator_error=self.emulator_error,
-                engine=self._engine_name,
-                name=self.name,
-            )
+        return _made(self.prior, self.providers, probes, self.emulator_error, self._engine_name, self.name)
 
     def sample(self, sampler: str | Sampler = "emcee", *, seed: int = 1, **options: Any) -> Samples:
         """Sample the posterior.
@@ -393,8 +388,8 @@ class Model:
             )
 
 
-def _full_grid(observable: Observable) -> Requirement:
-    """Return the requirement of every grid point of an observable."""
-    mesh = np.meshgrid(*(axis.values for axis in observable.axes), indexing="ij")
-    at = {axis.name: values.ravel() for axis, values in zip(observable.axes, mesh, strict=True)}
-    return Requirement(observable.name, at, observable.unit)
+def _made(prior: Prior, providers: Any, probes: Any, emulator_error: float, engine: EngineName, name: str) -> Model:
+    """Return a model from the parts of another one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DoubleCountingWarning)  # already issued for the other one
+        return Model(prior, providers, probes, emulator_error=emulator_error, engine=engine, name=name)

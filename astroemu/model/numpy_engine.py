@@ -26,8 +26,9 @@ class NumpyEngine(Engine):
 
     Large batches are split into pieces, which threads evaluate in parallel. Each thread uses one thread of the linear
     algebra library. All of the work is therefore shared, not only the matrix products. The pieces depend only on the
-    batch, so the number of cores does not change the rounding. A model with a part that is declared ``host_only`` is
-    evaluated in one piece, because such code may not be thread-safe.
+    batch, so the number of cores does not change the rounding. Two kinds of models are evaluated in one piece, because
+    threads are not safe there: those with a part that is declared ``host_only``, and those with a part that writes
+    into arrays that it returned earlier.
 
     Parameters
     ----------
@@ -46,17 +47,25 @@ class NumpyEngine(Engine):
         super().__init__(pipeline)
         self.whole = bool(pipeline.host) or any(pipeline.graph.probes[key].host_only for key in pipeline.nuisance)
         self.threads = 1 if self.whole else cores()
+        self._tried = False
 
     def log_likelihoods(self, theta: FloatArray) -> tuple[dict[str, FloatArray], Any]:
         n = len(theta)
         if n < 2:  # a single point needs no limit on threads, and setting it costs some microseconds
             return self.pipeline.log_likelihoods(theta)
         with self._one_blas_thread():
-            if self.whole or n < _SHARED:
+            if n < _SHARED or self._in_one_piece(theta):
                 return self.pipeline.log_likelihoods(theta)
             pieces = np.array_split(theta, max(2, -(-n // _PIECE)))
             run = map if self.threads == 1 else self._pool.map
             return _joined(list(run(self.pipeline.log_likelihoods, pieces)))
+
+    def _in_one_piece(self, theta: FloatArray) -> bool:
+        """Return True if batches are not split. At the first large batch, try whether threads would be safe."""
+        if not self.whole and not self._tried:
+            self.whole = self.pipeline.overwrites_results(theta[:_SHARED])
+            self._tried = True
+        return self.whole
 
     @contextmanager
     def _one_blas_thread(self) -> Iterator[None]:

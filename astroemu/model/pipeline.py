@@ -15,48 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.core.array_namespace import NUMPY, Namespace
-from astroemu.core.observable import Observable
-from astroemu.core.provider import Evaluate, Prediction
+from astroemu.core.provider import Prediction
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
-from astroemu.errors import AstroemuError, ConfigurationError, ProbeError, ResolutionError, Terminated, listing
+from astroemu.errors import AstroemuError, ConfigurationError, ProbeError, Terminated, listing
 from astroemu.model.graph import ModelGraph
 from astroemu.model.profile import Profile
-
-
-@dataclass(frozen=True)
-class _Term:
-    """One resolved requirement: the rows of an observable that it takes, and its matrix."""
-
-    observable: str
-    rows: NDArray[np.intp] | None  # its grid points among the rows requested of the provider; None if all
-    matrix: FloatArray | None  # (used rows, size); None if it only selects
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One provider, with the columns of the extended theta that it takes and the sizes that it must return."""
-
-    key: str
-    evaluate: Evaluate
-    sizes: Mapping[str, int]
-    columns: NDArray[np.intp] | None  # None if it takes them all in order
-    derived: tuple[_DerivedColumn, ...]  # by increasing position
-
-
-@dataclass(frozen=True)
-class _DerivedColumn:
-    """A parameter of a provider that another provider computes."""
-
-    name: str
-    position: int  # among the provider's parameters
-    low: float
-    high: float
-
-    @property
-    def stand_in(self) -> float:
-        """A value in the range of the provider, used for a point that is rejected."""
-        return 0.5 * (self.low + self.high) if np.isfinite(self.low) and np.isfinite(self.high) else 0.0
+from astroemu.model.resolution import DerivedColumn, Step, Term, ordered, resolved_matrix, resolved_term
 
 
 @dataclass(frozen=True)
@@ -116,20 +81,25 @@ class Pipeline:
         self.error_scale = error_scale
         #: Assign one to measure the times of providers and probes.
         self.profile: Profile | None = None
-        chain = _ordered(graph, wanted)
+        self._returned: list[FloatArray] | None = None
+        chain = ordered(graph, wanted)
         # A probe and a provider may have the same name, so the key of a user starts with its kind.
         everything = [(("probe", user), key, req) for user, reqs in wanted.items() for key, req in reqs.items()]
         everything += [(("provider", p), r.observable, r) for p in chain for r in graph.providers[p].requires]
         everything += [(("parameter", p), r.observable, r) for p in chain for r in graph.derived_inputs(p)]
-        matrices = {(user, key): _matrix(req, graph.source(req, user[1])[1], user[1]) for user, key, req in everything}
+        matrices = {
+            (user, key): resolved_matrix(req, graph.source(req, user[1])[1], user[1]) for user, key, req in everything
+        }
         used: dict[str, NDArray[np.intp]] = {}
         for user, key, req in everything:
             columns = np.flatnonzero(np.any(matrices[user, key] != 0, axis=0))
             used[req.observable] = np.union1d(used.get(req.observable, np.array([], dtype=np.intp)), columns)
-        self.terms: dict[tuple[str, str], dict[str, _Term]] = {}
+        self.terms: dict[tuple[str, str], dict[str, Term]] = {}
         for user, key, req in everything:
-            self.terms.setdefault(user, {})[key] = _term(req.observable, matrices[user, key], used[req.observable])
-        self.steps: list[_Step] = []
+            self.terms.setdefault(user, {})[key] = resolved_term(
+                req.observable, matrices[user, key], used[req.observable]
+            )
+        self.steps: list[Step] = []
         for key in chain:
             provider = graph.providers[key]
             rows = {name: used[name] for name in provider.provides if name in used}
@@ -137,7 +107,7 @@ class Pipeline:
             derived = self._derived(key)
             computed = {column.name for column in derived}
             given = tuple(name for name in provider.parameters if name not in computed)
-            self.steps.append(_Step(key, provider.evaluator(rows), sizes, self._columns(given), derived))
+            self.steps.append(Step(key, provider.evaluator(rows), sizes, self._columns(given), derived))
         self.nuisance = {
             key: tuple(p.name for p in probe.parameters) for key, probe in graph.probes.items() if key in wanted
         }
@@ -153,11 +123,11 @@ class Pipeline:
         """
         return np.asarray(np.logical_and.reduce((theta >= self.low) & (theta <= self.high), axis=1))
 
-    def _derived(self, key: str) -> tuple[_DerivedColumn, ...]:
+    def _derived(self, key: str) -> tuple[DerivedColumn, ...]:
         provider = self.graph.providers[key]
         names = [requirement.observable for requirement in self.graph.derived_inputs(key)]
         return tuple(
-            _DerivedColumn(name, position, *provider.bounds.get(name, (-np.inf, np.inf)))
+            DerivedColumn(name, position, *provider.bounds.get(name, (-np.inf, np.inf)))
             for position, name in enumerate(provider.parameters)
             if name in names
         )
@@ -219,8 +189,8 @@ class Pipeline:
         missing = [step for step in self.steps if not (step.sizes and step.sizes.keys() <= given.found.keys())]
         return self._run(missing, theta, xp, given)
 
-    def _run(self, steps: Sequence[_Step], theta: Any, xp: Namespace, given: ProviderOutput) -> ProviderOutput:
-        theta = self._extended(theta, xp)
+    def _run(self, steps: Sequence[Step], theta: Any, xp: Namespace, given: ProviderOutput) -> ProviderOutput:
+        theta = _read_only(self._extended(theta, xp))
         found, inside = dict(given.found), given.inside
         for step in steps:
             terms = self.terms.get(("provider", step.key), {})
@@ -229,14 +199,16 @@ class Pipeline:
             if step.derived:
                 points, within = self._completed(step, points, found, xp)
                 inside = within if inside is None else inside & within
+            points = _read_only(points)
             answer = self._guarded(
                 self.graph.providers[step.key], step.key, theta, lambda s=step, p=points, i=inner: s.evaluate(p, i, xp)
             )
             _check_answer(step, answer, theta.shape[0])
-            found |= answer
+            self._noted(*(array for name in step.sizes for array in (answer[name].value, answer[name].error)))
+            found |= {name: Prediction(_read_only(p.value), _read_only(p.error)) for name, p in answer.items()}
         return ProviderOutput(found, inside)
 
-    def _completed(self, step: _Step, points: Any, found: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
+    def _completed(self, step: Step, points: Any, found: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
         """Return the points with the computed parameters of a provider inserted, and which of them lie in its range.
 
         The other points get a value inside the range, because a provider may fail outside it. Their predictions are
@@ -251,7 +223,7 @@ class Pipeline:
             columns.insert(column.position, xp.where(inside[:, None], value, column.stand_in))
         return xp.concatenate(columns, axis=1), inside
 
-    def _apply(self, term: _Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
+    def _apply(self, term: Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
         whole = found[term.observable]
         value, error = whole.value, whole.error if self.error_scale else None
         if term.rows is not None:
@@ -260,7 +232,8 @@ class Pipeline:
             value = xp.matmul(value, term.matrix)
             # Errors are treated as fully correlated: those of the grid points of one emulator nearly are.
             error = None if error is None else xp.abs(xp.matmul(error, term.matrix))
-        return Prediction(value, error if error is None or self.error_scale == 1 else self.error_scale * error)
+        error = error if error is None or self.error_scale == 1 else self.error_scale * error
+        return Prediction(_read_only(value), _read_only(error))
 
     def predictions(self, theta: FloatArray, user: str, xp: Namespace = NUMPY) -> tuple[dict[str, Prediction], Any]:
         """Return the predictions of one user's requirements, and the range flags of :meth:`log_likelihoods`."""
@@ -308,16 +281,41 @@ class Pipeline:
             If the probe raises an exception, or returns another shape.
         """
         probe, n = self.graph.probes[key], theta.shape[0]
-        nuisance = self.nuisance_parameters(key, theta)
-        values = self._guarded(
-            probe, key, theta, lambda: xp.astype(probe.log_likelihood(predictions, nuisance, xp), "float64")
-        )
+        nuisance = self.nuisance_parameters(key, _read_only(theta))
+
+        def call() -> Any:
+            found = probe.log_likelihood(predictions, nuisance, xp)
+            self._noted(found)
+            return _own(xp.astype(found, "float64"))
+
+        values = self._guarded(probe, key, theta, call)
         if tuple(values.shape) != (n,):
             raise ProbeError(
                 f"the probe {key!r} ({type(probe).__name__}) returned the shape {tuple(values.shape)} "
                 f"for {n} point(s); ({n},) is needed"
             )
         return values
+
+    def overwrites_results(self, theta: FloatArray) -> bool:
+        """Return True if a plugin writes into arrays that it returned earlier, tried at ``theta (n, d)``, n > 1.
+
+        Two threads that call such a plugin at the same time would overwrite each other's results.
+        """
+        half = len(theta) // 2
+        self._returned = []
+        try:
+            self.log_likelihoods(theta[:half])
+            returned, before = self._returned, [array.copy() for array in self._returned]
+            self._returned = []
+            self.log_likelihoods(theta[half : 2 * half])
+        finally:
+            self._returned = None
+        return any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(returned, before, strict=True))
+
+    def _noted(self, *arrays: Any) -> None:
+        """Keep the arrays that a plugin returned, for :meth:`overwrites_results`."""
+        if self._returned is not None:
+            self._returned += [array for array in arrays if isinstance(array, np.ndarray)]
 
     def nuisance_parameters(self, key: str, theta: Any) -> dict[str, Any]:
         """Return the nuisance parameters ``(n,)`` of one probe, by name."""
@@ -349,26 +347,20 @@ class Pipeline:
             ) from error
 
 
-def _ordered(graph: ModelGraph, wanted: Mapping[str, Mapping[str, Requirement]]) -> list[str]:
-    """Return the required providers, each after those that it depends on."""
-    order: list[str] = []
-
-    def visit(requirement: Requirement, user: str, above: tuple[str, ...]) -> None:
-        key, _ = graph.source(requirement, user)
-        if key in above:
-            raise ResolutionError(f"providers depend on each other in a circle: {' -> '.join((*above, key))}")
-        if key not in order:
-            for inner in (*graph.providers[key].requires, *graph.derived_inputs(key)):
-                visit(inner, key, (*above, key))
-            order.append(key)
-
-    for user, requirements in wanted.items():
-        for requirement in requirements.values():
-            visit(requirement, user, ())
-    return order
+def _read_only(array: Any) -> Any:
+    """Return a view of a NumPy array that a plugin cannot write to: other plugins receive the same memory."""
+    if isinstance(array, np.ndarray) and array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
 
 
-def _check_answer(step: _Step, answer: Mapping[str, Prediction], n: int) -> None:
+def _own(array: Any) -> Any:
+    """Return a copy of a NumPy array: a plugin may return its own buffer, and write to it again."""
+    return array.copy() if isinstance(array, np.ndarray) else array
+
+
+def _check_answer(step: Step, answer: Mapping[str, Prediction], n: int) -> None:
     """Raise an error for values of another shape, such as those of a provider that ignores the requested rows."""
     for name, size in step.sizes.items():
         if name not in answer:
@@ -380,20 +372,3 @@ def _check_answer(step: _Step, answer: Mapping[str, Prediction], n: int) -> None
                     f"the provider {step.key!r} returned {what} of {name!r} in the shape {tuple(values.shape)}; "
                     f"{(n, size)} is needed: {n} point(s) by the {size} requested row(s)"
                 )
-
-
-def _matrix(requirement: Requirement, provided: Observable, user: str) -> FloatArray:
-    try:
-        return requirement.matrix(provided)
-    except AstroemuError as error:
-        raise ResolutionError(f"{user!r}: {error}") from None
-
-
-def _term(observable: str, matrix: FloatArray, used: NDArray[np.intp]) -> _Term:
-    columns = np.flatnonzero(np.any(matrix != 0, axis=0))
-    rows = None if len(columns) == len(used) else np.searchsorted(used, columns)
-    small = matrix[:, columns].T
-    selects = small.shape[0] == small.shape[1] and np.array_equal(small, np.eye(len(small)))
-    if selects:
-        return _Term(observable, rows, None)
-    return _Term(observable, rows, np.ascontiguousarray(small))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle  # noqa: TID251 - the user's tools use it, between processes of one user
 import re
 
 import numpy as np
@@ -171,3 +173,16 @@ def test_other_probes_keep_the_prior_and_the_providers():
     other = model.with_probes({"b": datum_probe(datum=1.0)})
     assert list(other.probes) == ["b"] and other.prior == model.prior and other.emulator_error == 0.5
     np.testing.assert_allclose(other.log_likelihood(np.array([[0.0, 1.0]])), [0.0])
+
+
+# --- copies ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.case(22)
+@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_can_be_copied_and_pickled(copied, reionization):
+    """Pools of processes need it; evaluators and compiled functions are made again."""
+    theta = reionization.prior.sample(3, np.random.default_rng(5))
+    twin = copied(reionization)
+    assert twin.names == reionization.names and twin.engine.name == reionization.engine.name
+    np.testing.assert_array_equal(twin.log_likelihood(theta), reionization.log_likelihood(theta))

@@ -6,9 +6,11 @@ import time
 
 import numpy as np
 import pytest
+from helpers import RAMP_AT, RAMP_PRIOR, StubProbe, ramp_provider
 from threadpoolctl import ThreadpoolController
 
 import astroemu
+from astroemu.model.model import Model
 from astroemu.model.numpy_engine import NumpyEngine
 
 
@@ -61,7 +63,8 @@ def test_a_batch_holds_the_linear_algebra_to_one_thread_and_gives_it_back(reioni
         used.append(blas_threads())
         return evaluate(theta)
 
-    monkeypatch.setattr(engine, "pipeline", type("Watched", (), {"log_likelihoods": staticmethod(watched)}))
+    part = {"log_likelihoods": staticmethod(watched), "overwrites_results": lambda self, theta: False}
+    monkeypatch.setattr(engine, "pipeline", type("Watched", (), part)())
     before = blas_threads()
     engine.log_likelihoods(reionization.prior.sample(600, np.random.default_rng(3)))
     engine.log_likelihoods(reionization.prior.sample(2, np.random.default_rng(3)))
@@ -80,7 +83,8 @@ def test_an_error_in_a_thread_reaches_the_caller(reionization, monkeypatch):
     def fail(theta):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(engine, "pipeline", type("Failing", (), {"log_likelihoods": staticmethod(fail)}))
+    part = {"log_likelihoods": staticmethod(fail), "overwrites_results": lambda self, theta: False}
+    monkeypatch.setattr(engine, "pipeline", type("Failing", (), part)())
     with pytest.raises(ZeroDivisionError):
         engine.log_likelihoods(np.zeros((2000, 9)))
 
@@ -88,3 +92,33 @@ def test_an_error_in_a_thread_reaches_the_caller(reionization, monkeypatch):
 def test_a_model_with_a_host_only_part_is_not_threaded():
     engine = astroemu.load_model("galaxies", ['engine="numpy"']).engine
     assert engine.whole and engine.threads == 1
+
+
+@pytest.mark.attack("model", "a probe that returns the same array at each call, in threads")
+def test_a_probe_that_returns_its_own_buffer_spoils_no_value():
+    """Threads would overwrite each other: 768 of 1,024 values were wrong."""
+    model = buffered_model(StubProbe)
+    theta = model.prior.sample(1024, np.random.default_rng(4))
+    engine = NumpyEngine(model.pipeline)
+    engine.threads = 2
+    expected = [float(engine.log_likelihoods(row[None])[0]["p"][0]) for row in theta]
+    np.testing.assert_array_equal(engine.log_likelihoods(theta)[0]["p"], expected)
+    assert engine.whole
+
+
+def test_a_probe_with_arrays_of_its_own_at_each_call_is_threaded(reionization):
+    engine = NumpyEngine(reionization.pipeline)
+    engine.log_likelihoods(reionization.prior.sample(600, np.random.default_rng(3)))
+    assert not engine.whole
+
+
+def buffered_model(probe):
+    """Return a model whose probe writes all of its results into one buffer."""
+    buffer = np.zeros(2048)
+
+    def into_buffer(values):
+        found = buffer[: len(values)]
+        found[:] = -0.5 * values[:, 0] ** 2
+        return found
+
+    return Model(RAMP_PRIOR, {"mine": ramp_provider()}, {"p": probe(RAMP_AT, into_buffer)})

@@ -270,3 +270,43 @@ def test_a_computed_parameter_outside_the_range_is_rejected_and_counted():
     assert np.abs(line.calls[-1][:, 0]).max() <= 1.5
     with pytest.raises(ConfigurationError, match=r"1 point\(s\) lie outside"):
         model.predict_for({"it": Requirement("y", {"x": np.array([1.0])})}, np.array([[0.9]]))
+
+
+# --- plugins share nothing by accident ------------------------------------------------------------
+
+
+def spoil(values):
+    values[:] = 0.0
+    return values[:, 0]
+
+
+@pytest.mark.attack("model", "a probe that writes into its prediction")
+def test_a_probe_cannot_spoil_the_prediction_of_another():
+    model = Model(RAMP_PRIOR, {"mine": ramp_provider()}, {"bad": StubProbe(RAMP_AT, spoil), "p": StubProbe(RAMP_AT)})
+    with pytest.raises(ProbeError, match=r"'bad'.*read-only"):
+        model.log_likelihood(RAMP_POINTS)
+
+
+@pytest.mark.attack("model", "a provider that writes into its theta")
+def test_a_provider_cannot_spoil_the_points_of_another():
+    provider, points = ramp_provider(), RAMP_POINTS.copy()
+    provider.evaluator = lambda rows: lambda theta, observables, xp: spoil(theta)
+    model = Model(RAMP_PRIOR, {"mine": provider}, {"p": StubProbe(RAMP_AT)})
+    with pytest.raises(ProbeError, match=r"'mine'.*read-only"):
+        model.log_likelihood(points)
+    np.testing.assert_array_equal(points, RAMP_POINTS)
+    assert points.flags.writeable  # the array of the user is as it was
+
+
+@pytest.mark.attack("model", "a probe that keeps its result and changes it later")
+def test_a_result_is_a_copy():
+    kept = []
+    model = Model(
+        RAMP_PRIOR,
+        {"mine": ramp_provider()},
+        {"p": StubProbe(RAMP_AT, lambda v: kept.append(v[:, 0] * 1.0) or kept[-1])},
+    )
+    found = model.log_likelihood_by_probe(RAMP_POINTS)["p"]
+    before = found.copy()
+    kept[-1][:] = 7.0
+    np.testing.assert_array_equal(found, before)
