@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 
 from astroemu.core.catalog import Catalog
 from astroemu.errors import DataError
-from astroemu.io.files import sha256, write_atomically
+from astroemu.io.download import download
+from astroemu.io.files import make_folder, reading, sha256, write_atomically, write_bytes
 
 
 def cache_folder() -> Path:
@@ -33,11 +36,14 @@ class RemoteCatalog(Catalog):
         SHA-256 of each file, by its name in that folder.
     convert : callable
         ``convert(folder, path)`` writes the catalog from the files in a folder.
+    hosts : tuple of str
+        Hosts to which the address may lead, beside its own one.
     """
 
     address: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     convert: Callable[[Path, Path], None] | None = None
+    hosts: tuple[str, ...] = ()
 
     @property
     def remedy(self) -> str:
@@ -67,33 +73,33 @@ class RemoteCatalog(Catalog):
         if self.path.is_file():
             return False
         raw = self.path.with_suffix(".files")
-        try:
-            raw.mkdir(parents=True, exist_ok=True)
-            for name, checksum in self.files.items():
-                if not (raw / name).is_file() or sha256(raw / name) != checksum:
-                    self._get(name, checksum, raw, folder)
-        except OSError as error:
-            raise DataError(f"catalog {self.name!r}: cannot write into {raw}: {error.strerror}") from None
+        make_folder(raw)
+        for name, checksum in self.files.items():
+            if not (raw / name).is_file() or sha256(raw / name) != checksum:
+                self._get(name, checksum, raw / name, folder)
         assert self.convert is not None
         convert = self.convert
         write_atomically(self.path, lambda temporary: convert(raw, temporary))
-        shutil.rmtree(raw)
+        shutil.rmtree(raw, ignore_errors=True)
         return True
 
-    def _get(self, name: str, checksum: str, folder: Path, source: str | Path | None) -> None:
+    def _get(self, name: str, checksum: str, path: Path, source: str | Path | None) -> None:
+        """Write one file, after comparing its checksum."""
         if source is None:
-            _download(f"{self.address.rstrip('/')}/{name}", folder / name, self._by_hand)
+            address = f"{self.address.rstrip('/')}/{name}"
+            content = download(address, (urlsplit(address).hostname or "", *self.hosts), self._by_hand)
         elif (given := Path(source) / name).is_file():
-            shutil.copyfile(given, folder / name)
+            with reading(given):
+                content = given.read_bytes()
         else:
             raise DataError(f"catalog {self.name!r}: there is no file {given}. {self._by_hand}")
-        found = sha256(folder / name)
+        found = hashlib.sha256(content).hexdigest()
         if found != checksum:
-            (folder / name).unlink()
             raise DataError(
                 f"catalog {self.name!r}: {name} has the SHA-256 {found}, not {checksum}; it is refused. "
                 "Fetch it again. If that does not help, the file at its address was changed; tell the maintainers"
             )
+        write_bytes(path, content)
 
     @property
     def _by_hand(self) -> str:
@@ -101,13 +107,3 @@ class RemoteCatalog(Catalog):
             f"Download {', '.join(self.files)} from {self.address} by hand into a folder, and run "
             f"`astroemu catalogs fetch {self.name} --from FOLDER`"
         )
-
-
-def _download(address: str, path: Path, remedy: str) -> None:
-    import pooch
-
-    pooch.get_logger().setLevel("ERROR")
-    try:
-        pooch.retrieve(address, known_hash=None, fname=path.name, path=path.parent)
-    except Exception as error:  # the transport may raise anything: no network, a proxy, a page that was removed
-        raise DataError(f"cannot download {address} ({type(error).__name__}: {error}). {remedy}") from None

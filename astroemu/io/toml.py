@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,19 @@ def _value(value: Any) -> str:
 
 #: Largest configuration or recipe, in bytes.
 LARGEST_TOML = 4 << 20
+#: Deepest nesting of values, largest number of parts of a dotted key, and of parts of all keys, tables and lists.
+DEEPEST = 64
+LONGEST_KEY = 32
+MOST_PARTS = 100_000
+#: A text, a comment or a list of numbers as a whole, a mark, or what is between. A text without an end is its quote.
+_TOKEN = re.compile(
+    r'''"""(?:[^"\\]++|\\.|"(?!""))*+"""|"(?:[^"\\\n]++|\\.)*+"|"'''
+    r"""|'{3}(?:[^']++|'(?!''))*+'{3}|'[^'\n]*+'|'"""
+    r"""|\#[^\n]*+|(?:[+-]?\d[\d_.eE+-]*+\s*+,\s*+)++|[.=,\[\]{}]|[^"'.=,\[\]{}\#]++""",
+    re.DOTALL,
+)
+_QUOTES = frozenset("\"'")
+_MARKS = frozenset("=,[]{}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -72,9 +86,21 @@ def read_toml(path: Path) -> dict[str, Any]:
     DataError
         If the file is not text or is larger than :data:`LARGEST_TOML`.
     ConfigurationError
-        If it is not valid TOML.
+        If it is not valid TOML, or exceeds a limit of this module.
     """
-    text = read_text(path, LARGEST_TOML)
+    return parse_toml(read_text(path, LARGEST_TOML), path)
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Return the content of a TOML text; ``path`` is where it was read, for error messages.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not valid TOML, or exceeds a limit of this module.
+    """
+    text = text.removeprefix("\ufeff")  # editors of Windows write a byte-order mark
+    check_nesting(text, path)
     try:
         return tomllib.loads(text)
     except ValueError as error:  # an integer of too many digits is a plain ValueError
@@ -86,3 +112,36 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not valid TOML: {error}.{hint}") from None
     except RecursionError:
         raise ConfigurationError(f"{path} nests its values too deeply") from None
+
+
+def check_nesting(text: str, path: Path) -> None:
+    """Raise an error for TOML that would take much more memory than its text.
+
+    The reader of the standard library keeps every beginning of a dotted key: a key of 200 kB takes 24 GB.
+
+    Raises
+    ------
+    ConfigurationError
+        If a limit of this module is exceeded.
+    """
+    depth = dots = parts = 0
+    for match in _TOKEN.finditer(text):
+        found = match[0]
+        if found in _QUOTES:
+            return  # a text without an end: not valid TOML, whatever follows
+        if found == ".":
+            dots += 1
+        elif found in _MARKS:
+            depth += (found in "[{") - (found in "]}")
+            parts += (found in "=[{") + dots * (found in "=]")
+            dots = 0
+        else:
+            continue
+        for number, largest, what in (
+            (depth, DEEPEST, "nests its values too deeply: more than {} levels"),
+            (dots, LONGEST_KEY, "has a key of more than {} parts"),
+            (parts, MOST_PARTS, "holds more than {} keys"),
+        ):
+            if number > largest:
+                line = text.count("\n", 0, match.start()) + 1
+                raise ConfigurationError(f"{path}, line {line}: it {what.format(largest)}")

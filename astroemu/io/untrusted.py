@@ -6,8 +6,7 @@ compared with the size of the file itself. Links out of the file are refused.
 
 from __future__ import annotations
 
-import mmap
-import struct
+import errno
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +18,17 @@ from astroemu.errors import DataError
 #: A file may declare this many bytes, plus ``LARGEST_RATIO`` times its own size (it may be compressed).
 FREE_BYTES = 64 << 20
 LARGEST_RATIO = 100
-#: Largest depth of nested groups, and largest number of objects, in an HDF5 file.
-DEEPEST = 32
-MOST_OBJECTS = 100_000
 #: Largest text file (a configuration, a recipe, an ECSV table), in bytes.
 LARGEST_TEXT = 64 << 20
-#: Header of a global heap, and of an object in it: index, (reference count, reserved), size.
-_HEAP = b"GCOL\x01\0\0\0"
-_HEAP_OBJECT = struct.Struct("<H6xQ")
+#: Beginnings of files that are no text in UTF-8, and what to do with them.
+_NO_TEXT = {
+    b"\x1f\x8b": "it is compressed by gzip; unpack it first",
+    b"BZh": "it is compressed by bzip2; unpack it first",
+    b"\xfd7zXZ": "it is compressed by xz; unpack it first",
+    b"PK\x03\x04": "it is a zip archive; unpack it first",
+    b"\xff\xfe": "it is UTF-16; save it as UTF-8",
+    b"\xfe\xff": "it is UTF-16; save it as UTF-8",
+}
 
 
 def read_text(path: str | Path, largest: int = LARGEST_TEXT) -> str:
@@ -56,7 +58,8 @@ def read_text(path: str | Path, largest: int = LARGEST_TEXT) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: {error}") from None
+        hint = next((hint for start, hint in _NO_TEXT.items() if content.startswith(start)), "save it as UTF-8")
+        raise DataError(f"{path} is not UTF-8 text ({error}): {hint}") from None
 
 
 def check_declared(declared: int, path: str | Path) -> None:
@@ -73,7 +76,7 @@ def check_declared(declared: int, path: str | Path) -> None:
     DataError
         If ``declared`` exceeds ``FREE_BYTES + LARGEST_RATIO * size of the file``.
     """
-    allowed = FREE_BYTES + LARGEST_RATIO * Path(path).stat().st_size
+    allowed = _allowed(path)
     if declared > allowed:
         raise DataError(
             f"{path} declares {declared:.3g} bytes of arrays; a file of its size may declare {allowed:.3g}. "
@@ -81,106 +84,8 @@ def check_declared(declared: int, path: str | Path) -> None:
         )
 
 
-def check_heaps(path: str | Path) -> None:
-    """Raise an error for an HDF5 file on which the HDF5 library would never return.
-
-    Texts lie in a global heap. The library steps through its objects by their stated sizes. It never ends if one of
-    them is free space of size zero. This function steps through them first. See "Disk Format: Level 1E - Global Heap"
-    of the HDF5 file format specification.
-
-    Raises
-    ------
-    DataError
-        If a heap holds an object without a size.
-    """
-    path = Path(path)
-    if path.stat().st_size == 0:
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        start = content.find(_HEAP)
-        while start >= 0:
-            _check_heap(content, start, path)
-            start = content.find(_HEAP, start + 1)
-
-
-def _check_heap(content: mmap.mmap, start: int, path: Path) -> None:
-    at = start + len(_HEAP) + 8
-    if at > len(content):
-        return
-    end = min(start + int.from_bytes(content[at - 8 : at], "little"), len(content))
-    while at + _HEAP_OBJECT.size <= end:
-        index, size = _HEAP_OBJECT.unpack(content[at : at + _HEAP_OBJECT.size])
-        if index == 0 and size < _HEAP_OBJECT.size:
-            raise DataError(f"{path} is damaged: its heap at byte {start} holds an object without a size")
-        at += size if index == 0 else _HEAP_OBJECT.size + (size + 7) // 8 * 8
-
-
-def check_hdf5(file: Any) -> None:
-    """Raise an error for an open HDF5 file that refers to other files, contains loops or declares too much.
-
-    Raises
-    ------
-    DataError
-        For soft and external links, for external and virtual storage, and for arrays that hold neither numbers nor
-        text. Also for a group that is reached twice, and for sizes beyond the limits of this module.
-    """
-    declared = sum(_declared_bytes(dataset, file.filename) for dataset in _datasets(file))
-    check_declared(declared, file.filename)
-
-
-def _datasets(file: Any) -> Iterator[Any]:
-    import h5py
-
-    waiting, seen, count = [(file, 0)], set(), 0
-    while waiting:
-        group, depth = waiting.pop()
-        address = h5py.h5o.get_info(group.id).addr
-        if address in seen or depth > DEEPEST:
-            raise DataError(f"{file.filename}: the groups of {group.name!r} loop or are nested too deeply")
-        seen.add(address)
-        _check_attributes(group, file.filename)
-        for name in group:
-            count += 1
-            if count > MOST_OBJECTS:
-                raise DataError(f"{file.filename} holds more than {MOST_OBJECTS} objects")
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise DataError(f"{file.filename}: {name!r} is a soft or external link; links are not followed")
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                waiting.append((item, depth + 1))
-            elif isinstance(item, h5py.Dataset):
-                _check_attributes(item, file.filename)
-                yield item
-            else:
-                raise DataError(f"{file.filename}: {name!r} is neither a group nor an array")
-
-
-def _check_attributes(item: Any, filename: str) -> None:
-    import h5py
-
-    for index in range(h5py.h5a.get_num_attrs(item.id)):
-        attribute = h5py.h5a.open(item.id, index=index)
-        kind = attribute.get_type()
-        # A text damaged into another variable-length type crashes the library when it is read. Variable-length
-        # references are allowed: the dimension scales of netCDF files use them.
-        if kind.get_class() == h5py.h5t.VLEN and kind.get_super().get_class() != h5py.h5t.REFERENCE:
-            raise DataError(
-                f"{filename}: the attribute {attribute.name!r} of {item.name} holds neither numbers nor text"
-            )
-
-
-def _declared_bytes(dataset: Any, filename: str) -> int:
-    import h5py
-
-    if dataset.is_virtual or dataset.external:
-        raise DataError(f"{filename}: the array {dataset.name!r} is stored in another file; other files are not read")
-    if dataset.dtype.hasobject and h5py.check_string_dtype(dataset.dtype) is None:
-        raise DataError(f"{filename}: the array {dataset.name!r} holds neither numbers nor text")
-    shape = dataset.shape or ()
-    size = int(dataset.id.get_type().get_size())
-    for n in shape:
-        size *= int(n)
-    return size
+def _allowed(path: str | Path) -> int:
+    return FREE_BYTES + LARGEST_RATIO * Path(path).stat().st_size
 
 
 def check_npz(path: str | Path) -> None:
@@ -237,14 +142,27 @@ def open_hdf5(path: str | Path, what: str) -> Iterator[Any]:
     DataError
         If the file exceeds a limit, and in place of any error of h5py or of the reader on a damaged file.
     """
-    import h5py
+    from astroemu.io.hdf5_heaps import read_heaps
+    from astroemu.io.hdf5_objects import check_hdf5
 
     if not Path(path).is_file():  # opening a pipe would wait for ever
         raise DataError(f"there is no file {path}")
     try:
-        check_heaps(path)
-        with h5py.File(path, "r") as file:
-            check_hdf5(file)
+        heaps = read_heaps(Path(path))
+        with _opened(path) as file:
+            check_hdf5(file, heaps, _allowed(path))
             yield file
     except _UNREADABLE as error:
         raise DataError(f"{path} is not {what} ({type(error).__name__}: {error})") from None
+
+
+def _opened(path: str | Path) -> Any:
+    """Return an open HDF5 file. It is locked against writers, unless the file system has no locks."""
+    import h5py
+
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        return h5py.File(path, "r", locking=False)

@@ -6,7 +6,6 @@ weights and an evidence.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,10 @@ import h5py
 import numpy as np
 
 from astroemu.core.typing import FloatArray
-from astroemu.errors import DataError
-from astroemu.io.files import strict_json, write_atomically
+from astroemu.errors import DataError, closest, located
+from astroemu.io.files import strict_json
+from astroemu.io.hdf5 import write_hdf5
+from astroemu.io.hdf5_fields import read_floats, read_format, read_json_attribute
 from astroemu.io.untrusted import open_hdf5
 from astroemu.runtime.provenance import provenance
 from astroemu.sampling.statistics import shortest_interval, statistics, systematic_resampling, weighted_quantile
@@ -165,17 +166,16 @@ class Samples:
             "diagnostics": dict(self.diagnostics),
         }
 
-        def write(temporary: Path) -> None:
-            with h5py.File(temporary, "w", track_order=True) as file:
-                file.attrs["format"] = FORMAT
-                file.attrs["samples"] = json.dumps(scalars, default=lambda value: value.tolist())
-                file.attrs["provenance"] = strict_json(provenance() if block is None else block)
-                for name in (*ARRAYS, *self._births):
-                    file[name] = getattr(self, name)
-                if self.log_birth is not None:
-                    file["log_birth"].attrs["log_volume"] = self.log_volume
+        def write(file: h5py.File) -> None:
+            file.attrs["format"] = FORMAT
+            file.attrs["samples"] = strict_json(scalars)
+            file.attrs["provenance"] = strict_json(provenance() if block is None else block)
+            for name in (*ARRAYS, *self._births):
+                file[name] = getattr(self, name)
+            if self.log_birth is not None:
+                file["log_birth"].attrs["log_volume"] = self.log_volume
 
-        write_atomically(path, write)
+        write_hdf5(path, write, track_order=True)
 
     @classmethod
     def load(cls, path: str | Path) -> Samples:
@@ -184,20 +184,69 @@ class Samples:
         Raises
         ------
         DataError
-            If the file is missing, damaged, or of a newer format.
+            If the file is missing, damaged, or of a newer format, or holds values that no sampler gives.
         """
         path = Path(path)
         if not path.is_file():
             raise DataError(f"there is no file of samples {path}")
         with open_hdf5(path, "a whole file of samples") as file:
-            if int(file.attrs["format"]) > FORMAT:
-                raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
-            scalars = json.loads(file.attrs["samples"])
-            scalars["names"] = tuple(scalars["names"])
-            arrays = {name: file[name][()] for name in ARRAYS}
-            if not np.isfinite(arrays["theta"]).all() or any(np.isnan(array).any() for array in arrays.values()):
-                raise DataError(f"{path} holds samples that are not finite; it is damaged")
+            read_format(file, FORMAT)
+            scalars = _scalars(read_json_attribute(file, "samples", dict))
+            arrays: dict[str, Any] = {name: read_floats(file, name, finite=False) for name in ARRAYS}
             if "log_birth" in file:  # only nested samplers give it, and older files lack it
+                arrays["log_birth"] = read_floats(file, "log_birth", finite=False)
                 scalars["log_volume"] = float(file["log_birth"].attrs["log_volume"])
-                arrays["log_birth"] = file["log_birth"][()]
-            return cls(**scalars, **arrays)
+        with located(str(path)):
+            samples = cls(**scalars, **arrays)
+            _check_values(samples)
+        return samples
+
+
+#: Entries of the JSON text of a file: their types, and whether they must be there.
+_SCALARS: Mapping[str, tuple[type | tuple[type, ...], bool]] = {
+    "names": (list, True),
+    "sampler": (str, True),
+    "ess": ((int, float), True),
+    "converged": (bool, True),
+    "reason": (str, True),
+    "n_likelihood": (int, True),
+    "log_evidence": ((int, float, type(None)), False),
+    "log_evidence_err": ((int, float, type(None)), False),
+    "diagnostics": (dict, False),
+}
+
+
+def _scalars(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of the JSON text after checking their names and types."""
+    for key in content.keys() - _SCALARS.keys():
+        raise ValueError(f"'samples' has the unknown entry {key!r}.{closest(key, _SCALARS)}")
+    for key, (kind, needed) in _SCALARS.items():
+        if key not in content:
+            if needed:
+                raise ValueError(f"'samples' lacks {key!r}")
+        elif not isinstance(content[key], kind) or (kind is not bool and isinstance(content[key], bool)):
+            raise ValueError(f"'samples' has {key} = {content[key]!r:.80}, which is of a wrong type")
+    return {**content, "names": tuple(content["names"])}
+
+
+def _check_values(samples: Samples) -> None:
+    """Raise an error if no sampler can have given these values."""
+    if not samples.names or not len(samples):
+        raise DataError("it holds no samples, or no parameters")
+    if len(set(samples.names)) < len(samples.names) or not all(name.strip() for name in samples.names):
+        raise DataError(f"names = {list(samples.names)!r} must be different and not empty")
+    rows, columns = np.nonzero(~np.isfinite(samples.theta))
+    if len(rows):
+        raise DataError(f"theta of {samples.names[columns[0]]!r} is not finite in row {rows[0]}; the file is damaged")
+    for name in ("log_likelihood", "log_prior", "log_weight", *samples._births):
+        values = getattr(samples, name)
+        bad = np.flatnonzero(np.isnan(values) | (values == np.inf))
+        if bad.size:
+            raise DataError(f"{name} is {values[bad[0]]} in row {bad[0]}; the file is damaged")
+    if not np.isfinite(samples.log_weight).any():
+        raise DataError("log_weight is minus infinity in all rows: no sample has a weight; the file is damaged")
+    if samples.ess < 0 or samples.n_likelihood < 0 or not samples.log_volume <= 0:
+        raise DataError(
+            f"ess = {samples.ess}, n_likelihood = {samples.n_likelihood} or log_volume = {samples.log_volume} cannot "
+            "be; the file is damaged"
+        )

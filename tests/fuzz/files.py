@@ -1,9 +1,10 @@
 """Fuzz files: ``python tests/fuzz/files.py --n 20000 --seed 1``.
 
 The input is small valid training sets, samples, emulators and ECSV catalogs with random damage. Bytes are flipped or
-missing. Arrays have other shapes and types, or huge declared sizes. Parts are missing, attributes are strange, and
-groups are nested or linked. Each file must be read, or refused with an AstroemuError, in bounded memory. The reader
-runs in a child process, so that a crash of the HDF5 library is counted too. The seeds that failed are printed.
+missing. Arrays have other shapes, types and filters, or huge declared sizes. Texts are shared or state other lengths.
+Parts are missing, attributes are strange, and groups are nested or linked. Headers hold other YAML. Each file must be
+read, or refused with an AstroemuError, in bounded memory. The reader runs in a child process, so that a crash of the
+HDF5 library is counted too. The seeds that failed are printed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
+import os
 import random
 import resource
 import shutil
@@ -32,7 +34,7 @@ from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import AstroemuError
 from astroemu.sampling.samples import Samples
 
-#: Address space that a reader may use in addition, in bytes, and seconds for one file.
+#: Address space that a reader may use in addition, in bytes, and processor seconds for one file.
 MEMORY, PATIENCE = 1 << 30, 8.0
 ECSV = """# %ECSV 1.0
 # ---
@@ -149,7 +151,84 @@ def _text(file: Any, name: str, rng: random.Random) -> None:
     file[name] = rng.choice(["", "{", "[]", "{}", "null", "[" * 50_000, '{"low": NaN}', "1e999"])
 
 
-_CHANGES = (_remove, _reshape, _huge, _not_finite, _attribute, _link, _loop, _deep, _text)
+def _chunked(file: Any, name: str, rng: random.Random) -> None:
+    del file[name]
+    chunk = rng.choice([1, 60, 1 << 20, 1 << 27])
+    filters = rng.choice([{}, {"compression": "gzip"}, {"compression": "lzf", "shuffle": True}, {"scaleoffset": 2}])
+    file.create_dataset(
+        name, shape=(60,), maxshape=(None,), dtype=rng.choice(["f8", ">f4", "i8"]), chunks=(chunk,), **filters
+    )
+
+
+def _typed(file: Any, name: str, rng: random.Random) -> None:
+    del file[name]
+    kinds = ["f8,i4", "V8", ">f8", "S1000", h5py.ref_dtype, h5py.vlen_dtype("f8"), h5py.enum_dtype({"x": 1}), "(3,)f8"]
+    file.create_dataset(name, shape=rng.choice([(), (60,), (50, 2)]), dtype=rng.choice(kinds))
+
+
+def _texts(file: Any, name: str, rng: random.Random) -> None:
+    """Many texts, which :func:`shared` makes one and the same."""
+    del file[name]
+    file.create_dataset(name, shape=(rng.choice([100, 20_000]),), dtype=h5py.string_dtype())
+    file[name][0] = "a" * rng.choice([1, 1000, 100_000])
+    item = rng.choice([file, file[name]])
+    item.attrs.create("names", ["b" * rng.choice([1, 50_000])] * 3, dtype=h5py.string_dtype())
+
+
+_CHANGES = (
+    _remove, _reshape, _huge, _not_finite, _attribute, _link, _loop, _deep, _text, _chunked, _typed, _texts
+)  # fmt: skip
+
+
+def shared(path: Path, rng: random.Random) -> None:
+    """Let references to texts point to other texts, state other lengths, or repeat."""
+    content = bytearray(path.read_bytes())
+    heap = content.find(b"GCOL")
+    places = []
+    at = content.find(heap.to_bytes(8, "little"))
+    while at >= 4:
+        places.append(at - 4)
+        at = content.find(heap.to_bytes(8, "little"), at + 1)
+    for _ in range(rng.randint(1, 3) if places else 0):
+        place = rng.choice(places)
+        action = rng.randrange(3)
+        if action == 0:
+            content[place : place + 4] = rng.choice([0, 1, 1 << 20, (1 << 31) - 1, (1 << 32) - 1]).to_bytes(4, "little")
+        elif action == 1:
+            content[place + 12 : place + 16] = rng.choice([0, 1, 2, 3, 65535]).to_bytes(4, "little")
+        else:
+            number = rng.choice([2, 100, 5000])
+            content[place : place + 16 * number] = content[place : place + 16] * number
+    path.write_bytes(content)
+
+
+#: Texts for the header of an ECSV table: what its YAML may hold beside plain values, or in place of them.
+_YAML = (
+    "!numpy.ndarray {buffer: !!binary QUJD, dtype: object, order: C, shape: !!python/tuple [1]}", "&a [1]", "*a",
+    "!!python/name:os.system ''", "!astropy.units.Unit {unit: m}", "!!omap [a: 1]", "!!str 1", "{<<: {a: 1}}",
+    "2020-01-01", "object", "float64", "string", "complex64", "int8", "U9", "1e999", "{", "[" * 50, "? x", "''", "~",
+    "- - - 1", "'a: b'", "{__serialized_columns__: {x: {__class__: astropy.time.Time}}}", "null", "!!set {a}",
+    "!<!x> 1", "z", "x", "Mpc",
+)  # fmt: skip
+
+
+def rewrite_header(path: Path, rng: random.Random) -> None:
+    """Replace values in the header of an ECSV table, or add lines to it."""
+    lines = path.read_text().splitlines()
+    for _ in range(rng.randint(1, 3)):
+        number = rng.randrange(2, 9)
+        before, colon, _ = lines[number].rpartition(": ")
+        action = rng.randrange(3)
+        if action == 0:
+            lines[number] = f"{before}{colon}{rng.choice(_YAML)}" + rng.choice(["", "}"])
+        elif action == 1:
+            lines.insert(
+                number, f"# {rng.choice(['delimiter', 'meta', 'datatype', 'subtype', 'x'])}: {rng.choice(_YAML)}"
+            )
+        else:
+            at = rng.randrange(len(lines[number]) + 1)
+            lines[number] = lines[number][:at] + rng.choice(_YAML) + lines[number][at:]
+    path.write_text("\n".join(lines) + "\n")
 
 
 def damage(seed: int, sources: dict[str, Path], folder: Path) -> tuple[str, Path]:
@@ -158,10 +237,15 @@ def damage(seed: int, sources: dict[str, Path], folder: Path) -> tuple[str, Path
     kind = rng.choice([*sources, "samples", "training", "emulator"])
     path = folder / f"fuzzed{sources[kind].suffix}"
     shutil.copyfile(sources[kind], path)
-    if kind == "ecsv" or rng.random() < 0.55:
+    action = rng.random()
+    if kind == "ecsv":
+        rewrite_header(path, rng) if action < 0.6 else flip(path, rng)
+    elif action < 0.5:
         flip(path, rng)
     else:
         restructure(path, rng)
+        if action > 0.85:
+            shared(path, rng)
     return kind, path
 
 
@@ -189,6 +273,8 @@ def _work(folder: str, first: int, last: int, pipe: Any) -> None:
     """Read the files of some seeds and send the outcome of each."""
     warnings.simplefilter("ignore")
     sources = make(Path(folder))
+    for kind, path in sources.items():  # what the readers import is not to be counted
+        read(kind, path)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     for seed in range(first, last):
@@ -199,6 +285,21 @@ def _work(folder: str, first: int, last: int, pipe: Any) -> None:
         except Exception:
             pipe.send((seed, "FAILED", traceback.format_exc(limit=-3)))
     pipe.send((last, "end", ""))
+
+
+def _seconds(process: int) -> float:
+    """Return the processor time of a process [s]."""
+    times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
+
+def _answers(pipe: Any, process: int) -> bool:
+    """Wait for a message; return False after :data:`PATIENCE` of processor time, or ten minutes, without one."""
+    spent, began = _seconds(process), time.monotonic()
+    while not pipe.poll(0.5):
+        if _seconds(process) - spent > PATIENCE or time.monotonic() - began > 600:
+            return False
+    return True
 
 
 def main() -> int:
@@ -217,7 +318,7 @@ def main() -> int:
             theirs.close()
             while time.monotonic() - start < options.seconds:
                 try:
-                    if not ours.poll(PATIENCE):
+                    if not _answers(ours, worker.pid):
                         raise EOFError
                     number, what, detail = ours.recv()
                 except EOFError:

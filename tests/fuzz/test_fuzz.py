@@ -35,6 +35,26 @@ def test_the_configuration_of_a_seed_is_the_same_again():
     assert [module.content(s, sources) for s in range(50)] == [module.content(s, sources) for s in range(50)]
 
 
+def test_headers_of_tables_are_read_or_refused(valid, tmp_path):
+    module, found = fuzzer("files"), Counter()
+    for seed in range(40):
+        path = tmp_path / "changed.ecsv"
+        path.write_bytes(valid["ecsv"].read_bytes())
+        module.rewrite_header(path, random.Random(seed))
+        found[module.read("ecsv", path)] += 1
+    assert set(found) == {"read", "refused"}
+
+
+@pytest.mark.parametrize("kind", ["configuration", "table", "spectra", "rewritten"])
+@pytest.mark.attack(
+    "unusual files", "other spellings, types, byte orders, filters, units, packings of the same content"
+)
+def test_what_is_unusual_but_says_the_same_gives_the_same(tmp_path, kind):
+    check = fuzzer("unusual").checks(tmp_path)[kind]
+    for seed in range(10):
+        check(seed)
+
+
 @pytest.fixture(scope="module")
 def valid(tmp_path_factory):
     return fuzzer("files").make(tmp_path_factory.mktemp("valid"))

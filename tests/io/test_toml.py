@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from astroemu.errors import AstroemuError, ConfigurationError, DataError
 from astroemu.inference.configuration import load_configuration
-from astroemu.io.toml import LARGEST_TOML, dump_toml, read_toml
+from astroemu.io import toml
+from astroemu.io.toml import LARGEST_TOML, dump_toml, parse_toml, read_toml
 
 DOCUMENT = {
     "title": 'a "quoted" \\ text\n\u00e9\x7f',
@@ -93,3 +96,78 @@ def test_strange_toml_is_refused(tmp_path, text, read):
     (tmp_path / "strange.toml").write_text(text)
     with pytest.raises(AstroemuError, match=r"strange\.toml"):
         read(tmp_path / "strange.toml")
+
+
+#: Text that would take much more memory or time than its size, and words of the refusal.
+LARGE = {
+    "a dotted key": ("a." * 100_000 + "a = 1", "line 1: it has a key of more than 32 parts"),
+    "a dotted key of numbers": ("x = 1\n" + "1." * 100_000 + "1 = 1", "line 2: it has a key of more than 32 parts"),
+    "a dotted key with blanks and quotes": ('"a" . ' * 50_000 + "a = 1", "more than 32 parts"),
+    "a dotted table": ("\n\n[" + "a." * 100_000 + "a]", "line 3: it has a key of more than 32 parts"),
+    "a dotted key in a table in a line": ("x = {" + "a." * 50_000 + "a = 1}", "more than 32 parts"),
+    "nested lists": ("x = " + "[" * 100_000, "more than 64 levels"),
+    "nested tables": ("x = " + "{a = " * 100_000, "more than 64 levels"),
+    "lists of tables": ("x = " + "[{a = " * 60_000, "more than 64 levels"),
+    "many tables": ("".join(f"[a{i}]\n" for i in range(3000)), "line 1001: it holds more than 1000 keys"),
+    "many short dotted keys": ("a.b.c.d = 1\n" * 500, "more than 1000 keys"),
+}
+
+
+@pytest.mark.parametrize("what", LARGE)
+@pytest.mark.attack("TOML", "keys of many parts, deep nesting, many tables: 200 kB took 24 GB")
+def test_toml_that_would_take_much_memory_is_refused_before_it_is_read(what, monkeypatch):
+    def read(text):
+        raise AssertionError("it was read")
+
+    assert toml.MOST_PARTS == 100_000
+    monkeypatch.setattr(toml, "MOST_PARTS", 1000)
+    monkeypatch.setattr(tomllib, "loads", read)
+    text, words = LARGE[what]
+    with pytest.raises(ConfigurationError, match=words):
+        parse_toml(text, Path("mine.toml"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = '" + "x." * 1000 + "'",
+        'a = "' + "x." * 1000 + '\\" ' + "[" * 100 + '"',
+        'a = """\n' + "x." * 1000 + '"" \\""" ' + "[" * 100 + '"""',
+        "a = '''\n" + "x." * 1000 + "'' " + "[" * 100 + "'''",
+        "# " + "x." * 1000 + "[" * 100 + "\na = 1",
+        "a = [" + "1.5, " * 20_000 + "]",
+        "a = [" + "1.5\n,\n" * 1000 + "]",
+        "a = [" + "1.5e-3,-2.5,inf," * 1000 + "]",
+        "\n".join(f"k{i} = 1.5" for i in range(1000)),
+        ".".join("a" * 33) + " = 1",
+        "a = " + "[" * 63 + "]" * 63,
+        "[[a]]\nb = 1\n" * 1000,
+    ],
+)
+def test_dots_and_brackets_within_the_limits_are_read(text):
+    assert parse_toml(text, Path("mine.toml")) == tomllib.loads(text)
+
+
+@pytest.mark.parametrize("text", ['a = """\n' + '\\"""' * 50_000, '"\\"' * 200_000, "\n" * 300_000, "'''" + "'" * 9])
+def test_what_has_no_end_is_refused_soon(text):
+    began = time.process_time()
+    try:
+        parse_toml(text, Path("mine.toml"))
+    except ConfigurationError as error:
+        assert "mine.toml is not valid TOML" in str(error)
+    assert time.process_time() - began < 4
+
+
+FORMS = {
+    "CRLF": lambda text: text.replace("\n", "\r\n"),
+    "a byte-order mark": lambda text: "\ufeff" + text,
+    "comments": lambda text: text.replace("\n", ' # [a.b.c = "\n'),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.attack("TOML", "a byte-order mark and line ends of Windows")
+def test_toml_of_other_editors_is_the_same(tmp_path, form):
+    text = dump_toml({"a": 1, "b": {"c": [0.5, "x"], "d": {"e": "y"}}})
+    (tmp_path / "mine.toml").write_bytes(FORMS[form](text).encode())
+    assert read_toml(tmp_path / "mine.toml") == tomllib.loads(text)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from astroemu.errors import DataError
-from astroemu.sampling.samples import Samples
+from astroemu.io.files import parse_json, strict_json
+from astroemu.sampling.samples import ARRAYS, Samples
 from astroemu.sampling.statistics import kish_ess
 
 
@@ -256,3 +257,157 @@ def test_a_file_that_lacks_an_array_or_is_of_a_newer_format_is_refused(tmp_path)
 def test_arrays_that_do_not_fit_together_are_refused(changed):
     with pytest.raises(DataError, match="has the shape"):
         made(4, **changed)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "s.h5"
+    made(20, log_birth=np.full(20, -np.inf), log_volume=-0.5).save(path)
+    return path.read_bytes()
+
+
+def array(name, change):
+    """A change of one array of the file; ``change`` returns the new content, or None if it changed the old one."""
+
+    def apply(file):
+        values = file[name][()]
+        new = change(values)
+        attributes = dict(file[name].attrs)
+        del file[name]
+        file[name] = values if new is None else new
+        file[name].attrs.update(attributes)
+
+    return apply
+
+
+def at(row, value):
+    def change(values):
+        values[row] = value
+
+    return change
+
+
+def entry(key, value):
+    """A change of one entry of the JSON text; ``...`` removes it."""
+
+    def apply(file):
+        content = parse_json(file.attrs["samples"])
+        content[key] = value
+        if value is ...:
+            del content[key]
+        file.attrs["samples"] = strict_json(content)
+
+    return apply
+
+
+def attribute(key, value, name="/"):
+    def apply(file):
+        file[name].attrs[key] = value
+
+    return apply
+
+
+def linked(file):
+    file["theta"] = h5py.SoftLink("/log_prior")
+
+
+#: A change of the file, and words of the refusal.
+ODD = {
+    "theta is NaN": (array("theta", at((3, 1), np.nan)), "theta of 'b' is not finite in row 3"),
+    "theta is infinite": (array("theta", at((3, 0), np.inf)), "theta of 'a' is not finite in row 3"),
+    "theta has another length": (array("theta", lambda v: v[:5]), "log_likelihood has the shape"),
+    "theta has one column": (array("theta", lambda v: v[:, :1]), "(n, 2) is needed"),
+    "theta is flat": (array("theta", np.ravel), "theta has the shape"),
+    "theta is one number": (array("theta", lambda v: 1.0), "theta has the shape"),
+    "theta is text": (array("theta", lambda v: "text"), "theta must hold real numbers"),
+    "theta is complex": (array("theta", lambda v: v + 1j), "theta must hold real numbers"),
+    "theta is true": (array("theta", lambda v: v > 0), "theta must hold real numbers"),
+    "theta is structured": (array("theta", lambda v: np.zeros(20, "f8,f8")), "neither numbers nor text"),
+    "theta is a link": (lambda file: (file.pop("theta"), linked(file)), "link"),
+    "theta is nothing": (array("theta", lambda v: h5py.Empty("f8")), "theta must hold real numbers"),
+    "no rows": (lambda file: [array(n, lambda v: v[:0])(file) for n in (*ARRAYS, "log_birth")], "no samples"),
+    "no log_prior": (lambda file: file.pop("log_prior"), "log_prior is missing"),
+    "log_prior is a group": (
+        lambda file: (file.pop("log_prior"), file.create_group("log_prior")),
+        "log_prior is missing",
+    ),
+    "log_likelihood is NaN": (array("log_likelihood", at(2, np.nan)), "log_likelihood is nan in row 2"),
+    "log_likelihood is +inf": (array("log_likelihood", at(2, np.inf)), "log_likelihood is inf in row 2"),
+    "log_prior is NaN": (array("log_prior", at(2, np.nan)), "log_prior is nan in row 2"),
+    "log_weight is NaN": (array("log_weight", at(2, np.nan)), "log_weight is nan in row 2"),
+    "log_weight is +inf": (array("log_weight", at(2, np.inf)), "log_weight is inf in row 2"),
+    "no sample has a weight": (array("log_weight", at(slice(None), -np.inf)), "no sample has a weight"),
+    "log_weight has another length": (array("log_weight", lambda v: v[1:]), "log_weight has the shape"),
+    "log_birth is NaN": (array("log_birth", at(0, np.nan)), "log_birth is nan in row 0"),
+    "log_birth is short": (array("log_birth", lambda v: v[1:]), "log_birth has the shape"),
+    "log_volume is positive": (attribute("log_volume", 1.0, "log_birth"), "log_volume = 1.0"),
+    "log_volume is NaN": (attribute("log_volume", np.nan, "log_birth"), "log_volume = nan"),
+    "log_volume is text": (attribute("log_volume", "x", "log_birth"), "not a whole file of samples"),
+    "log_volume is an array": (attribute("log_volume", np.zeros(3), "log_birth"), "not a whole file of samples"),
+    "no log_volume": (lambda file: file["log_birth"].attrs.pop("log_volume"), "not a whole file of samples"),
+    "a name twice": (entry("names", ["a", "a"]), "must be different and not empty"),
+    "an empty name": (entry("names", ["a", " "]), "must be different and not empty"),
+    "a name that is a number": (entry("names", ["a", 1]), "theta has the shape"),
+    "a name that is NaN": (entry("names", ["a", np.nan]), "theta has the shape"),
+    "names are a text": (entry("names", "ab"), "names = 'ab', which is of a wrong type"),
+    "no names": (entry("names", []), "is needed"),
+    "names are missing": (entry("names", ...), "lacks 'names'"),
+    "ess is text": (entry("ess", "many"), "ess = 'many'"),
+    "ess is negative": (entry("ess", -1.0), "ess = -1.0"),
+    "converged is a number": (entry("converged", 1), "converged = 1"),
+    "n_likelihood is true": (entry("n_likelihood", True), "n_likelihood = True"),
+    "n_likelihood is negative": (entry("n_likelihood", -5), "n_likelihood = -5"),
+    "log_evidence is text": (entry("log_evidence", "large"), "log_evidence = 'large'"),
+    "diagnostics are a list": (entry("diagnostics", []), "diagnostics = []"),
+    "an unknown entry": (entry("log_evidense", 1.0), "unknown entry 'log_evidense'. Did you mean 'log_evidence'"),
+    "the text is bytes": (attribute("samples", np.bytes_(b"{}")), "not a whole file of samples"),
+    "the text is a number": (attribute("samples", 3), "samples is not JSON"),
+    "the text is nested": (attribute("samples", "[" * 20_000), "nested too deeply"),
+    "the text is empty": (attribute("samples", h5py.Empty("S1")), "samples is not JSON"),
+    "the format is text": (attribute("format", "one"), "not a whole file of samples"),
+    "the format is an array": (attribute("format", np.zeros(2)), "not a whole file of samples"),
+    "the format is NaN": (attribute("format", np.nan), "not a whole file of samples"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+@pytest.mark.attack("samples", "a file of samples of which one array or attribute is odd")
+def test_an_odd_file_is_refused_with_its_name_and_the_place(tmp_path, whole, what):
+    change, words = ODD[what]
+    path = tmp_path / "odd.h5"
+    path.write_bytes(whole)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(DataError) as caught:
+        Samples.load(path)
+    assert str(path) in str(caught.value) and words in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["<f4", ">f4", ">f8", "<i4", ">i8", "u1"])
+@pytest.mark.parametrize(
+    "storage", [{}, {"compression": "gzip", "shuffle": True, "fletcher32": True}, {"chunks": (7, 2)}]
+)
+def test_numbers_of_any_type_and_storage_give_the_same_samples(tmp_path, kind, storage):
+    samples = made(20, theta=np.arange(40.0).reshape(20, 2))
+    samples.save(tmp_path / "s.h5")
+    with h5py.File(tmp_path / "s.h5", "r+") as file:
+        del file["theta"]
+        file.create_dataset("theta", data=samples.theta.astype(kind), **storage)
+    again = Samples.load(tmp_path / "s.h5")
+    np.testing.assert_array_equal(again.theta, samples.theta)
+    assert again.theta.dtype == np.float64 and again.theta.dtype.isnative
+
+
+def test_infinities_of_diagnostics_and_names_of_any_script_survive_the_file(tmp_path):
+    given = {"x": np.inf, "none": None, "user": {"float": "inf"}, "array": np.array([1.0, -np.inf])}
+    samples = made(20, names=("größe/h", "ñ.ü"), diagnostics=given, reason="é" * 70_000)
+    samples.save(tmp_path / "s.h5")
+    again = Samples.load(tmp_path / "s.h5")
+    assert again.names == samples.names and again.reason == samples.reason
+    assert again.diagnostics == {"x": np.inf, "none": None, "user": {"float": "inf"}, "array": [1.0, -np.inf]}
+
+
+def test_a_sample_without_likelihood_may_have_no_weight(tmp_path):
+    samples = made(3, log_likelihood=np.array([-np.inf, 0.0, 0.0]), log_weight=np.array([-np.inf, 0.0, 0.0]))
+    samples.save(tmp_path / "s.h5")
+    assert Samples.load(tmp_path / "s.h5").log_likelihood[0] == -np.inf
