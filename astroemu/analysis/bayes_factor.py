@@ -6,7 +6,6 @@ runs of different data the difference has no meaning, and none is returned.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from astroemu.errors import PluginError
-from astroemu.inference.fingerprint import flatten
+from astroemu.inference.fingerprint import by_content, flatten
 from astroemu.inference.run_folder import RunFolder
-from astroemu.runtime.options import with_defaults
+from astroemu.runtime.options import plain, with_defaults
 from astroemu.runtime.plugins import PROBES
 
 #: Smallest abs(ln B) of each word: Jeffreys' scale (1961, Theory of Probability, 3rd ed., Appendix B) as
@@ -44,9 +43,10 @@ class BayesFactor:
     def of(cls, run: RunFolder, other: RunFolder) -> BayesFactor:
         """Return the Bayes factor of two finished runs. The errors are independent and add in quadrature."""
         ours, theirs = run.summary(), other.summary()
-        missing = [folder.path for folder, s in ((run, ours), (other, theirs)) if s["log_evidence"] is None]
+        missing = [(folder.path, s) for folder, s in ((run, ours), (other, theirs)) if s["log_evidence"] is None]
         if missing:
-            return cls(why_not=f"{' and '.join(map(str, missing))}: no evidence (its sampler gives none)")
+            reasons = (f"{path}: no evidence ({s['sampler']} gives none)" for path, s in missing)
+            return cls(why_not="; ".join(reasons))
         here, there = data_identity(run), data_identity(other)
         different = [key for key in sorted({*here, *there}) if here.get(key, _ABSENT) != there.get(key, _ABSENT)]
         if different:
@@ -79,7 +79,7 @@ def data_identity(run: RunFolder) -> dict[str, Any]:
     """Return what determines the data of a run: options of its probes and checksums of its catalogs.
 
     The engine cannot distinguish options that choose data from options of the modelling. All options, with their
-    defaults, therefore count as data.
+    defaults, therefore count as data. A file counts by its content, wherever it is.
 
     Returns
     -------
@@ -93,8 +93,8 @@ def data_identity(run: RunFolder) -> dict[str, Any]:
         plugin = options.pop("plugin", name)
         with suppress(PluginError):  # the probe is no longer installed: its options as written
             options = with_defaults(PROBES.load(plugin), options)
-        plain = json.loads(json.dumps({"plugin": plugin, **options}, default=str))
-        found |= flatten(plain, f"probes.{name}")
+        table = by_content(plain({"plugin": plugin, **options}), configuration.path.parent, {})
+        found |= flatten(table, f"probes.{name}")
     checksums = run.summary()["inputs"]
     return found | {name: digest for name, digest in checksums.items() if name.startswith("catalog ")}
 

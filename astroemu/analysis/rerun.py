@@ -26,7 +26,11 @@ from astroemu.sampling.samples import ARRAYS, Samples
 
 
 def rerun(
-    run: RunFolder, out: str | Path | None = None, report: ProgressCallback = silent
+    run: RunFolder,
+    out: str | Path | None = None,
+    report: ProgressCallback = silent,
+    *,
+    accept_changed_code: bool = False,
 ) -> tuple[RunFolder, dict[str, Any]]:
     """Repeat a finished run and compare the samples.
 
@@ -39,6 +43,8 @@ def rerun(
         New folder; by default the first free one of ``RUN-rerun``, ``RUN-rerun-2``, ...
     report : callable
         Called with the progress.
+    accept_changed_code : bool
+        Accept that the code of plugins or their versions have changed; see :func:`astroemu.inference.fitting.fit`.
 
     Returns
     -------
@@ -56,7 +62,7 @@ def rerun(
     """
     before = RunFingerprint.load(run.identity_file)
     path = RunFolder.free(run.path.parent, f"{run.path.name}-rerun") if out is None else Path(out)
-    new, _ = fit(run.configuration(), out=path, repeated=run, report=report)
+    new, _ = fit(run.configuration(), out=path, repeated=run, accept_changed_code=accept_changed_code, report=report)
     found: dict[str, Any] = {}
     if processes().is_root:
         arrays = compare_samples(run.samples(), new.samples())
@@ -65,7 +71,8 @@ def rerun(
             "of": run.path.name,
             "identical": all(array["identical"] for array in arrays.values()),
             "arrays": arrays,
-            "differs": [line.strip() for line in differences(before.may_differ, now.may_differ)],
+            "differs": [line.strip() for line in differences(before.may_differ, now.may_differ).values()],
+            **({"accepted": list(now.accepted)} if now.accepted else {}),
             "provenance": provenance(inputs={run.samples_file.name: sha256(run.samples_file)}),
         }
         write_json(new.path / "rerun.json", found)

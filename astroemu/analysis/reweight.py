@@ -11,21 +11,23 @@ posterior. The effective sample size measures this; too small a value is an erro
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from astroemu.core.parameter import Parameter
 from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.core.typing import FloatArray
-from astroemu.errors import ConfigurationError, DataError, SamplingError, listing
+from astroemu.errors import ConfigurationError, SamplingError, listing
 from astroemu.inference.configuration import Configuration
-from astroemu.inference.inputs import data_files
+from astroemu.inference.fingerprint import RunFingerprint, of_likelihood
+from astroemu.inference.reuse import demand_current
 from astroemu.inference.run_folder import RunFolder
 from astroemu.inference.summary import summarise
 from astroemu.io.files import sha256
 from astroemu.model.model import Model
+from astroemu.runtime.provenance import machine
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 
@@ -33,8 +35,8 @@ from astroemu.sampling.statistics import kish_ess
 MIN_ESS = 400.0
 #: Keys of a configuration that change the likelihood of every probe.
 _CONTEXT = ("emulators", "simulators", "derived", "emulator_error", "truncate_prior")
-#: Number of best samples at which the likelihood of a run is checked, and number of points in a batch.
-_CHECKED, _BATCH = 16, 4096
+#: Number of points in a batch.
+_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def reweight(
     *,
     out: str | Path | None = None,
     min_ess: float = MIN_ESS,
+    accept_changed_code: bool = False,
     report: ProgressCallback = silent,
 ) -> tuple[RunFolder, Model]:
     """Write the run of another configuration, made by reweighting the samples of a finished run.
@@ -109,6 +112,9 @@ def reweight(
         By default the first free of ``RUN_reweighted``, ``RUN_reweighted-2``, ...
     min_ess : float
         Smallest effective sample size that is accepted.
+    accept_changed_code : bool
+        Accept that the code of plugins or their versions have changed since the run; see
+        :func:`astroemu.inference.reuse.demand_current`.
     report : callable
         Called with the progress.
 
@@ -123,8 +129,10 @@ def reweight(
     ------
     ConfigurationError
         If nothing changes, or if the parameters or their priors change.
+    RunFolderError
+        If a catalog, a plugin or an option has changed since the run.
     DataError
-        If the likelihood of the run cannot be reproduced because a catalog or a program has changed since.
+        If the likelihood of the run cannot be reproduced.
     SamplingError
         If the effective sample size is too small. Nothing is written then.
     """
@@ -132,28 +140,16 @@ def reweight(
     old, samples, before = run.configuration(), run.samples(), run.summary()
     change = ConfigurationDiff.between(old, configuration)
     old_model, model = old.model(), configuration.model()
-    _demand_same_parameters(old_model, model, configuration)
-    _demand_same_likelihood(run, old_model, samples, before["inputs"])
+    _demand_same_parameters(old_model, model, run)
+    demand_current(run, old_model, accept_changed_code=accept_changed_code)
     ratio = _log_likelihood(configuration, change.of(configuration), samples, report)
     ratio -= _log_likelihood(old, change.of(old), samples, report)
     made = _reweighted(samples, ratio, model, f"{run.path} {change}", min_ess)
-    folder = (
-        RunFolder.create(out)
-        if out is not None
-        else RunFolder.fresh(run.path.resolve().parent, f"{run.path.resolve().name}_reweighted")
-    )
-    resolved = {"path": str(configuration.path), "configuration": dict(configuration.raw)}
-    folder.start(configuration, resolved, None)
-    summary = summarise(
-        made,
-        model,
-        configuration,
-        seed=before["seed"],
-        wall_seconds=time.perf_counter() - started,
-    )
+    summary = summarise(made, model, configuration, seed=before["seed"], wall_seconds=time.perf_counter() - started)
+    digest = sha256(run.samples_file)
     summary["reweighted"] = {
         "from": str(run.path.resolve()),
-        "samples_sha256": sha256(run.samples_file),
+        "samples_sha256": digest,
         "dropped": list(change.dropped),
         "added": list(change.added),
         "replaced": list(change.replaced),
@@ -163,7 +159,12 @@ def reweight(
         "min_ess": min_ess,
         **({"earlier": before["reweighted"]} if "reweighted" in before else {}),
     }
-    folder.finish(made, summary)
+    identity = RunFingerprint({**of_likelihood(configuration, model), "reweighted": digest}, machine())
+    resolved = {"path": str(configuration.path.absolute()), "configuration": dict(configuration.raw)}
+    source = run.path.resolve()
+    with RunFolder.claimed(out, source.parent, f"{source.name}_reweighted") as folder:
+        folder.start(configuration, resolved, identity)
+        folder.finish(made, summary)
     return folder, model
 
 
@@ -225,40 +226,27 @@ def _log_likelihood(
     return total
 
 
-def _demand_same_parameters(old: Model, new: Model, configuration: Configuration) -> None:
+def _demand_same_parameters(old: Model, new: Model, run: RunFolder) -> None:
     for parameter in new.prior.free:
         if parameter.name not in old.names:
             raise ConfigurationError(
-                f"{configuration.path}: {parameter.name!r} is not sampled in the run, so the samples have no values "
-                "of it. Hold it fixed, or start a new fit with astroemu fit"
+                f"{run.path}: {parameter.name!r} is not sampled in the run, so its samples have no values of it. Hold "
+                f"it fixed with {_fixing(parameter)}, or start a new fit with astroemu fit"
             )
         if parameter.prior != old.prior[parameter.name].prior:
             raise ConfigurationError(
-                f"{configuration.path}: the prior of {parameter.name!r} is {parameter.prior}, and "
+                f"{run.path}: the prior of {parameter.name!r} is {parameter.prior}, and "
                 f"{old.prior[parameter.name].prior} in the run. Reweighting cannot change priors; start a new fit with "
                 "astroemu fit"
             )
     held = [name for name in old.names if name in new.prior.fixed]
     if held:
         raise ConfigurationError(
-            f"{configuration.path}: {listing(held)} sampled in the run would be held fixed. Start a new fit with "
-            "astroemu fit"
+            f"{run.path}: {listing(held)} sampled in the run would be held fixed. Start a new fit with astroemu fit"
         )
 
 
-def _demand_same_likelihood(run: RunFolder, model: Model, samples: Samples, checksums: Mapping[str, str]) -> None:
-    """Raise unless the likelihood of a run, part of which is subtracted, is the same as when it ran."""
-    changed = [name for name, digest in data_files(model).items() if checksums.get(name) != digest]
-    if changed:
-        raise DataError(
-            f"{run.path}: {listing(changed)} changed since the run, so its likelihood cannot be reproduced. Restore "
-            "the old file, and name the new one with --set, for example probes.NAME.catalog=FILE"
-        )
-    best = np.argsort(samples.log_weight)[-_CHECKED:]
-    there, here = samples.log_likelihood[best], model.log_likelihood(samples.theta[best])
-    if not np.allclose(here, there, rtol=1e-4, atol=0.02):  # float32 networks round by the batch
-        j = int(np.argmax(np.abs(here - there)))
-        raise DataError(
-            f"{run.path}: ln L of a sample was {there[j]:.4f} and is {here[j]:.4f} now. The likelihood has changed "
-            "since the run, through other versions of programs or another file; start a new fit with astroemu fit"
-        )
+def _fixing(parameter: Parameter) -> str:
+    """Return the option that holds a parameter at the median of its prior."""
+    median = float(parameter.prior.transform(np.array(0.5)))
+    return f"--set 'parameters.{parameter.name}={{distribution = \"fixed\", value = {median:.4g}}}'"

@@ -102,6 +102,7 @@ def tension(
     out: str | Path,
     *,
     seed: int | None = None,
+    accept_changed_code: bool = False,
     report: Callable[[str], AbstractContextManager[ProgressCallback]] = lambda _: nullcontext(silent),
 ) -> dict[str, Any] | None:
     """Make the missing runs of a study and return the tension between its data sets.
@@ -118,6 +119,9 @@ def tension(
         Folder of the runs and of the result.
     seed : int, optional
         By default that of the configuration.
+    accept_changed_code : bool
+        Accept that the code of plugins or their versions have changed since a run was made or begun; see
+        :func:`astroemu.inference.fitting.fit`.
     report : callable
         Called with the name of a run. It returns a context manager whose value is called with the progress of that run.
 
@@ -146,6 +150,7 @@ def tension(
                 sampler=plan.sampler,
                 seed=seed,
                 resume=True,
+                accept_changed_code=accept_changed_code,
                 report=progress,
             )
     if not processes().is_root:

@@ -13,6 +13,9 @@ from astroemu.model.model import Model
 
 #: Number of prior draws; the best of them are the starts.
 _DRAWS = 1000
+#: Step in units of the prior's width, and change of the value below which it does not depend on a parameter. A Gaussian
+#: of more than twice this width changes less.
+_NEAR, _NO_CHANGE = 0.1, 1e-3
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class BestFit:
         Number of points at which the gradient was computed.
     at_edge : tuple of str
         Parameters that ended at an edge of their prior.
+    flat : tuple of str
+        Parameters of which the value does not depend around the maximum: any value near by is as good.
     """
 
     names: tuple[str, ...]
@@ -47,6 +52,7 @@ class BestFit:
     starts: FloatArray
     evaluations: int
     at_edge: tuple[str, ...]
+    flat: tuple[str, ...] = ()
 
 
 def find_best_fit(model: Model, *, starts: int = 8, prior: bool = True, seed: int = 1) -> BestFit:
@@ -112,7 +118,19 @@ def find_best_fit(model: Model, *, starts: int = 8, prior: bool = True, seed: in
         -np.array([float(end.fun) for end in ends]),
         objective.evaluations,
         tuple(name for name, at in zip(model.names, edge, strict=True) if at),
+        _flat(model, theta, low, high, width, prior=prior),
     )
+
+
+def _flat(
+    model: Model, theta: FloatArray, low: FloatArray, high: FloatArray, width: FloatArray, *, prior: bool
+) -> tuple[str, ...]:
+    """Return the parameters whose value may change by a tenth of their prior's width, to both sides, with no effect."""
+    step = np.diag(_NEAR * width)
+    points = np.clip(np.concatenate([theta[None], theta + step, theta - step]), low, high)
+    values = model.log_likelihood(points) + (model.log_prior(points) if prior else 0.0)
+    change = np.abs(values[1:] - values[0]).reshape(2, -1).max(axis=0)
+    return tuple(name for name, known in zip(model.names, change, strict=True) if known < _NO_CHANGE)
 
 
 def prior_frame(model: Model) -> tuple[FloatArray, FloatArray, FloatArray]:

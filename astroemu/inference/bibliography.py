@@ -74,9 +74,13 @@ def bibtex(configuration: Configuration, sampler: str | None = None) -> str:
 def _parts(configuration: Configuration, sampler: Sampler) -> Iterable[tuple[str, str]]:
     """Yield each part of a fit: its name, and a text that holds the arXiv numbers of its papers."""
     for name, probe in configuration.probes().items():
-        papers = list(probe.papers) or [number for catalog in probe.catalogs for number in catalog.arxiv]
+        # A probe that names papers of its catalog has chosen them for the data in use. Otherwise all of them count.
+        unnamed = [catalog for catalog in probe.catalogs if not set(catalog.arxiv) & set(probe.papers)]
+        papers = [*probe.papers, *(number for catalog in unnamed for number in catalog.arxiv)]
         unnumbered = "; ".join(catalog.reference for catalog in probe.catalogs if not catalog.arxiv)
         yield f"probe {name}", " ".join(dict.fromkeys(papers)) or unnumbered
+        if papers and unnumbered:
+            yield f"data of probe {name}", unnumbered
     for name, provider in {**configuration.emulators(), **configuration.simulators()}.items():
         yield f"model {name}", provider.citation
     yield f"sampler {sampler.name}", sampler.citation

@@ -6,6 +6,7 @@ mismatched parameters are errors. The message names the file, the key and the re
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -24,8 +25,9 @@ from astroemu.core.provider import Provider
 from astroemu.emulation.loading import load_emulator
 from astroemu.emulation.simulator import SimulatorProvider
 from astroemu.errors import AstroemuError, ConfigurationError, closest, listing, located
-from astroemu.io.paths import resolve
-from astroemu.io.toml import read_toml
+from astroemu.io.paths import resolve, safe_name
+from astroemu.io.toml import LARGEST_TOML, dump_toml, parse_toml
+from astroemu.io.untrusted import read_text
 from astroemu.model.engines import EngineName
 from astroemu.model.model import Model
 from astroemu.runtime.options import build, validate_options
@@ -85,19 +87,19 @@ class Configuration:
         Its content as plain values, after overrides.
     document : ConfigurationDocument
         The same, checked and typed.
-    copy : Path, optional
-        The copy of the file in a run folder, which does not change after the run has started.
+    text : str
+        The text of the file, from which ``raw`` was read before overrides. The file itself may have changed since.
     """
 
     path: Path
     raw: Mapping[str, Any]
     document: ConfigurationDocument
-    copy: Path | None = None
+    text: str
 
     @property
-    def source(self) -> Path:
-        """Path from which the text of the file can be read."""
-        return self.copy or self.path
+    def sha256(self) -> str:
+        """SHA-256 of the text, in UTF-8."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
     def name(self) -> str:
@@ -119,7 +121,7 @@ class Configuration:
         raw = deepcopy(dict(self.raw))
         for override in overrides:
             _override(raw, override)
-        return configuration_from(raw, self.path, self.copy)
+        return configuration_from(raw, self.path, self.text)
 
     def only(self, probes: Collection[str]) -> Configuration:
         """Return this configuration with these probes only."""
@@ -140,10 +142,10 @@ class Configuration:
                     f"{self.path} has no probe {name!r}.{closest(name, kept)} It has {listing(kept)}"
                 )
             del kept[name]
-        left = configuration_from({**self.raw, "probes": kept}, self.path, self.copy)
+        left = configuration_from({**self.raw, "probes": kept}, self.path, self.text)
         orphans = left._orphans({name: self.document.probes[name] for name in probes})
         parameters = {name: table for name, table in self.raw["parameters"].items() if name not in orphans}
-        return configuration_from({**left.raw, "parameters": parameters}, self.path, self.copy) if orphans else left
+        return configuration_from({**left.raw, "parameters": parameters}, self.path, self.text) if orphans else left
 
     def _orphans(self, dropped: Mapping[str, Mapping[str, Any]]) -> set[str]:
         """Return the parameters of ``[parameters]`` that only the dropped probes use."""
@@ -265,22 +267,35 @@ def load_configuration(name_or_path: str | Path, overrides: Sequence[str] = ()) 
         If the file does not exist or is not a valid configuration.
     """
     path = locate(CONFIGURATIONS, name_or_path)
-    raw = read_toml(path)
+    text = read_text(path, LARGEST_TOML)
+    raw = parse_toml(text, path)
     for override in overrides:
         _override(raw, override)
-    return configuration_from(raw, path)
+    return configuration_from(raw, path, text)
 
 
-def configuration_from(raw: Mapping[str, Any], path: Path, copy: Path | None = None) -> Configuration:
-    """Return the configuration with this content, after checking it; ``path`` is the file that it belongs to."""
+def configuration_from(raw: Mapping[str, Any], path: Path, text: str | None = None) -> Configuration:
+    """Return the configuration with this content, after checking it.
+
+    Parameters
+    ----------
+    raw : mapping
+    path : Path
+        The file that it belongs to. Relative paths count from its folder.
+    text : str, optional
+        The text of that file; by default the content as TOML.
+    """
     document = validate_options(ConfigurationDocument, raw, str(path))
+    for key in ("parameters", "emulators", "simulators", "derived", "probes", "samplers"):
+        for name in getattr(document, key):
+            safe_name(name, f"{path}, [{key}]: the name")
     for name in document.samplers:
         if name not in SAMPLERS.entries:
             raise ConfigurationError(
                 f"{path}, [samplers.{name}]: no sampler is called {name!r}.{closest(name, SAMPLERS.names)} "
                 f"Installed: {listing(SAMPLERS.names)}"
             )
-    return Configuration(path, raw, document, copy)
+    return Configuration(path, raw, document, dump_toml(raw) if text is None else text)
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from astroemu.core.typing import FloatArray
-from astroemu.errors import SamplingError
+from astroemu.errors import SamplingError, listing
 from astroemu.inference.best_fit import prior_frame
 from astroemu.model.model import Model
 
@@ -87,13 +88,24 @@ def fisher_matrix(model: Model, theta: FloatArray, *, prior: bool = True) -> Fis
         step = _STEP / np.sqrt(curvature)
     total = data + information
     scale = np.sqrt(np.abs(np.diag(total)))
-    if np.any(scale == 0) or np.linalg.eigvalsh(total / np.outer(scale, scale))[0] <= 0:
+    open_ = _open(total, scale)
+    if open_.any():
+        names = listing(name for name, is_open in zip(model.names, open_, strict=True) if is_open)
         raise SamplingError(
-            "the Fisher matrix is not positive definite: the point is no maximum, or the data leave a direction "
-            + ("open" if prior else "open; add the prior's information (leave out --no-prior)")
+            f"the Fisher matrix is not positive definite in {names}: the point is no maximum, or the data leave this "
+            "direction " + ("open" if prior else "open; add the prior's information (leave out --no-prior)")
         )
     covariance = np.linalg.inv(total / np.outer(scale, scale)) / np.outer(scale, scale)
     return FisherForecast(model.names, np.asarray(theta), data, information, covariance)
+
+
+def _open(total: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
+    """Return which parameters ``(d,)`` take part in the direction without information, if there is one."""
+    if np.any(scale == 0):
+        return np.asarray(scale == 0)
+    values, vectors = np.linalg.eigh(total / np.outer(scale, scale))
+    part = np.abs(vectors[:, 0])
+    return np.asarray((part > 0.3 * part.max()) & (values[0] <= 0))
 
 
 def _hessian(model: Model, theta: FloatArray, step: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:

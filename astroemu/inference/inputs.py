@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from astroemu.io.files import sha256
 from astroemu.runtime.provenance import provenance
 
 if TYPE_CHECKING:
@@ -19,16 +18,19 @@ def provenance_of(model: Model, configuration: Configuration) -> dict[str, Any]:
 
 def inputs(model: Model, configuration: Configuration) -> dict[str, str]:
     """Return the SHA-256 of the configuration and of every catalog and emulator used, by name."""
-    return {f"configuration {configuration.path.name}": sha256(configuration.source), **data_files(model)}
+    return {f"configuration {configuration.path.name}": configuration.sha256, **data_files(model)}
 
 
 def data_files(model: Model) -> dict[str, str]:
-    """Return the SHA-256 of every catalog and emulator used, by name."""
+    """Return the SHA-256 of every catalog and emulator used, by name.
+
+    Two files of one name and different content are told apart by the part of the model that uses the second one.
+    """
     found: dict[str, str] = {}
-    for provider in model.providers.values():
-        found |= {f"emulator {name}": digest for name, digest in provider.sources.items()}
-    for probe in model.probes.values():
-        found |= {f"catalog {catalog.name}": catalog.sha256 for catalog in probe.catalogs}
+    files = [(f"emulator {k}", v, key) for key, p in model.providers.items() for k, v in p.sources.items()]
+    files += [(f"catalog {c.name}", c.sha256, key) for key, probe in model.probes.items() for c in probe.catalogs]
+    for name, digest, user in files:
+        found[name if found.get(name, digest) == digest else f"{name} of {user}"] = digest
     return found
 
 

@@ -7,8 +7,12 @@ type or a missing value states its place.
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import inspect
 import json
+import os
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -52,6 +56,48 @@ def with_defaults(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a plugin as written, with the defaults of those that are not written."""
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
     return {p.name: p.default for p in parameters if p.default is not p.empty} | dict(options)
+
+
+def resolved(cls: type, options: Mapping[str, Any], where: str, base: Path | None = None) -> dict[str, Any]:
+    """Return all options of a plugin, with the defaults of those that are not written, as plain values.
+
+    Options that mean the same are the same here: a default may be written or not, and 1 is 1.0.
+
+    Parameters
+    ----------
+    cls, options, where, base
+        As for :func:`build`.
+
+    Raises
+    ------
+    ConfigurationError
+        As :func:`build`.
+    """
+    checked = validate_options(_schema(cls), dict(options), where, base)
+    return {name: plain(value) for name, value in sorted(with_defaults(cls, checked).items())}
+
+
+def plain(value: Any) -> Any:
+    """Return a value as numbers, texts, lists and tables that are equal if the values mean the same."""
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int | float):
+        return int(value) if abs(value) < 2**53 and value == int(value) else value
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((plain(item) for item in value), key=repr)
+    if hasattr(value, "tolist"):  # an array or a scalar of NumPy
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value) if isinstance(value, os.PathLike) else repr(value))
 
 
 def validate_options(schema: Any, value: Any, where: str, base: Path | None = None) -> Any:

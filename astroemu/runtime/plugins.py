@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from astroemu.errors import PluginError, closest, listing
+from astroemu.errors import PluginError, Terminated, closest, listing
 from astroemu.io.paths import looks_like_path
 
 
@@ -83,9 +83,9 @@ class PluginGroup:
         where = f"the {self.noun} {entry.name!r} of {_owner(entry)} ({entry.value})"
         try:
             plugin = entry.load()
+        except (KeyboardInterrupt, Terminated):
+            raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
             # Includes SystemExit: the import of some wrappers of compiled libraries ends the interpreter.
             raise PluginError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
         expected = _resolve(self.kind)

@@ -10,8 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from astroemu.runtime.mpi import cores, launched
@@ -82,16 +81,3 @@ def versions(more: Iterable[str] = ()) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-@lru_cache(maxsize=1)
-def _distributions_by_package() -> Mapping[str, list[str]]:
-    """Return the names of the installed distributions by top-level package. Reading all metadata takes 0.5 s."""
-    return packages_distributions()
-
-
-def distributions(objects: Iterable[Any]) -> dict[str, str]:
-    """Return the versions of the distributions that define the classes of the objects, by name."""
-    by_package = _distributions_by_package()
-    roots = {type(item).__module__.partition(".")[0] for item in objects}
-    return {name: version(name) for root in sorted(roots) for name in by_package.get(root, [])}

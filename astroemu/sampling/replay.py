@@ -8,17 +8,25 @@ its internal state. The record is one file, to which entries are appended:
     BLAKE2b digest of the n points, and of the four numbers and the n m values (16 bytes each)
     the n m values (float64, little-endian): per point the log-likelihood, and its gradient where requested
 
-The file is written to disk every few seconds. An entry is returned only for exactly the points that it was computed
-for. From the first other batch on, the model computes everything. An incomplete last entry is ignored.
+They follow a head with the digest of the run's fingerprint. The record of another run, or of the same run with other
+code, is never used. The file is written to disk every few seconds. An entry is returned only for exactly the points
+that it was computed for. From the first other batch on, the model computes everything. An incomplete last entry is
+ignored.
+
+Some recorded points are computed again, one in each entry whose number is a power of two. If its likelihood differs
+from the record, it has changed in a way that no fingerprint shows. A plugin may read a file of its own, for example.
+
+The size is 8 bytes per likelihood and 48 bytes per entry: 56 MB for a million points that are requested one by one,
+and 8 MB if they are requested in large batches.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -33,8 +41,13 @@ from astroemu.sampling.target import Target, TargetWrapper, evaluate
 
 _HEAD = struct.Struct("<IIII16s16s")
 _NUMBERS = struct.Struct("<IIII")
-_MAGIC = b"astroemu record 2\n"
-_EARLIER = b"astroemu record 1\n"
+_MAGIC = b"astroemu record 3\n"
+_EARLIER = (b"astroemu record 1\n", b"astroemu record 2\n")
+#: The digest of a fingerprint, in hexadecimal digits, and the end of the line.
+_DIGEST = 65
+_NO_DIGEST = "0" * 64
+#: Largest relative and absolute difference of log-likelihoods that count as equal: float32 networks round by the batch.
+_RELATIVE, _ABSOLUTE = 1e-4, 0.02
 #: Seconds between two writes to disk: a kill loses at most the likelihoods of this time.
 EVERY = 5.0
 
@@ -47,28 +60,38 @@ class LikelihoodReplay(TargetWrapper):
     target : Target
         Computes what is not recorded.
     path : Path
-        The record. It is created if it does not exist. The caller must make sure that it belongs to the same
-        problem (:mod:`astroemu.inference.fingerprint`).
+        The record. It is created if it does not exist. The caller must have locked its folder.
+    digests : sequence of str, optional
+        Digest of the fingerprint (:mod:`astroemu.inference.fingerprint`), 64 hexadecimal digits, then those of earlier
+        fingerprints whose records may be used too.
 
     Attributes
     ----------
     recalled : int
         Number of points whose values came from the file.
+    verified : int
+        Number of those points that were computed again, to compare.
 
     Raises
     ------
     RunFolderError
-        If another process holds the file, if it cannot be written, or if it is not a record.
+        If the file cannot be written, is not a record, or is the record of another fingerprint.
     """
 
-    def __init__(self, target: Target, path: Path) -> None:
+    def __init__(self, target: Target, path: Path, digests: Sequence[str] = (_NO_DIGEST,)) -> None:
         super().__init__(target)
         self.path = path
         self.recalled = 0
         self._counts: EvaluationCounts = getattr(target, "counts", EvaluationCounts())
         self._file = _opened(path)
-        self._end = _end_of_entries(self._file, path)
-        self._file.seek(len(_MAGIC))
+        try:
+            _claim(self._file, path, digests)
+            self._end = _end_of_entries(self._file)
+        except BaseException:
+            self._file.close()
+            raise
+        self._file.seek(len(_MAGIC) + _DIGEST)
+        self.verified = self._entries = 0
         self._recalling = True
         self._written = time.monotonic()
 
@@ -84,6 +107,7 @@ class LikelihoodReplay(TargetWrapper):
         if self._recalling:
             known = self._next(len(theta), 1 + gradient * len(self.names), digest)
             if known is not None:
+                self._verify(theta, known)
                 return known
         before = self._counts.copy()
         values = np.ascontiguousarray(evaluate(self.target, theta, gradient=gradient), dtype="<f8")
@@ -124,7 +148,8 @@ class LikelihoodReplay(TargetWrapper):
                 return np.frombuffer(self._file.read(8 * n * m), "<f8").astype(float).reshape(n, m)
             warnings.warn(
                 f"after {self.recalled:,} points the sampler requests other points than in the earlier run (does "
-                "another processor or library round differently?); the remaining points are computed again",
+                "another processor or library round differently, or has a likelihood or a prior changed?); the "
+                "remaining points are computed again",
                 DivergenceWarning,
                 stacklevel=4,
             )
@@ -132,6 +157,25 @@ class LikelihoodReplay(TargetWrapper):
         self._file.seek(start)
         self._file.truncate()
         return None
+
+    def _verify(self, theta: FloatArray, known: FloatArray) -> None:
+        """Compute one point of an entry again, if its number is a power of two, and compare."""
+        self._entries += 1
+        if self._entries & (self._entries - 1) or not len(known):
+            return
+        row = int(np.argmax(known[:, 0]))
+        before = self._counts.copy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            now = float(evaluate(self.target, theta[row : row + 1], gradient=False)[0, 0])
+        vars(self._counts).update(vars(before))
+        self.verified += 1
+        if not np.isclose(now, known[row, 0], rtol=_RELATIVE, atol=_ABSOLUTE):
+            raise RunFolderError(
+                f"{self.path} holds ln L = {known[row, 0]:.6g} for a point at which the model gives {now:.6g} now. The "
+                "likelihood has changed since the run was started, perhaps by a file that a plugin reads by itself, or "
+                "by a library. Nothing was changed. Restore it, or start again in another folder with --out"
+            )
 
     def _append(self, digest: bytes, values: FloatArray, counts: EvaluationCounts) -> None:
         numbers = (*values.shape, counts.outside, counts.not_finite)
@@ -150,47 +194,41 @@ class LikelihoodReplay(TargetWrapper):
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Open the file for reading and appending, and lock it for this process."""
+    """Open the file for reading and appending."""
     try:
-        file = path.open("r+b" if path.exists() else "x+b", buffering=1 << 20)
+        return path.open("r+b" if path.exists() else "x+b", buffering=1 << 20)
     except OSError as error:
         raise _unwritable(path, error) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise RunFolderError(
-            f"{path.parent} is being written by another process; nothing was changed. Wait for it, or choose another "
-            "folder with --out"
-        ) from None
-    except OSError as error:  # some parallel file systems have no locks
-        warnings.warn(
-            f"the file system of {path.parent} has no locks ({error.strerror}): make sure that no other process "
-            "writes to this run folder",
-            stacklevel=4,
-        )
-    return file
 
 
-def _end_of_entries(file: BinaryIO, path: Path) -> int:
-    """Return where the last complete entry ends. The rest was being written when the run was killed."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    magic = file.read(len(_MAGIC))
-    if magic == _EARLIER:
-        file.close()
+def _claim(file: BinaryIO, path: Path, digests: Sequence[str]) -> None:
+    """Write the head of a new record, or check that of an existing one."""
+    content = file.read(len(_MAGIC) + _DIGEST)
+    if content.startswith(_EARLIER):
         raise RunFolderError(
             f"{path} was written by an earlier version of astroemu, in a format that this version does not read; "
             "nothing was changed. Finish the run with that version, or start it again in another folder with --out"
         )
-    if not _MAGIC.startswith(magic):
-        file.close()
-        raise RunFolderError(f"{path} is not a record of likelihoods; nothing was changed")
-    if len(magic) < len(_MAGIC):
+    heads = [_MAGIC + digest.encode() + b"\n" for digest in digests]
+    if content in heads:
+        return
+    if any(head.startswith(content) for head in heads):  # new, or killed while it was written
         file.seek(0)
-        file.write(_MAGIC)
-        return len(_MAGIC)
-    end = len(_MAGIC)
+        file.write(heads[0])
+        return
+    if content.startswith(_MAGIC):
+        raise RunFolderError(
+            f"{path} holds the likelihoods of another run, or of this one with other code; nothing was changed. Choose "
+            "another folder with --out"
+        )
+    raise RunFolderError(f"{path} is not a record of likelihoods; nothing was changed")
+
+
+def _end_of_entries(file: BinaryIO) -> int:
+    """Return where the last complete entry ends. The rest was being written when the run was killed."""
+    size = file.seek(0, os.SEEK_END)
+    end = len(_MAGIC) + _DIGEST
+    file.seek(end)
     while end + _HEAD.size <= size:
         head = file.read(_HEAD.size)
         n, m, _, _, _, digest = _HEAD.unpack(head)

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import command
+from helpers import command, summary_of
 
 from astroemu.analysis.bayes_factor import BayesFactor
 from astroemu.inference.run_folder import RunFolder
@@ -30,18 +30,8 @@ def a_run(folder, log_evidence, *, error=0.3, checksum="0" * 64, **options):
     probes = {"optical_depth": CONFIGURATION["probes"]["optical_depth"] | options}
     resolved = {"path": str(folder / "fit.toml"), "configuration": {**CONFIGURATION, "probes": probes}}
     (folder / "resolved.json").write_text(json.dumps(resolved))
-    summary = {
-        "log_evidence": log_evidence,
-        "log_evidence_err": error,
-        "inputs": {"catalog optical_depth": checksum, "emulator acg": str(log_evidence)},
-        "sampler": "made",
-        "seed": 1,
-        "n_likelihood": 3,
-        "wall_seconds": 0.0,
-        "ess": 3.0,
-        "converged": True,
-        "provenance": {},
-    }
+    inputs = {"catalog optical_depth": checksum, "emulator acg": str(log_evidence)}
+    summary = summary_of(("tau_e",), log_evidence=log_evidence, log_evidence_err=error, inputs=inputs)
     RunFolder(folder).finish(samples, summary)
     return RunFolder.open(folder)
 
@@ -52,6 +42,17 @@ def test_the_factor_of_the_same_data_has_the_error_of_both(tmp_path):
     assert factor.log_b == pytest.approx(2.0) and factor.error == pytest.approx(0.5)
     assert BayesFactor.of(two, one).log_b == pytest.approx(-2.0)
     assert str(factor) == "ln B = +2.00 +- 0.50"
+
+
+@pytest.mark.attack("compare", "two runs of one catalog of the user, of which each holds a copy in its own folder")
+def test_a_file_counts_by_its_content(tmp_path):
+    runs = []
+    for name, text in (("one", "same"), ("two", "same"), ("three", "other")):
+        file = tmp_path / f"{name}.ecsv"
+        file.write_text(text)
+        runs.append(a_run(tmp_path / name, -10.0, catalog=str(file)))
+    assert BayesFactor.of(runs[0], runs[1]).log_b == pytest.approx(0.0)
+    assert "probes.optical_depth.catalog.sha256" in BayesFactor.of(runs[0], runs[2]).why_not
 
 
 def test_a_default_that_is_written_out_is_the_same_data(tmp_path):

@@ -154,7 +154,7 @@ def test_too_few_effective_samples_are_refused(run, tmp_path):
     [
         ([], "nothing changes"),
         (['probes.d={plugin="blob", mean=0.0, sigma=1.0, nuisance="n"}'], "'n' is not sampled in the run"),
-        (['parameters.x={distribution="uniform", low=-0.5, high=0.5}'], "the prior of 'x'"),
+        (['parameters.x={distribution="uniform", low=-0.5, high=0.5}'], "the prior of 'x' is"),
         (['parameters.y={distribution="fixed", value=0.0}'], "'y' sampled in the run would be held fixed"),
     ],
 )

@@ -41,6 +41,30 @@ def test_a_normal_prior_moves_the_top(gaussian):
     np.testing.assert_allclose(best.theta, expected, atol=1e-5)
 
 
+@pytest.mark.case(30)
+def test_parameters_that_the_data_do_not_determine_are_named(gaussian):
+    class OfTheFirst(StubProbe):
+        """A Gaussian of ``a`` = 0.3 alone; ``plateau`` is the half width of its flat top."""
+
+        def log_likelihood(self, predictions, parameters, xp):
+            beyond = xp.maximum(xp.abs(predictions["it"].value[:, 0] - 0.3) - self.plateau, 0.0)
+            return -0.5 * (beyond / 0.1) ** 2
+
+    class Narrow(OfTheFirst):
+        plateau = 0.0
+
+    class Wide(OfTheFirst):
+        plateau = 0.5
+
+    def best(probe, **options):
+        made = gaussian.other(probe, uniform(a=(-1, 1), b=(0, 10)))
+        return find_best_fit(made, starts=2, **options)
+
+    assert best(Narrow).flat == ("b",) and best(Narrow).theta[0] == pytest.approx(0.3, abs=1e-4)
+    assert best(Wide).flat == ("a", "b")
+    assert find_best_fit(gaussian.model(), starts=2).flat == ()
+
+
 def test_the_frame_is_the_edges_and_the_central_width_of_the_prior(gaussian):
     low, high, width = prior_frame(gaussian.model())
     assert low.tolist() == [-1, 0] and high.tolist() == [1, 10]

@@ -7,6 +7,7 @@ import re
 import pytest
 from helpers import command
 
+from astroemu.core.catalog import Catalog
 from astroemu.inference import bibliography as module
 from astroemu.inference.bibliography import bibliography, bibtex
 from astroemu.inference.configuration import load_configuration
@@ -69,3 +70,20 @@ def test_the_command(tmp_path):
     assert code == 0 and "Park2019" in said and "Breitman2024" not in said
     code, _, error = command("cite", str(tmp_path))
     assert code == 2 and "does not hold a finished run" in error
+
+
+@pytest.mark.attack("plugins", "`papers` of a plugin that name the method only: the data were not cited")
+def test_papers_of_a_probe_do_not_replace_those_of_its_data(default, monkeypatch):
+    probe = default.probes()["optical_depth"]
+    probe.papers = ("2305.05679",)  # the paper of a method
+    monkeypatch.setattr(type(default), "probes", lambda _: {"optical_depth": probe})
+    assert {"Planck2018VI", "Pagano2020"} <= set(KEYS.findall(bibtex(default)))
+    probe.catalogs = (Catalog("mine", probe.catalogs[0].path, reference="Nobody 2026, in preparation"),)
+    text = bibtex(default)
+    assert "% data of probe optical_depth: Nobody2026InPreparation" in text and "arXiv:2305.05679" in text
+
+
+def test_a_choice_among_the_papers_of_a_catalog_is_kept():
+    chosen = ['probes.neutral_fraction.references=["Greig+2017"]', "probes.neutral_fraction.z_min=0.0"]
+    text = bibtex(load_configuration("reionization", chosen))
+    assert "% probe neutral_fraction: arXiv:1606.00441\n" in text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import tomllib
+
 import pytest
 
 from astroemu.core.adapters import ProviderSubset
@@ -34,7 +37,7 @@ def small(tmp_path):
 
 
 def test_a_file_becomes_typed_tables(small, tmp_path):
-    assert small.name == "small" and small.source == small.path == tmp_path / "small.toml"
+    assert small.name == "small" and small.path == tmp_path / "small.toml" and small.text == TEXT
     assert small.document.title == "small" and small.document.seed == 1 and small.document.engine == "auto"
     assert small.where("probes", "a") == f"{tmp_path / 'small.toml'}, [probes.a]"
     assert small.prior().names == ("log10_f_star10",)
@@ -98,9 +101,12 @@ def test_a_probe_that_is_none_is_refused(tmp_path, table, message):
         configuration.probes()
 
 
-def test_a_copy_is_where_the_text_is_read(small, tmp_path):
-    copied = configuration_from(small.raw, small.path, tmp_path / "copy.toml")
-    assert copied.source == tmp_path / "copy.toml" and copied.path == small.path
+def test_the_text_is_that_which_was_parsed_whatever_happens_to_the_file(small):
+    small.path.write_text("edited")
+    changed = small.overridden(["seed=3"]).without(["optical_depth"])
+    assert changed.text == small.text == TEXT
+    assert small.sha256 == hashlib.sha256(TEXT.encode()).hexdigest()
+    assert tomllib.loads(configuration_from(small.raw, small.path).text) == small.raw
 
 
 def test_an_installed_configuration_has_a_name():

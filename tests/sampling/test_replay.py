@@ -24,6 +24,7 @@ class Quadratic:
     def __init__(self):
         self.counts = EvaluationCounts()
         self.computed = 0
+        self.shift = 0.0
 
     def prior_transform(self, u):
         return 2.0 * u - 1.0
@@ -33,7 +34,7 @@ class Quadratic:
 
     def log_likelihood(self, theta):
         self.computed += len(theta)
-        values = -np.sum(theta**2, axis=1)
+        values = self.shift - np.sum(theta**2, axis=1)
         values[2:3] = -np.inf
         self.counts.add(EvaluationCounts(len(theta), len(values[2:3]), 0))
         return values
@@ -66,6 +67,7 @@ def asked(path, batches):
     with LikelihoodReplay(target, path) as record:
         for answer in questions(record, batches):
             answers += answer
+    target.computed -= record.verified
     return answers, target, record
 
 
@@ -111,8 +113,8 @@ def test_a_spoilt_byte_is_never_believed(path, few, monkeypatch):
     monkeypatch.setattr("os.fsync", lambda _: None)  # a file per byte: the disk would take the time
     expected, _, _ = asked(path, few)
     whole = path.read_bytes()
-    magic = whole.index(b"\n") + 1
-    for place in range(magic, len(whole)):
+    head = whole.index(b"\n", whole.index(b"\n") + 1) + 1
+    for place in range(head, len(whole)):
         spoilt = bytearray(whole)
         spoilt[place] ^= 0x40
         path.write_bytes(spoilt)
@@ -146,28 +148,38 @@ def test_a_likelihood_is_not_given_for_a_gradient_of_the_same_points(path, batch
 
 
 def test_a_record_of_the_earlier_form_is_refused_and_kept(path, batches):
-    path.write_bytes(b"astroemu record 1\n" + bytes(100))
-    with pytest.raises(RunFolderError, match=r"earlier version of astroemu, .* does not read; nothing"):
-        LikelihoodReplay(Quadratic(), path)
-    assert len(path.read_bytes()) == 118
-
-
-def test_only_one_process_writes(path, batches):
-    with LikelihoodReplay(Quadratic(), path) as record:
-        record.log_likelihood(batches[0])
-        with pytest.raises(RunFolderError, match="is being written by another process; nothing was changed"):
+    for version in (1, 2):
+        path.write_bytes(b"astroemu record %d\n" % version + bytes(100))
+        with pytest.raises(RunFolderError, match=r"earlier version of astroemu, .* does not read; nothing"):
             LikelihoodReplay(Quadratic(), path)
-    assert asked(path, batches[:1])[2].recalled == 5
+        assert len(path.read_bytes()) == 118
 
 
-def test_without_locks_it_says_so_and_goes_on(path, batches, monkeypatch):
-    def none(*_):
-        raise OSError(errno.ENOSYS, "Function not implemented")
+def test_the_record_of_another_fingerprint_is_never_used(path, batches):
+    mine, other = "a" * 64, "b" * 64
+    with LikelihoodReplay(Quadratic(), path, (mine,)) as record:
+        record.log_likelihood(batches[0])
+    before = path.read_bytes()
+    with pytest.raises(RunFolderError, match="likelihoods of another run, or of this one with other code; nothing was"):
+        LikelihoodReplay(Quadratic(), path, (other,))
+    assert path.read_bytes() == before
+    with LikelihoodReplay(Quadratic(), path, (other, mine)) as record:  # a change that was accepted
+        record.log_likelihood(batches[0])
+    assert record.recalled == 5
 
-    monkeypatch.setattr("fcntl.flock", none)
-    with pytest.warns(UserWarning, match="has no locks .Function not implemented.: make sure"):
-        asked(path, batches)
-    assert path.stat().st_size > 0
+
+@pytest.mark.attack("resuming", "a file that a plugin reads by itself is replaced between two calls of a fit")
+def test_a_likelihood_that_has_changed_without_a_trace_is_found(path, batches):
+    asked(path, batches)
+    before = path.read_bytes()
+    target = Quadratic()
+    target.shift = 0.1
+    with (
+        pytest.raises(RunFolderError, match=r"holds ln L = \S+ for a point at which the model gives \S+ now"),
+        LikelihoodReplay(target, path) as record,
+    ):
+        record.log_likelihood(batches[0])
+    assert path.read_bytes() == before
 
 
 def test_a_finished_run_needs_none(path, batches):
@@ -218,7 +230,7 @@ import astroemu.sampling.replay, numpy
 from pathlib import Path
 astroemu.sampling.replay.EVERY = 0.0
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (250, 250))
+resource.setrlimit(resource.RLIMIT_FSIZE, (315, 315))
 rng, record = numpy.random.default_rng(1), LikelihoodReplay(Quadratic(), Path({str(path)!r}))
 try:
     with record:
@@ -228,7 +240,7 @@ except RunFolderError as error:
 """
     done = run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert "what was written before is intact" in done.stdout and "File too large" in done.stdout, done.stderr
-    assert path.stat().st_size == 250
+    assert path.stat().st_size == 315
     _, target, record = asked(path, batches)
     assert record.recalled == 6 and target.computed == 10
     assert asked(path, batches)[2].recalled == 16
