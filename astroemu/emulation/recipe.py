@@ -6,6 +6,7 @@ One file holds both parts, so it documents completely how the emulator file is m
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,11 +24,15 @@ from astroemu.emulation.shards import Shard
 from astroemu.emulation.simulation import SimulationTask, simulate
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, located
+from astroemu.io.claim import CODE, claim_folder
 from astroemu.io.toml import read_toml
 from astroemu.runtime.options import validate_options
+from astroemu.runtime.plugin_identity import identity_of
 from astroemu.runtime.plugins import CONFIGURATIONS, EMULATORS, locate
 
 _T = TypeVar("_T")
+#: Name of the file in the folder of an unfinished training that says what it is of.
+TRAINING_NOTE = "training_of.json"
 
 
 class SimulationTable(BaseModel):
@@ -105,12 +110,20 @@ class Recipe:
         )
 
     def simulate(
-        self, path: str | Path, *, workers: int = 1, part: Shard | None = None, report: ProgressCallback = silent
+        self,
+        path: str | Path,
+        *,
+        workers: int = 1,
+        part: Shard | None = None,
+        report: ProgressCallback = silent,
+        accept_changed_code: bool = False,
     ) -> Path:
         """Run the simulations and write their training set; see :func:`astroemu.emulation.simulation.simulate`."""
         task = self.simulation()
         with located(str(self.path)):
-            return simulate(task, path, workers=workers, part=part, report=report)
+            return simulate(
+                task, path, workers=workers, part=part, report=report, accept_changed_code=accept_changed_code
+            )
 
     def gate(self) -> Gate:
         """Return the largest accepted errors of the emulator, from ``[gate]``."""
@@ -140,12 +153,37 @@ class Recipe:
         reuse: Emulator | None = None,
         folder: Path | None = None,
         logs: Path | None = None,
+        accept_changed_code: bool = False,
     ) -> Emulator:
-        """Return the emulator, trained by ``[training]``; see :meth:`astroemu.emulation.emulator.Emulator.train`."""
+        """Return the emulator, trained by ``[training]``; see :meth:`astroemu.emulation.emulator.Emulator.train`.
+
+        The caller holds the lock of ``folder``, which is bound to the data, the settings, the seed and the code.
+
+        Raises
+        ------
+        DataError
+            If the folder holds the unfinished training of something else.
+        """
         with located(str(self.path)):
-            emulator = EMULATORS.load(self.document.emulator).train(
+            kind: type[Emulator] = EMULATORS.load(self.document.emulator)
+        settings = self._table("training", self.document.training)
+        data.demand_trainable()
+        with located(str(self.path)):
+            if folder is not None:
+                content = {
+                    "emulator": self.document.emulator,
+                    "seed": self.document.seed,
+                    "training": kind.resolved(settings),
+                    "data": data.digest,
+                    "reuse": None if reuse is None else reuse.file_hash,
+                    CODE: asdict(identity_of([kind])),
+                }
+                other = "other data, settings, seed or code"
+                note = folder / TRAINING_NOTE
+                claim_folder(note, content, "a training", other, accept_changed_code=accept_changed_code)
+            emulator = kind.train(
                 data,
-                self._table("training", self.document.training),
+                settings,
                 seed=self.document.seed,
                 log=log,
                 reuse=reuse,

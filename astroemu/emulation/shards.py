@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from astroemu.emulation.training_set import TrainingSet
-from astroemu.errors import ConfigurationError, DataError, listing
+from astroemu.errors import ConfigurationError, DataError
+from astroemu.io.claim import HINT, differences, only_code, told
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,21 @@ class Shard:
         return {"number": self.number, "of": self.of, "start": rows.start, "stop": rows.stop}
 
 
-def merge(paths: Sequence[Path]) -> TrainingSet:
+def merge(paths: Sequence[Path], *, accept_changed_code: bool = False) -> TrainingSet:
     """Return the parts of a design as the training set that a single job would have made.
 
     Parameters
     ----------
     paths : sequence of Path
         The files of all parts, in any order.
+    accept_changed_code : bool
+        Merge parts that were simulated with different code. The metadata list the differences under ``accepted``.
 
     Raises
     ------
     DataError
-        If a file is not a part, if the parts differ in simulator, version, setting or design, or if a row is missing
-        or given twice.
+        If a file is not a part, if the parts differ in simulator, code, version, setting or design, or if a row is
+        missing or given twice.
     """
     parts = {path: TrainingSet.load(path) for path in paths}
     for path, part in parts.items():
@@ -90,8 +93,9 @@ def merge(paths: Sequence[Path]) -> TrainingSet:
             raise DataError(f"{path} is not a part of a design; `astroemu simulate --part I/N` makes one")
     ordered = sorted(parts, key=lambda path: parts[path].metadata["part"]["start"])
     first = ordered[0]
+    accepted = [change for part in parts.values() for change in part.metadata.get("accepted", [])]
     for path in ordered[1:]:
-        _demand_same(parts[first], first, parts[path], path)
+        accepted += _compared(parts[first], first, parts[path], path, accept_changed_code)
     _demand_complete([(path, parts[path].metadata["part"]) for path in ordered], parts[first].metadata["design"]["n"])
     found = [parts[path] for path in ordered]
     theta = np.concatenate([part.theta for part in found])
@@ -99,29 +103,28 @@ def merge(paths: Sequence[Path]) -> TrainingSet:
     if not len(theta):
         raise DataError(f"every point failed; the first with {failed[0]['error']}")
     values = {name: np.concatenate([part.values[name] for part in found]) for name in found[0].observables}
-    return TrainingSet(found[0].names, theta, found[0].observables, values, {**_shared(found[0]), "failed": failed})
+    metadata = {**_shared(found[0]), "failed": failed} | ({"accepted": accepted} if accepted else {})
+    return TrainingSet(found[0].names, theta, found[0].observables, values, metadata)
 
 
 def _shared(part: TrainingSet) -> dict[str, Any]:
     """Return the metadata that all parts must have in common."""
-    return {key: value for key, value in part.metadata.items() if key not in ("part", "failed")}
+    return {key: value for key, value in part.metadata.items() if key not in ("part", "failed", "accepted")}
 
 
-def _demand_same(part: TrainingSet, path: Path, other: TrainingSet, other_path: Path) -> None:
-    ours, theirs = _shared(part), _shared(other)
-    different = [key for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key)]
-    if part.names != other.names or dict(part.observables) != dict(other.observables):
-        different.append("parameters or observables")
-    if different:
-        shown = "; ".join(f"{key}: {ours[key]!r} and {theirs[key]!r}" for key in different if _short(ours, theirs, key))
+def _compared(part: TrainingSet, path: Path, other: TrainingSet, other_path: Path, accept: bool) -> list[str]:
+    """Return the differences of code that were accepted; raise if anything else differs."""
+    grids = [{name: o.to_json() for name, o in each.observables.items()} for each in (part, other)]
+    found = differences(
+        {**_shared(part), "names": part.names, "observables": grids[0]},
+        {**_shared(other), "names": other.names, "observables": grids[1]},
+    )
+    code = only_code(found)
+    if found and not (code and accept):
         raise DataError(
-            f"{path} and {other_path} are not parts of one design: {listing(different)} differ"
-            + (f" ({shown})" if shown else "")
+            f"{path} and {other_path} are not parts of one design: {told(found.values())}" + (HINT if code else "")
         )
-
-
-def _short(ours: Mapping[str, Any], theirs: Mapping[str, Any], key: str) -> bool:
-    return key in ours and key in theirs and len(repr((ours[key], theirs[key]))) < 200
+    return list(found.values())
 
 
 def _demand_complete(parts: Sequence[tuple[Path, Mapping[str, int]]], n: int) -> None:

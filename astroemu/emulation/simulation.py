@@ -2,7 +2,8 @@
 
 The design is divided into blocks. Each finished block is one file in a folder next to the training set, written
 completely or not at all. When all blocks exist, they are joined into the training set and the folder is removed. A
-run that is killed loses only the unfinished blocks; started again, it simulates the missing ones.
+run that is killed loses only the unfinished blocks; started again, it simulates the missing ones. Workers only compute:
+the process that holds the lock of the training set writes the blocks.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,13 +26,15 @@ from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.design import DesignKind, design
 from astroemu.emulation.shards import Shard
-from astroemu.emulation.simulator import Simulator
+from astroemu.emulation.simulator import Simulator, run_simulator
 from astroemu.emulation.training_set import TrainingSet
-from astroemu.errors import ConfigurationError, DataError, PluginError, listing
-from astroemu.io.claim import claim_folder
+from astroemu.errors import ConfigurationError, DataError, PluginError, ProbeError, WorkerError, listing
+from astroemu.io.claim import CODE, claim_folder, release_folder
 from astroemu.io.files import new_file
+from astroemu.io.lock import alone
 from astroemu.runtime.mpi import abort_on_uncaught, processes
-from astroemu.runtime.options import build
+from astroemu.runtime.options import build, with_defaults
+from astroemu.runtime.plugin_identity import identity_of
 from astroemu.runtime.plugins import SIMULATORS
 from astroemu.runtime.workers import run_jobs
 
@@ -74,7 +77,7 @@ class SimulationTask:
         ConfigurationError
             If the names differ, or the prior is wider than the simulator allows.
         """
-        simulator = _simulator(self.simulator, json.dumps(dict(self.options)))
+        simulator, _ = _simulator(self.simulator, json.dumps(dict(self.options)))
         known = {p.name: p for p in simulator.parameters}
         names = [p.name for p in self.prior.parameters]
         if set(names) != set(known):
@@ -98,6 +101,7 @@ def simulate(
     workers: int = 1,
     part: Shard | None = None,
     report: ProgressCallback = silent,
+    accept_changed_code: bool = False,
 ) -> Path:
     """Run a simulation and write its training set.
 
@@ -115,6 +119,8 @@ def simulate(
         :func:`astroemu.emulation.shards.merge`.
     report : callable
         Called with a :class:`~astroemu.core.progress.Progress` after each block.
+    accept_changed_code : bool
+        Go on although the code of the simulator has changed. The metadata list the changes under ``accepted``.
 
     Returns
     -------
@@ -124,7 +130,13 @@ def simulate(
     Raises
     ------
     DataError
-        If the file exists already, its unfinished blocks belong to another design, or every point failed.
+        If the file exists already, its unfinished blocks belong to another design or simulator, or every point failed.
+    RunFolderError
+        If another process makes the same file.
+    ProbeError
+        If the simulator does not return what it declares, or ends its process.
+    WorkerError
+        If a worker was killed, or the memory or a disk is full.
 
     Notes
     -----
@@ -144,32 +156,37 @@ def simulate(
         metadata["design"] = {"kind": "given", "n": len(points), "sha256": digest}
     columns = {**dict(zip(task.prior.names, points.T, strict=True)), **task.prior.fixed}
     points = np.stack([np.broadcast_to(columns[p.name], len(points)) for p in simulator.parameters], axis=1)
-    digest = hashlib.sha256(points.tobytes()).hexdigest()  # of the complete design, also for a part
+    metadata["sha256_of_theta"] = hashlib.sha256(
+        points.tobytes()
+    ).hexdigest()  # of the complete design, also for a part
     rows = range(len(points))
     if part is not None:
         rows = part.rows(len(points))
         metadata["part"] = part.described(rows)
         points = points[rows.start : rows.stop]
-    folder = path.with_name(path.name + ".parts")
-    blocks = list(_blocks(len(points), simulator.batch))
-    missing: list[int] = []
-    if ranks.is_root:
-        new_file(path)
-        claim_folder(folder / "design.json", metadata, "blocks", "another design, simulator version or setting")
-        missing = [i for i in range(len(blocks)) if not _block_file(folder, i).exists()]
-    missing = ranks.broadcast(missing)
-    mine = missing[ranks.rank :: ranks.size]
-    jobs = [(task.simulator, dict(task.options), str(_block_file(folder, i)), points[blocks[i]]) for i in mine]
-    progress = _Rate(len(points), len(blocks), len(missing), simulator.batch, ranks.size)
-    for finished, _ in enumerate(run_jobs(_block, jobs, workers), start=1):
-        report(progress(finished))
-    ranks.barrier()
-    if ranks.is_root:
-        names = tuple(p.name for p in simulator.parameters if p.name in task.prior.names)
-        stamp = {**metadata, "sha256_of_theta": digest}
-        _join(folder, len(blocks), names, stamp, rows.start).save(path)
-        shutil.rmtree(folder)
-    ranks.barrier()
+    blocks = _Blocks(path.with_name(path.name + ".parts"), points, list(_slices(len(points), simulator.batch)))
+    with alone(path, "simulation") if ranks.is_root else nullcontext():
+        missing: list[int] = []
+        if ranks.is_root:
+            new_file(path)
+            claimed = {**metadata, "options": with_defaults(type(simulator), task.options)}
+            other = "another design, simulator, version or setting"
+            accepted = claim_folder(blocks.note, claimed, "blocks", other, accept_changed_code=accept_changed_code)
+            metadata |= {"accepted": accepted} if accepted else {}
+            missing = blocks.missing()
+        missing = ranks.broadcast(missing)
+        mine = missing[ranks.rank :: ranks.size]
+        jobs = [(task.simulator, dict(task.options), metadata[CODE], i, points[blocks.slices[i]]) for i in mine]
+        progress = _Rate(len(points), len(blocks.slices), len(missing), simulator.batch, ranks.size)
+        for finished, (number, values, failed) in enumerate(run_jobs(_block, jobs, workers, _named), start=1):
+            blocks.save(number, simulator, values, failed)
+            report(progress(finished))
+        ranks.barrier()
+        if ranks.is_root:
+            names = tuple(p.name for p in simulator.parameters if p.name in task.prior.names)
+            blocks.joined(names, metadata, rows.start).save(path)
+            release_folder(blocks.note)
+        ranks.barrier()
     return path
 
 
@@ -202,6 +219,7 @@ def _metadata(task: SimulationTask, simulator: Simulator) -> dict[str, Any]:
     return {
         "simulator": task.simulator,
         "version": simulator.version,
+        CODE: _code(simulator),
         "options": dict(task.options),
         "settings": dict(simulator.settings),
         "licence": simulator.licence,
@@ -223,31 +241,102 @@ def _described(task: SimulationTask) -> dict[str, Any]:
     return {"core": core, "core_share": task.core_share}
 
 
-def _blocks(n: int, size: int) -> Iterator[slice]:
+def _slices(n: int, size: int) -> Iterator[slice]:
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
 
 
-def _block_file(folder: Path, number: int) -> Path:
-    return folder / f"{number:06d}.h5"
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """The blocks of a design, in a folder.
+
+    Attributes
+    ----------
+    folder : Path
+    points : (n, d) array
+        All points, with the parameters of the simulator as columns.
+    slices : list of slice
+        Rows of each block.
+    """
+
+    folder: Path
+    points: FloatArray
+    slices: list[slice]
+
+    @property
+    def note(self) -> Path:
+        return self.folder / "design.json"
+
+    def file(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.h5"
+
+    def missing(self) -> list[int]:
+        return [i for i in range(len(self.slices)) if not self.file(i).exists()]
+
+    def save(self, number: int, simulator: Simulator, values: Mapping[str, FloatArray], failed: dict[str, str]) -> None:
+        names = tuple(p.name for p in simulator.parameters)
+        points = self.points[self.slices[number]]
+        TrainingSet(names, points, simulator.provides, values, {"failed": failed}).save(self.file(number))
+
+    def load(self, number: int) -> TrainingSet:
+        found = TrainingSet.load(self.file(number))
+        if not np.array_equal(found.theta, self.points[self.slices[number]]):
+            raise DataError(f"{self.file(number)} holds other points than this design; remove it, and it is made again")
+        return found
+
+    def joined(self, names: tuple[str, ...], metadata: Mapping[str, Any], first: int) -> TrainingSet:
+        """Return all blocks as one training set, with free parameters only and without failed points.
+
+        ``first`` is the row of the first point in the design.
+        """
+        parts = [self.load(i) for i in range(len(self.slices))]
+        observables = parts[0].observables
+        values = {name: np.concatenate([part.values[name] for part in parts]) for name in observables}
+        failed = [
+            {"row": first + rows.start + int(row), "theta": part.theta[int(row)].tolist(), "error": error}
+            for rows, part in zip(self.slices, parts, strict=True)
+            for row, error in part.metadata["failed"].items()
+        ]
+        if len(failed) == len(self.points) and "part" not in metadata:
+            raise DataError(
+                f"every point failed; the first with {failed[0]['error']}. The blocks stay in {self.folder}"
+            )
+        free = [parts[0].names.index(name) for name in names]
+        whole = TrainingSet(names, self.points[:, free], observables, values, {**metadata, "failed": failed})
+        good = np.setdiff1d(np.arange(len(self.points)), [point["row"] - first for point in failed])
+        return whole.subset(good.astype(int))
 
 
-def _block(job: tuple[str, dict[str, Any], str, FloatArray]) -> None:
-    """Simulate one block of points and write its file. This runs in a worker process."""
-    name, options, path, points = job
-    simulator = _simulator(name, json.dumps(options))
-    names = tuple(p.name for p in simulator.parameters)
-    values, failed = _attempt(simulator, points)
-    note = {"failed": failed}
-    TrainingSet(names, points, simulator.provides, values, note).save(path)
+_Job = tuple[str, dict[str, Any], dict[str, Any], int, FloatArray]
+
+
+def _named(job: _Job) -> str:
+    name, _, _, number, points = job
+    first = ", ".join(f"{value:.10g}" for value in points[0])
+    return f"the simulator {name!r}, block {number} of {len(points)} point(s), the first at ({first})"
+
+
+def _block(job: _Job) -> tuple[int, dict[str, FloatArray], dict[str, str]]:
+    """Simulate one block of points. This runs in a worker process."""
+    name, options, code, number, points = job
+    simulator, loaded = _simulator(name, json.dumps(options))
+    if loaded != code:
+        raise DataError(f"the code of the simulator {name!r} was changed after the start; start again")
+    return number, *_attempt(simulator, points)
+
+
+def _code(simulator: Simulator) -> dict[str, Any]:
+    """Return the identity of a simulator. The engine is left out: it only hands over the points, which have a hash."""
+    found = identity_of([simulator])
+    source = {name: digest for name, digest in found.source.items() if name != "astroemu"}
+    return {"plugins": dict(found.plugins), "source": source}
 
 
 def _attempt(simulator: Simulator, points: FloatArray) -> tuple[dict[str, FloatArray], dict[str, str]]:
     """Return the values of all observables, NaN in rows that failed, and the error of each of these rows."""
     try:
-        found = simulator.simulate(points)
-        return {name: np.asarray(found[name]) for name in simulator.provides}, {}
-    except (ConfigurationError, PluginError):
+        return run_simulator(simulator, points), {}
+    except (ConfigurationError, PluginError, ProbeError, WorkerError):
         raise
     except Exception as error:
         if len(points) == 1:
@@ -259,30 +348,8 @@ def _attempt(simulator: Simulator, points: FloatArray) -> tuple[dict[str, FloatA
 
 
 @lru_cache(maxsize=1)
-def _simulator(name: str, options: str) -> Simulator:
-    """Return the simulator; each process keeps one, because it may take seconds to load."""
+def _simulator(name: str, options: str) -> tuple[Simulator, dict[str, Any]]:
+    """Return the simulator and its code; each process keeps one, because it may take seconds to load."""
     simulator = build(SIMULATORS.load(name), json.loads(options), f"options of the simulator {name!r}")
     assert isinstance(simulator, Simulator)
-    return simulator
-
-
-def _join(folder: Path, n: int, names: tuple[str, ...], metadata: Mapping[str, Any], first: int) -> TrainingSet:
-    """Return all blocks as one training set, with free parameters only and without failed points.
-
-    ``first`` is the row of the first point in the design.
-    """
-    parts = [TrainingSet.load(_block_file(folder, i)) for i in range(n)]
-    theta = np.concatenate([part.theta for part in parts])
-    observables = parts[0].observables
-    values = {name: np.concatenate([part.values[name] for part in parts]) for name in observables}
-    starts = np.cumsum([0, *(len(part) for part in parts)])
-    failed = [
-        {"row": first + int(start) + int(row), "theta": part.theta[int(row)].tolist(), "error": error}
-        for start, part in zip(starts, parts, strict=False)
-        for row, error in part.metadata["failed"].items()
-    ]
-    if len(failed) == len(theta) and "part" not in metadata:
-        raise DataError(f"every point failed; the first with {failed[0]['error']}. The blocks stay in {folder}")
-    free = [parts[0].names.index(name) for name in names]
-    whole = TrainingSet(names, theta[:, free], observables, values, {**metadata, "failed": failed})
-    return whole.subset(np.setdiff1d(np.arange(len(theta)), [point["row"] - first for point in failed]).astype(int))
+    return simulator, _code(simulator)

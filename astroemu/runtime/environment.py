@@ -197,18 +197,30 @@ def _threads() -> EnvironmentFinding:
 
 
 def _folders() -> Iterator[EnvironmentFinding]:
-    """Yield a finding for each folder that astroemu writes to."""
+    """Yield a finding for each folder that astroemu writes to. Each is tried by writing a file."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for name, folder in (("runs", Path.cwd()), ("temporary", Path(tempfile.gettempdir())), ("cache", cache)):
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
+    yield _folder("runs", Path.cwd())
+    wanted = os.environ.get("TMPDIR")
+    if wanted and not Path(wanted).is_dir():
+        yield EnvironmentFinding("Machine", "temporary", "failed", f"TMPDIR is {wanted}, which is no folder; create it")
+    else:
+        yield _folder("temporary", Path(wanted or tempfile.gettempdir()))
+    yield _folder("cache", cache)
+
+
+def _folder(name: str, folder: Path) -> EnvironmentFinding:
+    """Return the finding on one folder, or on the first folder above it that exists."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"tried")
         free = shutil.disk_usage(folder).free / 2**30
-        if not os.access(folder, os.W_OK):
-            yield EnvironmentFinding("Machine", name, "failed", f"{folder} cannot be written to")
-        elif free < _LEAST_FREE_GIB:
-            yield EnvironmentFinding("Machine", name, "failed", f"{folder}: only {free:.2f} GiB are free")
-        else:
-            yield EnvironmentFinding("Machine", name, "ok", f"{folder}, {free:.0f} GiB free")
+    except OSError as error:
+        return EnvironmentFinding("Machine", name, "failed", f"{folder} cannot be written to: {error.strerror}")
+    if free < _LEAST_FREE_GIB:
+        return EnvironmentFinding("Machine", name, "failed", f"{folder}: only {free:.2f} GiB are free")
+    return EnvironmentFinding("Machine", name, "ok", f"{folder}, {free:.0f} GiB free")
 
 
 def _plugins() -> Iterator[EnvironmentFinding]:

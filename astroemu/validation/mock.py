@@ -1,7 +1,7 @@
 """Mock data: catalogs drawn from the likelihoods of a configuration, at known true parameters.
 
     FOLDER/NAME.toml    the configuration with these catalogs: `astroemu fit FOLDER/NAME.toml`
-    FOLDER/PROBE.*      one catalog per probe, in the format of the real one
+    FOLDER/PROBE.*      one catalog per probe, in the format of the real one, marked as mock, with its truth
     FOLDER/truth.json   the true parameters, and how the data were made
 
 A likelihood is used as a probability density of its data. For some likelihoods the integral over the data depends on
@@ -12,6 +12,8 @@ density to which the posterior belongs, and fits to them are calibrated (Talts e
 
 from __future__ import annotations
 
+import io
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +25,8 @@ from astroemu.core.probe import Probe
 from astroemu.core.typing import FloatArray
 from astroemu.errors import AstroemuError, ConfigurationError, ProbeError, SamplingError, closest, listing
 from astroemu.inference.configuration import Configuration
-from astroemu.io.files import new_file, sha256, write_json, write_text
+from astroemu.io.ecsv import read_ecsv
+from astroemu.io.files import new_file, strict_json, write_atomically, write_bytes, write_json, write_text
 from astroemu.io.paths import looks_like_path
 from astroemu.io.toml import dump_toml
 from astroemu.model.model import Model
@@ -35,6 +38,8 @@ _FIRST_POOL, _LARGEST_POOL, _LEAST_POOL = 10_000, 1_280_000, 1_000
 _CHUNK = 1_000
 #: A log-normalisation this far below the largest one counts as unlikely.
 _UNLIKELY = 10.0
+#: Title of every mock catalog.
+_MARK = "Mock data, drawn from a likelihood at a known truth. No measurement"
 
 
 def mock_probes(truth: Model, theta: FloatArray, rng: np.random.Generator | None) -> dict[str, Probe]:
@@ -220,15 +225,40 @@ def write_mock(
     raw = _absolute(configuration.raw, configuration.path.parent.resolve())
     for key, probe in probes.items():
         try:
-            raw["probes"][key] = {**raw["probes"][key], **probe.save(folder, key)}
+            options = probe.save(folder, key)
+            raw["probes"][key] = {**raw["probes"][key], **options}
         except NotImplementedError as reason:
             raise ConfigurationError(f"the probe {key!r} has no catalog: {reason}") from None
+        for name in options.values():
+            if isinstance(name, str) and (folder / name).is_file():
+                _mark(folder / name, note)
     title = configuration.document.title or configuration.name
     text = dump_toml({**raw, "title": f"Mock data: {title}"})
-    content = {**note, "provenance": provenance(inputs={configuration.path.name: sha256(configuration.source)})}
+    content = {**note, "provenance": provenance(inputs={configuration.path.name: configuration.sha256})}
     write_json(new_file(folder / "truth.json"), content)
     write_text(path, text)
     return path
+
+
+def _mark(path: Path, note: Mapping[str, Any]) -> None:
+    """Write into a mock catalog that it is one, and its truth. The names of the references stay: they choose rows."""
+    truth = json.dumps(json.loads(strict_json(note)))
+    if path.suffix == ".ecsv":
+        from astropy.io import ascii as ecsv
+
+        table = read_ecsv(path)
+        table.meta = {"title": _MARK, "truth": truth}
+        if "verified" in table.colnames:
+            table["verified"] = ["mock data"] * len(table)
+        write_atomically(path, lambda temporary: ecsv.write(table, temporary, format="ecsv"))
+    elif path.suffix == ".h5":
+        import h5py
+
+        with io.BytesIO(path.read_bytes()) as image:
+            with h5py.File(image, "r+") as file:
+                file.attrs["title"], file.attrs["truth"] = _MARK, truth
+                file.flush()
+            write_bytes(path, image.getvalue())
 
 
 def _absolute(value: Any, base: Path) -> Any:

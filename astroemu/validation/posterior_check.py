@@ -8,6 +8,7 @@ moved the result. The check also states how far the draws lie from the training 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,24 @@ from astroemu.core.progress import ProgressCallback, silent
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.reference import ReferenceSimulations, TabulatedProvider
 from astroemu.emulation.simulation import SimulationTask, simulate
-from astroemu.emulation.simulator import SimulatorProvider
+from astroemu.emulation.simulator import Simulator, SimulatorProvider
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, DataError
+from astroemu.inference.configuration import Configuration
 from astroemu.inference.inputs import provenance_of
+from astroemu.inference.reuse import demand_current
 from astroemu.inference.run_folder import RunFolder
 from astroemu.inference.training_distance import distance_from_training
-from astroemu.io.files import make_folder, new_file, write_atomically, write_json
+from astroemu.io.claim import claim_folder
+from astroemu.io.files import new_file, sha256, write_json
+from astroemu.io.hdf5 import write_hdf5
+from astroemu.io.lock import locked
 from astroemu.model.model import Model
-from astroemu.runtime.mpi import processes
+from astroemu.runtime.mpi import abort_on_uncaught, processes
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 from astroemu.validation.truth import TruthModel, simulating, with_truth
+from astroemu.validation.work_inputs import inputs_of_likelihood, inputs_of_truth, together
 
 DIFFERENCE_QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
 
@@ -54,6 +61,8 @@ class PosteriorCheck:
         Seed of the draws.
     workers : int
         Number of processes for the simulations.
+    accept_changed_code : bool
+        Go on although the code of plugins has changed since the run, or since the start of the check.
     """
 
     run: RunFolder
@@ -61,6 +70,7 @@ class PosteriorCheck:
     n: int = 50
     seed: int = 1
     workers: int = 1
+    accept_changed_code: bool = False
 
     def check(self, folder: Path, report: ProgressCallback = silent) -> dict[str, Any]:
         """Simulate, compare, and write ``check.json`` into a folder. An interrupted check is resumed from its folder.
@@ -76,48 +86,67 @@ class PosteriorCheck:
             If the simulator does not fit the model, or no truth is given.
         DataError
             If the folder holds another check, or the simulations were not made at draws of this run.
+        RunFolderError
+            If the run is not of the data and the code of now, or another process works in the folder.
         """
+        if self.truth.simulations is None and self.truth.simulator is None:
+            raise ConfigurationError("no truth is given: name a simulator, or finished simulations")
+        job = processes()
+        abort_on_uncaught(job)
         configuration = self.run.configuration()
         model = configuration.model()
+        demand_current(self.run, model, accept_changed_code=self.accept_changed_code)
+        if self.truth.simulator is not None:
+            self._task(model)  # raises now, before anything is written, if they do not fit
+        with locked(folder, "check") if job.is_root else nullcontext():
+            if job.is_root:
+                self._claim(folder, configuration, model)
+            job.barrier()
+            found = self._compared(model, folder, report) if job.is_root or self.truth.simulator is not None else {}
+            if job.is_root:
+                found["of"] = {
+                    "run": str(self.run.path.resolve()),
+                    "simulator": self.truth.simulator,
+                    "seed": self.seed,
+                }
+                found["provenance"] = provenance_of(model, configuration)
+                write_json(folder / "check.json", found)
+        return dict(job.broadcast(found))
+
+    def _claim(self, folder: Path, configuration: Configuration, model: Model) -> None:
+        """Store all inputs of this check in the folder, or check that they are the same."""
+        content = {
+            **together(inputs_of_likelihood(configuration, model), inputs_of_truth(self.truth)),
+            "samples": sha256(self.run.samples_file),
+            "n": self.n,
+            "seed": self.seed,
+        }
+        accept = self.accept_changed_code
+        claim_folder(folder / "check_of.json", content, "a check", "another run or truth", accept_changed_code=accept)
+
+    def _compared(self, model: Model, folder: Path, report: ProgressCallback) -> dict[str, Any]:
+        """Simulate if need be, and return the comparison; on ranks other than 0 an empty one."""
         samples = self.run.samples()
         theta = draw_posterior(samples, self.n, self.seed)
         if self.truth.simulations is not None:
             predicting, rows = self.truth.of(model)
             assert rows is not None
             theta = _matched(samples, rows, self.truth.simulations)
-        elif self.truth.simulator is not None:
-            predicting, theta = self._simulated(model, theta, folder, report)
         else:
-            raise ConfigurationError("no truth is given: name a simulator, or finished simulations")
-        found: dict[str, Any] = {}
-        if processes().is_root:
-            found = compare_likelihoods(model, predicting, samples, theta)
-            found["of"] = {"run": str(self.run.path.resolve()), "simulator": self.truth.simulator, "seed": self.seed}
-            found["provenance"] = provenance_of(model, configuration)
-            make_folder(folder)
-            write_json(folder / "check.json", found)
-        return dict(processes().broadcast(found))
+            predicting, theta = self._simulated(model, theta, folder, report)
+        return compare_likelihoods(model, predicting, samples, theta) if processes().is_root else {}
 
     def _simulated(
         self, model: Model, theta: FloatArray, folder: Path, report: ProgressCallback
     ) -> tuple[Model, FloatArray]:
         """Return the model with the simulator's results at the draws, and the draws ``(m, d)`` that have a result."""
-        assert self.truth.simulator is not None
-        simulator, provider = simulating(model, self.truth)
-        with_truth(model, provider)  # raises now, before any simulation, if they do not fit
+        task, simulator, taken = self._task(model)
         constant = {**model.prior.fixed, **self.truth.fixed}
-        taken = [p for p in simulator.parameters if p.name in model.names]
-        fixed = [Parameter(p.name, Fixed(constant[p.name])) for p in simulator.parameters if p.name in constant]
-        if len(taken) + len(fixed) < len(simulator.parameters):
-            raise ConfigurationError(
-                f"{self.truth.simulator!r} takes a parameter that another provider computes in {model.name!r}; run it "
-                "elsewhere, at the points of --points, and give --simulations"
-            )
-        task = SimulationTask(self.truth.simulator, self.truth.options, Prior((*taken, *fixed)), "sobol", len(theta), 0)
         path = folder / "simulations.h5"
         columns = theta[:, [model.names.index(p.name) for p in taken]]
         if not path.exists():
-            simulate(task, path, points=columns, workers=self.workers, report=report)
+            accept = self.accept_changed_code
+            simulate(task, path, points=columns, workers=self.workers, report=report, accept_changed_code=accept)
         data = TrainingSet.load(path)
         wanted = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(columns))}
         theirs = [row.tobytes() for row in np.ascontiguousarray(data.theta[:, _places(data, taken)])]
@@ -136,6 +165,22 @@ class PosteriorCheck:
         )
         recorded = TabulatedProvider(SimulatorProvider(simulator), ReferenceSimulations(whole, data.values))
         return with_truth(model, FixedParameters(recorded, self.truth.fixed)), chosen
+
+    def _task(self, model: Model) -> tuple[SimulationTask, Simulator, list[Parameter]]:
+        """Return the simulations to make, their simulator, and its parameters that the model samples."""
+        assert self.truth.simulator is not None
+        simulator, provider = simulating(model, self.truth)
+        with_truth(model, provider)
+        constant = {**model.prior.fixed, **self.truth.fixed}
+        taken = [p for p in simulator.parameters if p.name in model.names]
+        fixed = [Parameter(p.name, Fixed(constant[p.name])) for p in simulator.parameters if p.name in constant]
+        if len(taken) + len(fixed) < len(simulator.parameters):
+            raise ConfigurationError(
+                f"{self.truth.simulator!r} takes a parameter that another provider computes in {model.name!r}; run it "
+                "elsewhere, at the points of --points, and give --simulations"
+            )
+        prior = Prior((*taken, *fixed))
+        return SimulationTask(self.truth.simulator, self.truth.options, prior, "sobol", self.n, 0), simulator, taken
 
 
 def _places(data: TrainingSet, taken: list[Parameter]) -> list[int]:
@@ -156,12 +201,11 @@ def write_points(run: RunFolder, n: int, seed: int, path: Path) -> Path:
     """
     samples = run.samples()
 
-    def write(temporary: Path) -> None:
-        with h5py.File(temporary, "w") as file:
-            file["theta"] = draw_posterior(samples, n, seed)
-            file["theta"].attrs["names"] = list(samples.names)
+    def write(file: h5py.File) -> None:
+        file["theta"] = draw_posterior(samples, n, seed)
+        file["theta"].attrs["names"] = list(samples.names)
 
-    write_atomically(new_file(path), write)
+    write_hdf5(new_file(path), write)
     return path
 
 

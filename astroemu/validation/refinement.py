@@ -14,6 +14,7 @@ resumed. The scheme is that of CONNECT (Nygaard et al. 2023, arXiv:2205.15726), 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,16 @@ from astroemu.errors import ConfigurationError
 from astroemu.inference.configuration import Configuration
 from astroemu.io.claim import claim_folder
 from astroemu.io.files import write_json
+from astroemu.io.lock import locked
 from astroemu.model.model import Model
 from astroemu.model.replacement import replace_provider
+from astroemu.runtime.mpi import abort_on_uncaught, processes
+from astroemu.runtime.plugins import EMULATORS
 from astroemu.runtime.provenance import provenance
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 from astroemu.sampling.target import Target, TargetWrapper, evaluate
+from astroemu.validation.work_inputs import code_of, inputs_of_fit, inputs_of_simulation, together
 
 Log = Callable[[str], Any]
 
@@ -74,6 +79,8 @@ class Refinement:
     seed : int
     workers : int
         Number of processes for the simulations.
+    accept_changed_code : bool
+        Go on although the code of plugins has changed since the start, or since the training set was made.
     """
 
     recipe: Recipe
@@ -85,6 +92,7 @@ class Refinement:
     temperature: float = 2.0
     seed: int = 1
     workers: int = 1
+    accept_changed_code: bool = False
 
     def run(self, folder: Path, log: Log = print) -> dict[str, Any]:
         """Refine the emulator in a folder and return the result.
@@ -107,13 +115,24 @@ class Refinement:
         Raises
         ------
         ConfigurationError
-            If simulator, emulator and fit do not have the same parameters.
+            If simulator, emulator and fit do not have the same parameters, or the emulator was trained on other data.
         DataError
             If the folder holds another refinement.
+        RunFolderError
+            If another process works in the folder.
         """
         if self.temperature < 1:
             raise ConfigurationError(f"temperature = {self.temperature} must be at least 1")
-        self._claim(folder)
+        job = processes()
+        abort_on_uncaught(job)
+        with locked(folder, "refinement") if job.is_root else nullcontext():
+            data = TrainingSet.load(self.data)
+            if job.is_root:
+                self._claim(folder, data)
+            job.barrier()
+            return self._run(folder, data, log if job.is_root else lambda _: None)
+
+    def _run(self, folder: Path, data: TrainingSet, log: Log) -> dict[str, Any]:
         task = self.recipe.simulation()
         before = self._sampled(self._model(self.emulator), folder / "samples_before.h5", log)
         efficiency = {"before": self._checked(self.emulator, before, task, folder / "check_before.h5", log)}
@@ -121,55 +140,82 @@ class Refinement:
             Tempered(self._model(self.emulator), self.temperature), folder / "samples_tempered.h5", log
         )
         added = self._simulated(task, tempered, self.n, folder / "added.h5", log)
-        refined = self._trained(TrainingSet.load(added), folder, log)
+        refined = self._trained(data, TrainingSet.load(added), folder, log)
         after = self._sampled(self._model(refined), folder / "samples_after.h5", log)
         efficiency["after"] = self._checked(refined, after, task, folder / "check_after.h5", log)
         found = {
             "parameters": _moved(before, after),
             "efficiency": efficiency,
-            "points": self._points(refined, len(TrainingSet.load(added))),
+            "points": self._points(refined, len(data), len(TrainingSet.load(added))),
             "provenance": provenance(inputs={**self.emulator.sources, "refined": refined.file_hash}),
         }
-        write_json(folder / "refinement.json", found)
+        if processes().is_root:
+            write_json(folder / "refinement.json", found)
         return found
 
-    def _points(self, refined: Emulator, added: int) -> dict[str, int]:
+    def _points(self, refined: Emulator, before: int, added: int) -> dict[str, int]:
         """Return the number of added points and of all points of the training."""
         known = refined.provenance.get("points")  # not every kind of emulator stores the number
-        return {"added": added, "all": len(TrainingSet.load(self.data)) + added if known is None else int(known)}
+        return {"added": added, "all": before + added if known is None else int(known)}
 
-    def _claim(self, folder: Path) -> None:
-        """Store the settings of this refinement in the folder, or check that they are the same."""
+    def _claim(self, folder: Path, data: TrainingSet) -> None:
+        """Store all inputs of this refinement in the folder, or check that they are the same."""
+        trained_on = self.emulator.provenance.get("data")
+        if trained_on is not None and trained_on != data.digest:
+            raise ConfigurationError(
+                f"{self.data} is not the training set of the emulator: its content has the hash {data.digest[:8]}..., "
+                f"but the emulator was trained on {str(trained_on)[:8]}..."
+            )
+        document = self.recipe.document
+        kind: type[Emulator] = EMULATORS.load(document.emulator)
         content = {
-            "recipe": self.recipe.document.model_dump(mode="json"),
+            **together(
+                inputs_of_fit(self.configuration, self.configuration.model(), self._sampler_name, self.seed),
+                inputs_of_simulation(self.recipe.simulation()),
+                {"code": code_of(kind)},
+            ),
+            "training": {
+                "kind": document.emulator,
+                "seed": document.seed,
+                "settings": kind.resolved(document.training or {}),
+            },
+            "data": data.digest,
             "emulator": dict(self.emulator.sources),
-            "configuration": dict(self.configuration.raw),
             "n": self.n,
             "check": self.check,
             "temperature": self.temperature,
             "seed": self.seed,
         }
-        claim_folder(folder / "refinement_of.json", content, "a refinement", "something else")
+        accept = self.accept_changed_code
+        claim_folder(
+            folder / "refinement_of.json", content, "a refinement", "something else", accept_changed_code=accept
+        )
+
+    @property
+    def _sampler_name(self) -> str:
+        return self.configuration.document.sampler
 
     def _model(self, emulator: Emulator) -> Model:
         model = self.configuration.model()
         return replace_provider(model, emulator, emulator.provides)
 
     def _sampled(self, target: Target, path: Path, log: Log) -> Samples:
-        if path.exists():
-            return Samples.load(path)
-        log(f"samples {path.stem.removeprefix('samples_')} ...")
-        samples = self.configuration.sampler().run(target, seed=self.seed)
-        if not samples.converged:
-            log(f"{path.stem} did not converge: {samples.reason}")
-        samples.save(path)
-        return samples
+        """Sample on the first process, unless the file is there; return the samples on all."""
+        if processes().is_root and not path.exists():
+            log(f"samples {path.stem.removeprefix('samples_')} ...")
+            samples = self.configuration.sampler().run(target, seed=self.seed)
+            if not samples.converged:
+                log(f"{path.stem} did not converge: {samples.reason}")
+            samples.save(path)
+        processes().barrier()
+        return Samples.load(path)
 
     def _simulated(self, task: SimulationTask, samples: Samples, n: int, path: Path, log: Log) -> Path:
         if not path.exists():
             log(f"simulates {n} points for {path.name} ...")
             points = samples.equal_weight(n, np.random.default_rng(self.seed))
-            simulate(task, path, points=self._columns(task, samples.names, points), workers=self.workers)
+            columns = self._columns(task, samples.names, points)
+            simulate(task, path, points=columns, workers=self.workers, accept_changed_code=self.accept_changed_code)
         return path
 
     def _columns(self, task: SimulationTask, names: tuple[str, ...], points: FloatArray) -> FloatArray:
@@ -202,13 +248,16 @@ class Refinement:
         log(f"{path.stem}: effective fraction of {len(theta)} samples under the true simulator {efficiency:.1%}")
         return efficiency
 
-    def _trained(self, added: TrainingSet, folder: Path, log: Log) -> Emulator:
-        path = folder / "emulator.h5"
-        if not path.exists():
-            whole = TrainingSet.load(self.data).joined(added)
+    def _trained(self, data: TrainingSet, added: TrainingSet, folder: Path, log: Log) -> Emulator:
+        """Train on the first process, unless the file is there; return the emulator on all."""
+        path, accept = folder / "emulator.h5", self.accept_changed_code
+        if processes().is_root and not path.exists():
+            whole = data.joined(added, accept_changed_code=accept)
             if not (folder / "set.h5").exists():
                 whole.save(folder / "set.h5")
-            self.recipe.train(whole, log, folder=folder / "emulator.training").save(path)
+            unfinished = folder / "emulator.training"
+            self.recipe.train(whole, log, folder=unfinished, accept_changed_code=accept).save(path)
+        processes().barrier()
         return load_emulator(path)
 
 

@@ -16,46 +16,41 @@ Each fit has its own seeds, so the result does not depend on the number of proce
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
-from numpy.typing import NDArray
 
 from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, DataError, SamplingError
 from astroemu.inference.configuration import Configuration, configuration_from
-from astroemu.inference.inputs import inputs, provenance_of
+from astroemu.inference.inputs import provenance_of
 from astroemu.io.claim import claim_folder
-from astroemu.io.files import make_folder, write_json
+from astroemu.io.files import make_folder, read_json, strict_json, write_json
+from astroemu.io.lock import locked
 from astroemu.model.model import Model
 from astroemu.runtime.mpi import abort_on_uncaught, processes
 from astroemu.runtime.workers import run_jobs
 from astroemu.sampling.sampler import Sampler
 from astroemu.sampling.samples import Samples
-from astroemu.sampling.statistics import kish_ess
 from astroemu.validation.mock import (
     TruthSampler,
     complete_point,
-    log_normalisations,
     mock_probes,
     unlikely_probes,
     usual_normalisations,
 )
-from astroemu.validation.ranks import CREDIBLE_LEVELS, correct_p_values, highest_density_coverage, judge_ranks
 from astroemu.validation.truth import TruthModel
-
-#: Quantities that are ranked in addition to the parameters.
-LOG_LIKELIHOOD, LOG_POSTERIOR = "log_likelihood", "log_posterior"
-#: Smallest corrected p-value with which a calibration passes.
-LEAST_P = 0.01
+from astroemu.validation.verdict import ENOUGH_FITS, LEAST_FITS, LOG_LIKELIHOOD, LOG_POSTERIOR, Given, verdict
+from astroemu.validation.work_inputs import inputs_of_fit, inputs_of_truth, together
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,15 @@ class SimulationBasedCalibration:
     seed: int = 1
     draws: int = 199
 
-    def run(self, folder: Path, n: int, *, workers: int = 1, report: ProgressCallback = silent) -> dict[str, Any]:
+    def run(
+        self,
+        folder: Path,
+        n: int,
+        *,
+        workers: int = 1,
+        report: ProgressCallback = silent,
+        accept_changed_code: bool = False,
+    ) -> dict[str, Any]:
         """Make the missing fits and return the result of all fits.
 
         Parameters
@@ -93,11 +96,13 @@ class SimulationBasedCalibration:
             Number of processes. Under ``mpiexec`` every process calls this function and makes a part of the fits.
         report : callable
             Called with the progress.
+        accept_changed_code : bool
+            Add fits although the code of plugins has changed.
 
         Returns
         -------
         dict
-            As written to ``calibration.json``; see :func:`verdict`.
+            As written to ``calibration.json``; see :func:`astroemu.validation.verdict.verdict`.
 
         Raises
         ------
@@ -105,35 +110,40 @@ class SimulationBasedCalibration:
             If there are fewer simulations than fits, or fewer than ten fits.
         DataError
             If the folder holds another calibration or other files.
+        RunFolderError
+            If another process works in the folder.
         SamplingError
             If a sampler fails: no fit is left out silently.
         """
         ranks = processes()
         abort_on_uncaught(ranks)
-        if n < 10:
-            raise ConfigurationError(f"n = {n} fits are too few for a calibration; at least 10 are needed")
-        missing: list[int] = []
-        if ranks.is_root:
-            self._claim(folder, n)
-            missing = [i for i in range(n) if not _file(folder, i).exists()]
-        missing = ranks.broadcast(missing)
-        key = self._key()
-        jobs = [(key, str(folder), i) for i in missing[ranks.rank :: ranks.size]]
-        started, n_likelihood = time.monotonic(), 0
-        for finished, fit in enumerate(run_jobs(_fit, jobs, workers), start=1):
-            share = min(finished * ranks.size, len(missing))
-            left = (time.monotonic() - started) / share * (len(missing) - share)
-            n_likelihood += fit["n_likelihood"]
-            have = n - len(missing) + share
-            report(Progress(have, n_likelihood, f"{have} of {n} fits, {left / 60:.0f} min left", have / n))
-        ranks.barrier()
-        found: dict[str, Any] = {}
-        if ranks.is_root:
-            fits = [read_fit(folder, i) for i in range(n)]
-            given = None if self.truth.simulations is None else Given.of(fits, _setting(self._key()))
-            block = provenance_of(_setting(self._key()).model, self.configuration)
-            found = {**verdict(fits, self.draws, given), "of": self._note(), "provenance": block}
-            write_json(folder / "calibration.json", found)
+        if n < LEAST_FITS:
+            raise ConfigurationError(f"--n {n}: at least {LEAST_FITS} fits are needed, and {ENOUGH_FITS} for a verdict")
+        _setting.cache_clear()  # files may have changed since an earlier call
+        with locked(folder, "calibration") if ranks.is_root else nullcontext():
+            missing: list[int] = []
+            if ranks.is_root:
+                self._claim(folder, n, accept_changed_code)
+                missing = [i for i in range(n) if not _file(folder, i).exists()]
+            missing, digest = ranks.broadcast((missing, _digest(self._key()) if ranks.is_root else ""))
+            key = self._key()
+            jobs = [(key, digest, i) for i in missing[ranks.rank :: ranks.size]]
+            started, n_likelihood = time.monotonic(), 0
+            for finished, fit in enumerate(run_jobs(_fit, jobs, workers, _named), start=1):
+                write_json(_file(folder, fit["number"]), fit)
+                share = min(finished * ranks.size, len(missing))
+                left = (time.monotonic() - started) / share * (len(missing) - share)
+                n_likelihood += fit["n_likelihood"]
+                have = n - len(missing) + share
+                report(Progress(have, n_likelihood, f"{have} of {n} fits, {left / 60:.0f} min left", have / n))
+            ranks.barrier()
+            found: dict[str, Any] = {}
+            if ranks.is_root:
+                setting, fits = _setting(key), [read_fit(folder, i) for i in range(n)]
+                given = None if self.truth.simulations is None else Given.of(fits, setting.model, setting.predicting)
+                block = provenance_of(setting.model, self.configuration)
+                found = {**verdict(fits, self.draws, given), "of": self._note(), "provenance": block}
+                write_json(folder / "calibration.json", found)
         return dict(ranks.broadcast(found))
 
     def _note(self) -> dict[str, Any]:
@@ -151,17 +161,21 @@ class SimulationBasedCalibration:
         """Return the settings as text, with the path to which relative paths refer."""
         return json.dumps({"path": str(self.configuration.path.resolve()), **self._note()})
 
-    def _claim(self, folder: Path, n: int) -> None:
-        """Store the settings of this calibration in the folder, or check that they are the same."""
+    def _claim(self, folder: Path, n: int, accept_changed_code: bool) -> None:
+        """Store all inputs of this calibration in the folder, or check that they are the same."""
         setting = _setting(self._key())
         if setting.rows is not None and n > len(setting.rows):
             raise ConfigurationError(f"n = {n}, but {self.truth.simulations} holds {len(setting.rows)} simulations")
         claim_folder(
             folder / "calibration_of.json",
-            {"calibration": self._note(), "inputs": inputs(setting.model, self.configuration)},
+            setting.inputs,
             "a calibration",
             "another configuration, truth, seed or emulator",
-            beside=lambda: {"provenance": provenance_of(setting.model, self.configuration)},
+            beside=lambda: {
+                "calibration": self._note(),
+                "provenance": provenance_of(setting.model, self.configuration),
+            },
+            accept_changed_code=accept_changed_code,
         )
         make_folder(folder / "fits")
 
@@ -172,10 +186,16 @@ class _Setting:
     def __init__(self, content: Mapping[str, Any]) -> None:
         configuration = configuration_from(content["configuration"], Path(content["path"]))
         self.seed, self.draws = int(content["seed"]), int(content["draws"])
+        truth = TruthModel(**content["truth"])
         self.model: Model = configuration.model()
         self.sampler: Sampler = configuration.sampler(content["sampler"])
         self.sampler.check(self.model)
-        self.predicting, self.rows = TruthModel(**content["truth"]).of(self.model)
+        self.predicting, self.rows = truth.of(self.model)
+        #: Everything that the fits depend on.
+        self.inputs = {
+            **together(inputs_of_fit(configuration, self.model, content["sampler"], self.seed), inputs_of_truth(truth)),
+            "draws": self.draws,
+        }
         self.usual = usual_normalisations(self.model, self.seed)
         self.truths = (
             None if self.rows is not None and np.isfinite(self.rows).all() else TruthSampler(self.model, self.seed)
@@ -195,14 +215,28 @@ def _setting(key: str) -> _Setting:
     return _Setting(json.loads(key))
 
 
+def _digest(key: str) -> str:
+    """Return the SHA-256 of everything that the fits depend on."""
+    return hashlib.sha256(strict_json(_setting(key).inputs).encode()).hexdigest()
+
+
+_Job = tuple[str, str, int]
+
+
+def _named(job: _Job) -> str:
+    return f"fit {job[2]} of the calibration"
+
+
 def _file(folder: Path, number: int) -> Path:
     return folder / "fits" / f"{number:06d}.json"
 
 
-def _fit(job: tuple[str, str, int]) -> dict[str, Any]:
-    """Make one fit, write its file and return its content. Runs in a worker."""
-    key, folder, number = job
+def _fit(job: _Job) -> dict[str, Any]:
+    """Make one fit and return its content. Runs in a worker."""
+    key, digest, number = job
     setting = _setting(key)
+    if _digest(key) != digest:
+        raise DataError("an input of the calibration was changed after its start; restore it, and start again")
     rng = np.random.default_rng([setting.seed, 1, number])
     theta = setting.theta(number, rng)
     model = setting.model.with_probes(mock_probes(setting.predicting, theta, rng))
@@ -210,8 +244,8 @@ def _fit(job: tuple[str, str, int]) -> dict[str, Any]:
     try:
         samples = setting.sampler.run(model, seed=int(rng.integers(2**31)))
     except SamplingError as error:
-        raise SamplingError(f"fit {number} of {folder}: {error}") from None
-    found = {
+        raise SamplingError(f"fit {number}: {error}") from None
+    return {
         "number": number,
         "theta": dict(zip(model.names, theta.tolist(), strict=True)),
         "rank": rank_truth(samples, theta, model, setting.draws, rng),
@@ -224,8 +258,6 @@ def _fit(job: tuple[str, str, int]) -> dict[str, Any]:
         "wall_seconds": time.perf_counter() - started,
         "cpu_seconds": time.process_time() - used,
     }
-    write_json(_file(Path(folder), number), found)
-    return found
 
 
 def rank_truth(
@@ -271,112 +303,6 @@ def read_fit(folder: Path, number: int) -> dict[str, Any]:
     """
     path = _file(folder, number)
     try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError) as error:
+        return dict(read_json(path))
+    except (DataError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a complete fit ({error}); remove it and start the calibration again") from None
-
-
-def ranks_by_quantity(fits: list[dict[str, Any]]) -> dict[str, NDArray[np.intp]]:
-    """Return the ranks ``(n,)`` of all fits, by quantity."""
-    return {name: np.array([fit["rank"][name] for fit in fits], dtype=np.intp) for name in fits[0]["rank"]}
-
-
-def tested_ranks(ranks: dict[str, NDArray[np.intp]]) -> dict[str, NDArray[np.intp]]:
-    """Return the ranks that decide the result.
-
-    They are all but that of the log-posterior, which repeats the log-likelihood if the priors are flat.
-    """
-    return {name: values for name, values in ranks.items() if name != LOG_POSTERIOR}
-
-
-@dataclass(frozen=True, eq=False)
-class Given:
-    """Truths that were given as finished simulations, not drawn.
-
-    Attributes
-    ----------
-    p_value : float
-        Of the hypothesis that they are draws from the prior (Kolmogorov-Smirnov, corrected for the number of
-        parameters).
-    weight : (n,) array
-        Normalisation of the likelihoods at each truth. The density of drawn truths contains this factor.
-    """
-
-    p_value: float
-    weight: FloatArray
-
-    @classmethod
-    def of(cls, fits: list[dict[str, Any]], setting: _Setting) -> Given:
-        """Return the properties of the truths of these fits."""
-        names = setting.model.names
-        theta = np.array([[fit["theta"][name] for name in names] for fit in fits])
-        drawn = setting.model.prior.sample(20_000, np.random.default_rng(0))
-        p_values = [float(scipy.stats.ks_2samp(theta[:, j], drawn[:, j]).pvalue) for j in range(len(names))]
-        log_weight = sum(log_normalisations(setting.predicting, theta).values(), np.zeros(len(theta)))
-        return cls(min(correct_p_values(p_values)), np.exp(log_weight - log_weight.max()))
-
-    def joint(self, ranks: NDArray[np.intp], draws: int, level: float) -> dict[str, float]:
-        """Return the weighted fraction of truths in the densest region of a level, with its error."""
-        nominal = highest_density_coverage(ranks, draws, level)["nominal"]
-        inside = ranks >= round((1 - nominal) * (draws + 1))
-        share = float(self.weight @ inside / self.weight.sum())
-        effective = kish_ess(np.log(np.maximum(self.weight, 1e-300)))
-        error = float(np.sqrt(nominal * (1 - nominal) / effective))
-        return {"nominal": nominal, "found": share, "error": error, "effective": effective}
-
-
-def verdict(fits: list[dict[str, Any]], draws: int, given: Given | None = None) -> dict[str, Any]:
-    """Return the result of the fits: statistics of the ranks, and whether the calibration has passed.
-
-    Parameters
-    ----------
-    fits : list of dict
-        As from :func:`read_fit`.
-    draws : int
-        Number of posterior draws among which a truth was ranked.
-    given : Given, optional
-        For truths that were not drawn. If they are not draws from the prior, their ranks need not be uniform. The
-        calibration then passes if the densest 95 % of the posteriors hold at least 95 % of the weighted truths, minus
-        two standard errors.
-
-    Returns
-    -------
-    dict
-        The items of :func:`astroemu.validation.ranks.judge_ranks`, and ``passed``.
-
-        ``coverage``: mean over the parameters, by level. ``joint``: coverage of the region of highest posterior
-        density, by level. For given truths also ``truths_from_prior`` (a p-value) and ``weighted_joint``, see
-        :class:`Given`.
-
-        The number of ``fits``, of ``unconverged`` ones, of those with ``fewer_effective_samples`` than draws, and of
-        those with ``unlikely_truths`` by probe, see :func:`astroemu.validation.mock.unlikely_probes`. Medians of the
-        cost of a fit.
-    """
-    ranks = ranks_by_quantity(fits)
-    found = judge_ranks(tested_ranks(ranks), draws)
-    parameters = [found["quantities"][name]["coverage"] for name in fits[0]["theta"]]
-    found["coverage"] = {
-        f"{level:g}": float(np.mean([each[f"{level:g}"]["found"] for each in parameters])) for level in CREDIBLE_LEVELS
-    }
-    found["joint"] = {
-        f"{level:g}": highest_density_coverage(ranks[LOG_POSTERIOR], draws, level) for level in CREDIBLE_LEVELS
-    }
-    found["passed"] = found["p_value"] > LEAST_P
-    if given is not None:
-        found["truths_from_prior"] = given.p_value
-        found["weighted_joint"] = {
-            f"{level:g}": given.joint(ranks[LOG_POSTERIOR], draws, level) for level in CREDIBLE_LEVELS
-        }
-        if given.p_value <= LEAST_P:
-            densest = found["weighted_joint"]["0.95"]
-            found["passed"] = densest["found"] >= densest["nominal"] - 2 * densest["error"]
-    found["fits"] = len(fits)
-    found["draws"] = draws
-    found["unconverged"] = sum(not fit["converged"] for fit in fits)
-    found["fewer_effective_samples"] = sum(fit["ess"] < draws for fit in fits)
-    found["unlikely_truths"] = {
-        key: sum(key in fit["unlikely"] for fit in fits) for key in sorted({k for fit in fits for k in fit["unlikely"]})
-    }
-    for key in ("ess", "n_likelihood", "wall_seconds", "cpu_seconds"):
-        found[f"median_{key}"] = float(np.median([fit[key] for fit in fits]))
-    return found

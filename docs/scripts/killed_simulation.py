@@ -2,7 +2,10 @@
 
     python docs/scripts/killed_simulation.py docs/examples/train_21cmfast.toml --out training/lightcones.h5
 
-The script sends SIGKILL to every process when half of the blocks exist. All processes must run on one machine.
+    python docs/scripts/killed_simulation.py docs/examples/train_park19.toml --out training/set.h5 --workers 2
+
+The script sends SIGKILL to every process when half of the blocks exist. All processes must run on one machine. With
+--workers it kills the command alone, and counts the workers that are alive five seconds later (on Linux).
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ def main() -> None:
     parser.add_argument("recipe")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=0)
     given = parser.parse_args()
     task = Recipe(given.recipe).simulation()
     blocks = math.ceil(task.n / task.build().batch)
@@ -38,8 +42,16 @@ def main() -> None:
         if job.poll() is not None:
             sys.exit("it ended before half of the blocks were seen; ask for more points")
         time.sleep(0.01)
-    os.killpg(job.pid, signal.SIGKILL)
-    job.wait()
+    if given.workers:
+        children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+        job.kill()
+        job.wait()
+        time.sleep(5.0)
+        alive = sum(Path(f"/proc/{child}").exists() for child in children)
+        print(f"{alive} of {len(children)} processes that it had started are alive 5 s later")
+    else:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
     finished = [TrainingSet.load(part) for part in sorted(parts.glob("[0-9]*.h5"))]
     print(f"killed with {len(finished)} of {blocks} blocks on the disk", flush=True)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -54,6 +66,9 @@ def main() -> None:
 
 
 def _command(given: argparse.Namespace) -> list[str]:
+    if given.workers:
+        start = [sys.executable, "-m", "astroemu", "simulate", given.recipe, "--out", str(given.out)]
+        return [*start, "--workers", str(given.workers)]
     mpiexec = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     simulate = [sys.executable, "-m", "astroemu", "simulate", given.recipe, "--out", str(given.out)]
     return [str(mpiexec), "-n", str(given.ranks), *simulate]

@@ -1,22 +1,30 @@
-"""Test samplers on three problems of known evidence and moments, with ten seeds each.
+"""Test samplers on problems of known evidence and moments, with ten seeds each.
 
     python docs/scripts/samplers.py emcee ultranest
     python docs/scripts/samplers.py nautilus --seeds 3
     python docs/scripts/samplers.py ultranest --problems eggbox --set method=slice
     python docs/scripts/samplers.py nuts --problems gaussian shell
+    python docs/scripts/samplers.py emcee ultranest nautilus nuts --limits
 
 * ``gaussian``: nine dimensions, correlations of 0.5, widths from 0.1 to 0.5, in a flat box of side 10.
 * ``eggbox``: ln L = (2 + cos(x / 2) cos(y / 2))^5 in a square of side 10 pi, with 18 modes.
 * ``shell``: two thin rings (radius 2, width 0.1) in a square of side 12.
 
+With ``--limits`` the problems are those at which samplers often fail:
+
+* ``wall``: a unit Gaussian in a square of side 10, cut to minus infinity beyond one standard deviation.
+* ``plateau``: the same, and the likelihood is constant inside.
+* ``corner``: an exponential of scale 1/3 in each of three parameters, in a corner of a cube of side 10.
+
 The true values are analytic, or sums over a fine grid. The script prints one line of a Markdown table per sampler and
 problem. It gives the largest deviations over the seeds: of ln Z in stated errors, and of means and widths in
-sigma / sqrt(effective samples).
+sigma / sqrt(effective samples). With ``--limits`` it also gives their root mean squares and the seconds of a run.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,38 +131,115 @@ def shell() -> Problem:
     return on_a_grid(Problem(2, -6.0, 6.0, log_l, slope))
 
 
+def disc(log_l: Callable[[FloatArray], FloatArray], slope: Callable[[FloatArray], FloatArray]) -> Problem:
+    """Return a log-likelihood inside a disc of radius 1, and minus infinity outside."""
+
+    def outside(x: FloatArray) -> FloatArray:
+        return np.asarray(np.sum(x * x, axis=1) >= 1.0)
+
+    return on_a_grid(
+        Problem(
+            2,
+            -5.0,
+            5.0,
+            lambda x: np.where(outside(x), -np.inf, log_l(x)),
+            lambda x: np.where(outside(x)[:, None], np.nan, slope(x)),
+        )
+    )
+
+
+def wall() -> Problem:
+    return disc(lambda x: -0.5 * np.sum(x * x, axis=1), lambda x: -x)
+
+
+def plateau() -> Problem:
+    return disc(lambda x: np.zeros(len(x)), np.zeros_like)
+
+
+def corner(dimensions: int = 3, rate: float = 3.0) -> Problem:
+    problem = Problem(
+        dimensions, -5.0, 5.0, lambda x: -rate * np.sum(5.0 - x, axis=1), lambda x: np.full(x.shape, rate)
+    )
+    problem.log_z = -dimensions * np.log(10.0 * rate)
+    problem.mean, problem.width = np.full(dimensions, 5.0 - 1.0 / rate), np.full(dimensions, 1.0 / rate)
+    return problem
+
+
 PROBLEMS = {"gaussian": gaussian, "eggbox": eggbox, "shell": shell}
+LIMITS = {"wall": wall, "plateau": plateau, "corner": corner}
+LIMITS_HEAD = """\
+| sampler | problem | converged | ln Z, rms | ln Z, worst | means, rms | means, worst | widths, worst | seconds |
+|---|---|---|---|---|---|---|---|---|"""
 
 
-def line(name: str, options: dict[str, Any], which: str, seeds: int) -> str:
-    """Run one sampler on one problem with every seed; return its line of the table."""
-    problem = PROBLEMS[which]()
-    converged, pulls, offsets, means, widths = 0, [], [], [], []
+@dataclass
+class Deviations:
+    """What the runs of all seeds found. Deviations are in units of their errors."""
+
+    converged: int = 0
+    log_z: list[float] = field(default_factory=list)
+    pulls: list[float] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)
+    widths: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+def label(name: str, options: dict[str, Any]) -> str:
+    return " ".join([name, *(f"{key}={value}" for key, value in options.items())])
+
+
+def deviations(name: str, options: dict[str, Any], problem: Problem, seeds: int) -> Deviations:
+    """Run one sampler on one problem with every seed."""
+    found = Deviations()
     for seed in range(1, seeds + 1):
         sampler = build(SAMPLERS.load(name), options, f"options of {name}")
         assert isinstance(sampler, Sampler)
+        started = sum(os.times()[:4])  # of this process and of those that it started
         samples = sampler.run(problem, seed=seed)
-        converged += samples.converged
+        found.seconds.append(sum(os.times()[:4]) - started)
+        found.converged += samples.converged
         error = problem.width / np.sqrt(samples.ess)
-        means.append(np.max(np.abs(samples.mean() - problem.mean) / error))
-        widths.append(np.max(np.abs(samples.std() - problem.width) / error))
+        found.means.append(float(np.max(np.abs(samples.mean() - problem.mean) / error)))
+        found.widths.append(float(np.max(np.abs(samples.std() - problem.width) / error)))
         if samples.log_evidence is not None and samples.log_evidence_err:
-            offsets.append(samples.log_evidence - problem.log_z)
-            pulls.append(offsets[-1] / samples.log_evidence_err)
+            found.log_z.append(samples.log_evidence - problem.log_z)
+            found.pulls.append(found.log_z[-1] / samples.log_evidence_err)
+    return found
+
+
+def rms(values: list[float]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def line(name: str, options: dict[str, Any], which: str, seeds: int) -> str:
+    """Return the line of one sampler and one problem in the table."""
+    problem = PROBLEMS[which]()
+    found = deviations(name, options, problem, seeds)
     evidence = "none | none"
-    if pulls:
-        evidence = f"{np.mean(offsets):+.3f} | {np.sqrt(np.mean(np.square(pulls))):.2f}, {np.max(np.abs(pulls)):.2f}"
-    label = " ".join([name, *(f"{key}={value}" for key, value in options.items())])
+    if found.pulls:
+        worst = np.max(np.abs(found.pulls))
+        evidence = f"{np.mean(found.log_z):+.3f} | {rms(found.pulls):.2f}, {worst:.2f}"
     return (
-        f"| `{label}` | {which} | {converged} of {seeds} | {problem.log_z:.3f} | {evidence} | {max(means):.2f} | "
-        f"{max(widths):.2f} |"
+        f"| `{label(name, options)}` | {which} | {found.converged} of {seeds} | {problem.log_z:.3f} | {evidence} | "
+        f"{max(found.means):.2f} | {max(found.widths):.2f} |"
+    )
+
+
+def limits_line(name: str, options: dict[str, Any], which: str, seeds: int) -> str:
+    """Return the line of one sampler and one problem in the table of the limits."""
+    found = deviations(name, options, LIMITS[which](), seeds)
+    evidence = f"{rms(found.pulls):.2f} | {np.max(np.abs(found.pulls)):.2f}" if found.pulls else "none | none"
+    return (
+        f"| `{label(name, options)}` | {which} | {found.converged} of {seeds} | {evidence} | {rms(found.means):.2f} | "
+        f"{max(found.means):.2f} | {max(found.widths):.2f} | {np.mean(found.seconds):.1f} |"
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("samplers", nargs="+")
-    parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
+    parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS, *LIMITS])
+    parser.add_argument("--limits", action="store_true", help="the problems at which samplers often fail")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--set", nargs="+", default=[], metavar="OPTION=VALUE", help="for all samplers named")
     arguments = parser.parse_args()
@@ -164,10 +249,11 @@ def main() -> None:
         options[key] = float(value) if value.replace(".", "", 1).isdigit() else value
         if isinstance(options[key], float) and options[key].is_integer():
             options[key] = int(options[key])
-    print(HEAD)
+    print(LIMITS_HEAD if arguments.limits else HEAD)
+    make, problems = (limits_line, LIMITS) if arguments.limits else (line, PROBLEMS)
     for name in arguments.samplers:
-        for which in arguments.problems:
-            print(line(name, options, which, arguments.seeds), flush=True)
+        for which in arguments.problems or problems:
+            print(make(name, options, which, arguments.seeds), flush=True)
 
 
 if __name__ == "__main__":

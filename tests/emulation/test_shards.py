@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers import command
 
 from astroemu.emulation.shards import Shard, merge
-from astroemu.emulation.simulation import simulate
+from astroemu.emulation.simulation import _simulator, simulate
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, DataError
 from astroemu_plugins.simulators.park19 import Park19
@@ -68,13 +70,29 @@ def test_what_is_no_whole_design_is_not_merged(line, parts, task, tmp_path):
 
 @pytest.mark.parametrize(
     ("other", "named"),
-    [({"slope": 2.0}, "options"), ({"high": 0.5}, "parameters"), ({"n": 24}, "design"), ({"core": True}, "design")],
+    [
+        ({"slope": 2.0}, r"options\.slope was not there and is 2\.0"),
+        ({"high": 0.5}, r"parameters\.a\.high was 1\.0 and is 0\.5"),
+        ({"n": 24}, r"design\.n was 18 and is 24"),
+        ({"core": True}, r"design\.core"),
+    ],
 )
 def test_parts_of_another_design_or_setting_are_not_merged(line, task, tmp_path, other, named):
     one = simulate(task(), tmp_path / "set.h5", part=Shard(1, 3))
     two = simulate(task(**other), tmp_path / "other.h5", part=Shard(2, 3))
     with pytest.raises(DataError, match=f"are not parts of one design: .*{named}"):
         merge([one, two])
+
+
+def test_parts_of_two_machines_with_different_code_are_not_merged(line, task, tmp_path):
+    one = simulate(task(), tmp_path / "set.h5", part=Shard(1, 2))
+    Path(line.__file__).write_text(Path(line.__file__).read_text() + "# a comment")
+    _simulator.cache_clear()
+    two = simulate(task(), tmp_path / "set.h5", part=Shard(2, 2))
+    with pytest.raises(DataError, match=r"not parts of one design: code\.source\.a_line was .*--accept-changed-code"):
+        merge([one, two])
+    data = merge([one, two], accept_changed_code=True)
+    assert len(data) == 18 and "code.source.a_line was" in data.metadata["accepted"][0]
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "1/0", "a/b", "-1/3", "1/3/4"])

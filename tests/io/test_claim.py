@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from astroemu.errors import DataError
-from astroemu.io.claim import claim_folder
+from astroemu.io.claim import claim_folder, release_folder
 
 CONTENT = {"seed": 3, "box": {"a": [0.0, 1.0]}}
 
 
 def claim(note, content=CONTENT, **options):
-    claim_folder(note, content, "a calibration", "another seed or emulator", **options)
+    return claim_folder(note, content, "a calibration", "another seed or emulator", **options)
 
 
 def test_a_new_folder_gets_a_note_of_its_work(tmp_path):
@@ -34,20 +34,40 @@ def test_the_same_work_continues_and_leaves_the_note_alone(tmp_path):
     assert note.read_text() == before
 
 
-@pytest.mark.parametrize("other", [{"seed": 4, "box": CONTENT["box"]}, {**CONTENT, "emulator": "acg"}])
-def test_other_work_is_refused(tmp_path, other):
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [
+        ({"seed": 4, "box": CONTENT["box"]}, "differs: seed was 3 and is 4"),
+        ({**CONTENT, "box": {}}, "box was not there and is {}; box.a was .* and is not there"),
+        ({**CONTENT, "seed": "a" * 64}, r"seed was 3 and is aaaaaaaa\.\.\."),
+    ],
+)
+def test_other_work_is_refused(tmp_path, other, differs):
     note = tmp_path / "note.json"
     claim(note)
+    (tmp_path / "fits").mkdir()
+    (tmp_path / "fits" / "000000.json").write_text("work")
     before = note.read_text()
-    with pytest.raises(DataError, match=r"holds a calibration of another seed or emulator \(see note\.json there\)"):
+    with pytest.raises(
+        DataError, match=rf"holds a calibration of another seed or emulator \(see note\.json .*{differs}"
+    ):
         claim(note, other)
     assert note.read_text() == before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"seed": 3}'])
-def test_a_damaged_note_is_refused(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is damaged"),
+        ("{", "is damaged"),
+        ("[]", "'box', 'seed'"),
+        ("3", "another version"),
+        ('{"seed": 3}', "box"),
+    ],
+)
+def test_a_damaged_note_is_refused(tmp_path, text, words):
     (tmp_path / "note.json").write_text(text)
-    with pytest.raises(DataError, match="choose another folder"):
+    with pytest.raises(DataError, match=rf"note\.json .*{words}"):
         claim(tmp_path / "note.json")
     assert (tmp_path / "note.json").read_text() == text
 
@@ -71,3 +91,52 @@ def test_a_note_whose_writing_was_killed_does_not_block_its_folder(tmp_path):
     (note.parent / ".note.json.123.part").write_text('{"se')
     claim_folder(note, {"seed": 1}, "a calibration", "another seed")
     assert json.loads(note.read_text()) == {"seed": 1}
+
+
+def test_a_note_without_work_beside_it_binds_nothing(tmp_path):
+    note = tmp_path / "note.json"
+    claim(note)
+    (tmp_path / "fits").mkdir()
+    (tmp_path / ".000000.h5.00ff.part").write_text("half")
+    assert claim(note, {**CONTENT, "seed": 4}) == []
+    assert json.loads(note.read_text())["seed"] == 4 and not (tmp_path / ".000000.h5.00ff.part").exists()
+
+
+def test_only_code_can_be_accepted_and_the_note_keeps_what_was(tmp_path):
+    note = tmp_path / "note.json"
+    first = {**CONTENT, "code": {"source": {"mine": "a" * 64}}}
+    second = {**CONTENT, "code": {"source": {"mine": "b" * 64}}}
+    claim(note, first)
+    (tmp_path / "work").write_text("work")
+    with pytest.raises(
+        DataError, match=r"code\.source\.mine was aaaaaaaa.* and is bbbbbbbb.*add --accept-changed-code"
+    ):
+        claim(note, second)
+    with pytest.raises(DataError, match=r"seed was 3 and is 4; code\.source\.mine was [^-]*$"):
+        claim(note, {**second, "seed": 4}, accept_changed_code=True)
+    said = ["code.source.mine was aaaaaaaa... and is bbbbbbbb..."]
+    assert claim(note, second, accept_changed_code=True) == said == claim(note, second)
+    assert json.loads(note.read_text())["accepted"] == said
+
+
+@pytest.mark.attack("work folders", "infinities, NaN and a nested table that has lost a key")
+def test_every_value_of_a_note_is_compared(tmp_path):
+    note, odd = tmp_path / "note.json", {"high": np.inf, "undefined": np.nan, "box": {"a": 1, "b": {}}}
+    claim(note, odd)
+    (tmp_path / "work").write_text("work")
+    assert claim(note, odd) == []
+    with pytest.raises(DataError, match=r"high was .*inf.* and is 1\.0; box\.b was \{\} and is not there"):
+        claim(note, {"high": 1.0, "undefined": np.nan, "box": {"a": 1}})
+
+
+def test_the_folder_of_finished_work_is_removed_with_the_note_last(tmp_path, monkeypatch):
+    note = tmp_path / "parts" / "note.json"
+    claim(note)
+    (note.parent / "deep").mkdir()
+    for name in ("block.h5", "deep/block.h5"):
+        (note.parent / name).write_text("")
+    order = []
+    unlink = type(note).unlink
+    monkeypatch.setattr(type(note), "unlink", lambda path, **how: (order.append(path.name), unlink(path, **how)))
+    release_folder(note)
+    assert order[-1] == "note.json" and not note.parent.exists()

@@ -95,10 +95,22 @@ def test_a_full_disk_is_a_problem(monkeypatch):
 
 
 def test_a_folder_that_is_not_writable_is_a_problem(monkeypatch):
-    monkeypatch.setattr(environment.os, "access", lambda *_: False)
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(environment.tempfile, "TemporaryFile", refuse)
     found = list(environment._folders())
     assert [f.name for f in found] == ["runs", "temporary", "cache"]
-    assert all(f.state == "failed" and "cannot be written to" in f.detail for f in found)
+    assert all(f.state == "failed" and "cannot be written to: Permission denied" in f.detail for f in found)
+
+
+@pytest.mark.attack("doctor", "TMPDIR names a folder that does not exist")
+def test_a_temporary_folder_that_is_not_there_is_a_problem(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    found = {f.name: f for f in environment._folders()}["temporary"]
+    assert found.state == "failed" and f"TMPDIR is {tmp_path / 'gone'}" in found.detail
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert {f.name: f for f in environment._folders()}["temporary"].state == "ok" and not list(tmp_path.iterdir())
 
 
 def test_the_threads_are_those_of_the_environment(monkeypatch):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from astroemu.errors import PluginError
+from astroemu.errors import PluginError, Terminated
 from astroemu.runtime import plugins
 from astroemu.runtime.plugins import GROUPS, PluginGroup, locate
 
@@ -105,9 +105,17 @@ def test_an_import_that_fails_says_how(module, monkeypatch, text, words):
     assert caught.value.__cause__ is not None
 
 
-def test_an_interrupt_during_an_import_is_an_interrupt(module, monkeypatch):
-    group = installed(monkeypatch, slow=[f"{module('astroemu_test_slow', 'raise KeyboardInterrupt')}:X"])
-    with pytest.raises(KeyboardInterrupt):
+@pytest.mark.attack("samplers", "Ctrl-C while a plugin is imported: it was called a broken plugin, exit code 2")
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("raise KeyboardInterrupt", KeyboardInterrupt),
+        ("from astroemu.errors import Terminated as T; raise T", Terminated),
+    ],
+)
+def test_an_interrupt_during_an_import_is_an_interrupt(module, monkeypatch, text, error):
+    group = installed(monkeypatch, slow=[f"{module('astroemu_test_slow', text)}:X"])
+    with pytest.raises(error):
         group.load("slow")
 
 

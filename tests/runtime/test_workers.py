@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import multiprocessing
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from astroemu.errors import ProbeError, Terminated, WorkerError
 from astroemu.runtime.workers import run_jobs
 
 REPOSITORY = Path(__file__).parents[2]
@@ -46,6 +49,72 @@ def test_one_worker_or_one_job_needs_no_process(work, workers):
 def test_an_error_of_a_worker_reaches_the_caller(workers):
     with pytest.raises(ValueError, match="two"):
         list(run_jobs(raising, range(4), workers))
+
+
+def ending(how):
+    """End or wait, as the job says."""
+    if how == "works":
+        return how
+    if how == "waits":
+        time.sleep(60)
+    if isinstance(how, int):
+        os.kill(os.getpid(), how)
+    if how == "os._exit":
+        os._exit(0)
+    raise SystemExit(0)
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "message"),
+    [
+        (signal.SIGKILL, WorkerError, r"job 9: its worker process \d+ was killed by SIGKILL.*use fewer workers"),
+        (signal.SIGSEGV, ProbeError, r"job 11: compiled code has crashed its process \(SIGSEGV\)"),
+        ("os._exit", ProbeError, r"job os\._exit: the plugin has ended its process with exit code 0"),
+        ("sys.exit", ProbeError, r"job sys\.exit: the plugin called sys\.exit\(0\); it must raise"),
+    ],
+)
+@pytest.mark.attack("workers", "a worker that is killed, crashes, or is ended by its plugin, while another one works")
+def test_a_worker_that_ends_is_named_with_its_job_and_the_others_end_at_once(how, kind, message):
+    started = time.monotonic()
+    with pytest.raises(kind, match=message):
+        list(run_jobs(ending, ["waits", how], 2, lambda job: f"job {job}"))
+    assert time.monotonic() - started < 30 and not multiprocessing.active_children()
+
+
+def test_a_job_in_this_process_cannot_end_it():
+    with pytest.raises(ProbeError, match=r"job 3: the plugin called sys\.exit\('bye'\)"):
+        list(run_jobs(lambda _: sys.exit("bye"), [3], 1, lambda job: f"job {job}"))
+
+    def terminated(_):
+        raise Terminated(143)
+
+    with pytest.raises(Terminated):
+        list(run_jobs(terminated, [3], 1))
+
+
+def test_the_environment_of_the_caller_stays(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    jobs = run_jobs(ending, ["works", "works"], 2)
+    assert next(jobs) == "works" and "OMP_NUM_THREADS" not in os.environ
+    jobs.close()
+    assert not multiprocessing.active_children()
+
+
+class Odd(Exception):
+    """An exception that cannot be made again from its text."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def odd(_):
+    raise Odd("salt", "pepper")
+
+
+@pytest.mark.attack("workers", "an exception that cannot be sent to another process")
+def test_an_exception_that_cannot_be_sent_is_told():
+    with pytest.raises(RuntimeError, match="Odd: salt and pepper"):
+        list(run_jobs(odd, range(2), 2))
 
 
 def forks(text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 
+import h5py
 import numpy as np
 import pytest
 from helpers import TAU, X_HI, Stub, StubProbe, assert_provenance, command, uniform
@@ -12,6 +13,7 @@ from helpers import TAU, X_HI, Stub, StubProbe, assert_provenance, command, unif
 from astroemu.core.requirement import Requirement
 from astroemu.errors import ConfigurationError, ProbeError, SamplingError
 from astroemu.inference.configuration import load_model
+from astroemu.io.ecsv import read_ecsv
 from astroemu.model.model import Model
 from astroemu.validation.mock import (
     TruthSampler,
@@ -144,6 +146,12 @@ def test_the_command_writes_what_a_fit_reads(tmp_path):
     note = json.loads((tmp_path / "mock" / "truth.json").read_text())
     assert note["parameters"] == AT and note["noise"] is False
     assert_provenance(note["provenance"], "reionization.toml")
+    for name in ("optical_depth", "uv_luminosity_function", "neutral_fraction"):
+        table = read_ecsv(tmp_path / "mock" / f"{name}.ecsv")
+        assert table.meta["title"].startswith("Mock data") and set(table["verified"]) == {"mock data"}
+        assert json.loads(table.meta["truth"])["parameters"] == AT
+    with h5py.File(tmp_path / "mock" / "power_spectrum_21cm.h5") as file:
+        assert file.attrs["title"].startswith("Mock data") and json.loads(file.attrs["truth"])["parameters"] == AT
     model = load_model(tmp_path / "mock" / "reionization.toml")
     parts = model.log_likelihood_by_probe(complete_point(model, AT)[None])
     without_error = load_model(tmp_path / "mock" / "reionization.toml", ["emulator_error=false"])
@@ -160,6 +168,7 @@ def test_the_command_takes_files_beside_the_configuration_along(tmp_path):
     command("mock", "--out", str(first), "--draw", "--seed", "2", *others)
     code, _, err = command("mock", str(first / "reionization.toml"), "--out", str(tmp_path / "second"), "--draw")
     assert code == 0, err
+    assert read_ecsv(tmp_path / "second" / "optical_depth.ecsv")["verified"][0] == "mock data"
     content = tomllib.loads((tmp_path / "second" / "reionization.toml").read_text())
     assert content["probes"]["optical_depth"]["catalog"] == "optical_depth.ecsv"
     again = json.loads((tmp_path / "second" / "truth.json").read_text())
@@ -191,6 +200,7 @@ def test_a_fit_on_mock_data_recovers_the_truth(tmp_path):
         (("--fix", "h=0.7"), "belong to a --simulator"),
         (("--simulator", "park19", "--simulations", "x.h5"), "choose one"),
         (("--simulations", "x.h5"), "there is no file"),
+        (("--row", "2"), "--row 2 chooses a simulation of --simulations FILE, which is not given"),
     ],
 )
 def test_what_the_command_refuses(options, message, tmp_path):

@@ -107,7 +107,7 @@ def test_the_command_runs_the_simulator_once_and_goes_on(run, tmp_path):
     assert found["delta_log_likelihood"]["uv_luminosity_function"]["median"] < 1.0
     assert command(*words)[0] == 0 and (tmp_path / "check" / "simulations.h5").stat().st_mtime_ns == made
     code, _, err = command(*words, "--seed", "2")
-    assert code == 2 and "simulations of another check" in err
+    assert code == 2 and "holds a check of another run or truth" in err and "seed was 1 and is 2" in err
     code, _, err = command("check-posterior", str(run), "--simulator", "park19")
     assert code == 2 and "--fix clumping=VALUE" in err and not (run / "check_park19").exists()
     code, _, err = command("check-posterior", str(run))
@@ -133,5 +133,9 @@ def test_simulations_made_elsewhere_at_the_points_that_it_writes(run, tmp_path):
     assert all(abs(row["shift"]) < 4 * row["error"] for row in found["parameters"].values())
     with h5py.File(file, "r+") as made:
         made["theta"][3] = theta[3] + 1e-3
-    with pytest.raises(DataError, match="is no sample of this run"):
+    with pytest.raises(
+        DataError, match=r"truth\.simulations was \w{8}\.\.\. and is \w{8}"
+    ):  # another file of this name
         PosteriorCheck(RunFolder.open(run), TruthModel(simulations=str(file))).check(tmp_path / "check")
+    with pytest.raises(DataError, match="is no sample of this run"):
+        PosteriorCheck(RunFolder.open(run), TruthModel(simulations=str(file))).check(tmp_path / "other")

@@ -100,4 +100,4 @@ def test_points_are_added_where_the_posterior_is_and_it_goes_on(folder):
     code, again, _ = refine(folder)
     assert code == 0 and not (folder / "refined" / "set.h5").exists() and "simulates" not in again
     code, _, message = refine(folder, "--temperature", "3")
-    assert code == 2 and "refinement of something else" in message
+    assert code == 2 and "refinement of something else" in message and "temperature was 2.0 and is 3.0" in message

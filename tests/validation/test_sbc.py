@@ -20,7 +20,8 @@ from astroemu.inference.configuration import load_configuration
 from astroemu.report.tables import calibration_table
 from astroemu.sampling.samples import Samples
 from astroemu.validation.ranks import judge_ranks
-from astroemu.validation.sbc import Given, SimulationBasedCalibration, rank_truth, read_fit, verdict
+from astroemu.validation.sbc import SimulationBasedCalibration, rank_truth, read_fit
+from astroemu.validation.verdict import Given, verdict
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 TAU = """
@@ -97,7 +98,7 @@ def test_a_folder_of_something_else_is_refused(configuration, out, tmp_path):
         SimulationBasedCalibration(configuration).run(out, 10)
     with pytest.raises(DataError, match="cannot create the folder"):
         SimulationBasedCalibration(configuration).run(tmp_path / "full" / "mine" / "out", 10)
-    with pytest.raises(ConfigurationError, match="at least 10"):
+    with pytest.raises(ConfigurationError, match="--n 3: at least 10"):
         SimulationBasedCalibration(configuration).run(tmp_path / "new", 3)
 
 
@@ -166,11 +167,11 @@ def test_given_truths_that_are_no_prior_draws_are_judged_by_coverage(configurati
         np.random.default_rng(6),
     )
     drawn = made_up(rng.uniform(0.04, 0.08, 50), rng.integers(0, 200, 50))
-    given = Given.of(drawn, setting)
+    given = Given.of(drawn, setting.model, setting.predicting)
     assert given.p_value > 0.01 and np.all(given.weight == 1.0)
     assert "ranks uniform" in calibration_table(verdict(drawn, 199, given))
     middle = made_up(rng.normal(0.06, 0.002, 50), np.clip(rng.normal(100, 20, 50), 0, 199))
-    given = Given.of(middle, setting)
+    given = Given.of(middle, setting.model, setting.predicting)
     found = verdict(middle, 199, given)
     assert given.p_value < 0.01 and found["passed"] and not verdict(middle, 199)["passed"]
     assert "calibrated: the densest 95 % of the posteriors hold 100" in calibration_table(found)
@@ -183,14 +184,22 @@ def test_given_truths_that_are_no_prior_draws_are_judged_by_coverage(configurati
     assert found["weighted_joint"]["0.95"]["effective"] == pytest.approx(41.0, rel=1e-3)
 
 
+@pytest.mark.attack("calibrate", "an input edited between the start and the load in a worker")
+def test_a_worker_with_other_inputs_than_those_of_the_start_is_refused(configuration):
+    with pytest.raises(DataError, match="an input of the calibration was changed after its start"):
+        astroemu.validation.sbc._fit((SimulationBasedCalibration(configuration)._key(), "0" * 64, 0))
+
+
 def test_the_command_shows_a_verdict_and_pictures(configuration, out):
     code, said, err = command("calibrate", str(configuration.path), "--n", "14", "--out", str(out), "--workers", "2")
     assert code == 0, err
-    assert "ranks uniform: calibrated" in said and "14 fits, 0 unconverged" in said
+    assert "too few fits to tell" in said and "50 fits are needed" in said and "14 fits, 0 unconverged" in said
     for name in ("ranks.png", "ecdf.png", "coverage.png"):
         assert (out / name).stat().st_size > 10_000
     content = json.loads((out / "calibration.json").read_text())
-    assert content["passed"] is True and content["of"]["seed"] == 1
+    assert content["passed"] is None and content["of"]["seed"] == 1
+    code, _, err = command("calibrate", str(configuration.path), "--n", "5", "--out", str(out))
+    assert code == 2 and "--n 5: at least 10 fits are needed, and 100 for a verdict" in err
     for block in (content, json.loads((out / "calibration_of.json").read_text())):
         assert_provenance(block["provenance"], engine="numpy")
 

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.errors import DataError
-from astroemu.io.files import write_atomically
+from astroemu.io.files import make_folder
+from astroemu.io.hdf5 import write_hdf5
 from astroemu.io.untrusted import open_hdf5
 from astroemu_plugins.training.settings import NetworkSettings
 
@@ -233,20 +234,19 @@ class Loop:
             self._saved = time.monotonic()
 
     def _save(self, path: Path) -> None:
-        def write(temporary: Path) -> None:
-            with h5py.File(temporary, "w") as file:
-                file.attrs["identity"] = self.identity
-                file["history"] = json.dumps(self.history.to_json())
-                for group, arrays in (
-                    ("weights", self.model.get_weights()),
-                    ("best", self.best_weights),
-                    ("optimiser", [np.asarray(variable) for variable in self.model.optimizer.variables]),
-                ):
-                    for i, array in enumerate(arrays):
-                        file[f"{group}/{i}"] = array
+        def write(file: h5py.File) -> None:
+            file.attrs["identity"] = self.identity
+            file["history"] = json.dumps(self.history.to_json())
+            for group, arrays in (
+                ("weights", self.model.get_weights()),
+                ("best", self.best_weights),
+                ("optimiser", [np.asarray(variable) for variable in self.model.optimizer.variables]),
+            ):
+                for i, array in enumerate(arrays):
+                    file[f"{group}/{i}"] = array
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, write)
+        make_folder(path.parent)
+        write_hdf5(path, write)
 
     def _resume(self, path: Path) -> None:
         with open_hdf5(path, "the checkpoint of a training") as file:

@@ -1,6 +1,8 @@
 """Loss functions for training.
 
-All are means over the outputs; an undefined output (NaN) contributes zero.
+All are means over the outputs; an undefined output (NaN) contributes zero. The sum is divided by the number of all
+outputs, defined or not. An output that is often undefined has thus less weight, and the loss of a batch is smaller by
+the fraction that is undefined. The accuracy in the file counts only defined outputs.
 
 * ``mse``, ``mae``: mean squared and mean absolute residual of the standardised targets;
 * ``msle``: mean squared residual of ``log(1 + t)``, with ``t`` before standardisation;

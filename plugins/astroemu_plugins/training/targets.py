@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.core.array_namespace import NUMPY
+from astroemu.core.typing import FloatArray
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.emulation.transforms import Fraction, Transform
 from astroemu.errors import DataError
@@ -17,6 +18,8 @@ from astroemu_plugins.training import settings as options
 
 Weights = NDArray[np.float32]
 Rows = NDArray[np.int64]
+#: Smallest spread of an output over its mean: float32 then rounds by less than a hundredth of the spread.
+RESOLVED = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,8 @@ class Targets:
     Raises
     ------
     DataError
-        If an observable has infinities, or is NaN at every training point.
+        If an observable has infinities, is NaN at every training point, or varies too little about its mean for
+        float32.
     """
 
     def __init__(
@@ -86,6 +90,8 @@ class Targets:
             is_fraction, n = isinstance(transform, Fraction), t.shape[1]
             mean.append(np.zeros(n) if is_fraction else np.nanmean(t[rows], axis=0, dtype=float))
             spread = np.ones(n) if is_fraction else np.nanstd(t[rows], axis=0, dtype=float)
+            if not is_fraction:
+                _refuse_unresolved(name, mean[-1], spread)
             std.append(np.full(n, np.sqrt(np.mean(spread**2))) if scaling == "common" else spread)
             fractions.append(np.full(n, is_fraction))
             columns.append(np.asarray(t, dtype=np.float32))
@@ -100,6 +106,18 @@ class Targets:
     def width(self) -> int:
         """Number of outputs."""
         return int(self.values.shape[1])
+
+
+def _refuse_unresolved(name: str, mean: FloatArray, spread: FloatArray) -> None:
+    """Raise an error if float32, in which networks are, cannot resolve the spread of any output about its mean."""
+    varies = spread > 0
+    if varies.any() and np.all(spread[varies] < RESOLVED * np.abs(mean[varies])):
+        at = int(np.argmax(spread))
+        raise DataError(
+            f"{name!r} varies by {spread[at]:.3g} about {mean[at]:.10g}, which networks in float32 cannot resolve. "
+            f'Set [training.transforms] {name} = {{ transform = "asinh", centre = {mean[at]:.10g}, scale = '
+            f"{spread[at]:.3g} }}"
+        )
 
 
 def in_data_errors(

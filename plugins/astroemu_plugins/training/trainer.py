@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.core.array_namespace import NUMPY
+from astroemu.emulation.emulator import check_bounds
+from astroemu.emulation.inspection import stated_box
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.emulation.transforms import Transform, transform_from
 from astroemu.errors import ConfigurationError, DataError, PluginError, closest, listing, located
@@ -33,6 +36,8 @@ from astroemu_plugins.training.settings import NetworkSettings, Settings
 from astroemu_plugins.training.targets import Split, Targets, centre_and_width, in_data_errors
 
 Weights = NDArray[np.float32]
+#: Settings of all networks that decide the weights of each.
+_DECIDE = ("log10_inputs", "transforms", "train_points", "validation_points", "test_points")
 
 
 def train(
@@ -97,6 +102,11 @@ class _Task:
     folder: Path | None
     logs: Path | None
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content of the training set."""
+        return self.data.digest
+
     def run(self, reuse: TrainedNetworks | None) -> TrainedNetworks:
         """Train every network, or take it from an earlier result."""
         scaled = Scaling(self.inputs)(self.data.theta, NUMPY)
@@ -104,15 +114,20 @@ class _Task:
         networks: dict[str, Network] = {}
         metrics: dict[str, Any] = {}
         history: dict[str, Any] = {}
+        kept: set[str] = set()
         for number, (key, wanted) in enumerate(self.settings.networks.items()):
             names = tuple(wanted.inputs) or self.data.names
             own = scaled[:, [self.data.names.index(name) for name in names]].astype(np.float32)
             x = np.concatenate([own, *(features.values[name] for name in wanted.features)], axis=1)
-            if reuse is not None and _unchanged(reuse, key, self.settings, self.data, self.seed):
+            why = "" if reuse is None else self._changed(reuse, key, kept)
+            if reuse is not None and not why:
                 self.log(f"{key}: reused from the earlier file")
+                kept.add(key)
                 networks[key] = reuse.networks[key]
                 metrics[key], history[key] = (reuse.provenance[what][key] for what in ("metrics", "history"))
             else:
+                if why:
+                    self.log(f"{key}: trained again, because {why}")
                 networks[key], metrics[key], history[key] = self._network(key, wanted, names, x, self.seed + number)
             features.add(networks[key], x)
         return TrainedNetworks(self.inputs, networks, self._provenance(metrics, history))
@@ -159,10 +174,33 @@ class _Task:
         metrics |= {"best_epoch": history.best + 1, "validation_loss": min(history.validation)}
         return network, metrics, history.to_json()
 
+    def _changed(self, reuse: TrainedNetworks, key: str, kept: set[str]) -> str:
+        """Return what has changed in the training of a network since an earlier file, or ``""`` if nothing has.
+
+        ``kept`` are the networks before it that are taken from that file.
+        """
+        earlier, new = reuse.provenance, self.settings.model_dump()
+        old = earlier["settings"]
+        if key not in old["networks"] or key not in earlier["history"]:
+            return "the earlier file does not have it"
+        if earlier.get("data") is None:
+            return "the earlier file does not state the hash of its data"
+        pairs = {
+            "the data": (earlier["data"], self.digest),
+            "the seed": (earlier["split"]["seed"], self.seed),
+            # the seed of a network is the seed of the training plus its position
+            "its position": (list(old["networks"]).index(key), list(new["networks"]).index(key)),
+            f"[training.networks.{key}]": (old["networks"][key], new["networks"][key]),
+            **{name: (old.get(name), new[name]) for name in _DECIDE},
+        }
+        changed = [what for what, (then, now) in pairs.items() if then != now]
+        features = set(new["networks"][key]["features"])
+        changed += [n for n, net in new["networks"].items() if features & set(net["outputs"]) and n not in kept]
+        return f"{', '.join(changed)} changed" if changed else ""
+
     def _identity(self, key: str, seed: int) -> str:
-        theta = hashlib.sha256(np.ascontiguousarray(self.data.theta).tobytes()).hexdigest()
-        known = {"network": key, "settings": self.settings.model_dump(), "seed": seed, "theta": theta}
-        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+        known = {"network": key, "settings": self.settings.model_dump(), "seed": seed, "data": self.digest}
+        return hashlib.sha256(json.dumps({**known, "by": _versions()}, sort_keys=True).encode()).hexdigest()
 
     def _provenance(self, metrics: Mapping[str, Any], history: Mapping[str, Any]) -> dict[str, Any]:
         rows = (self.split.train, self.split.validation, self.split.test)
@@ -172,6 +210,7 @@ class _Task:
             "name": self.settings.name,
             "simulation": dict(self.data.metadata),
             "points": len(self.data),
+            "data": self.digest,
             "split": {**sizes, "seed": self.seed, "sha256_of_order": order},
             "settings": self.settings.model_dump(),
             "versions": _versions(),
@@ -195,24 +234,6 @@ class _Features:
             block = raw[:, start : start + output.observable.size]
             self.values[output.observable.name] = output.transform.feature(block, NUMPY).astype(np.float32)
             start += output.observable.size
-
-
-def _unchanged(reuse: TrainedNetworks, key: str, settings: Settings, data: TrainingSet, seed: int) -> bool:
-    """Return True if training a network again would give the weights of an earlier file."""
-    earlier = reuse.provenance
-    new, old = settings.model_dump(), earlier["settings"]
-    if key not in old["networks"] or key not in earlier["history"]:
-        return False
-    same_data = earlier["simulation"] == data.metadata and earlier["split"]["seed"] == seed
-    same_rest = all(old[k] == new[k] for k in ("log10_inputs", "transforms", "validation_points", "test_points"))
-    position = list(new["networks"]).index(key)  # the seed of a network is the seed of the training plus this
-
-    def same(name: str) -> bool:
-        return name in old["networks"] and old["networks"][name] == new["networks"][name]
-
-    at = list(old["networks"]).index(key) == position
-    before = [n for n, net in new["networks"].items() if set(net["outputs"]) & set(new["networks"][key]["features"])]
-    return same_data and same_rest and at and same(key) and all(same(name) for name in before)
 
 
 def _compare(settings: Settings, data: TrainingSet) -> None:
@@ -264,12 +285,11 @@ def transform(settings: Settings, name: str) -> Transform:
 
 def _inputs(data: TrainingSet, settings: Settings) -> tuple[Input, ...]:
     """Return the parameters with the box of the design if the data state it, else with the range of the points."""
-    box = data.metadata.get("parameters", {})
+    box, notes = stated_box(data), data.metadata.get("parameters", {})
+    check_bounds(box, finite=True)
     made = []
-    for j, name in enumerate(data.names):
-        stated = box.get(name, {})
-        low = float(stated.get("low", data.theta[:, j].min()))
-        high = float(stated.get("high", data.theta[:, j].max()))
+    for name in data.names:
+        (low, high), stated = box[name], notes.get(name, {})
         log10 = name in settings.log10_inputs
         if log10 and low <= 0:
             raise ConfigurationError(f"[training] log10_inputs: {name!r} must be above 0; its range starts at {low:g}")

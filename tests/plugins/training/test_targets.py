@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from small_training import ERRORS, data, settings, targets
 
-from astroemu.emulation.transforms import Fraction, Log10
+from astroemu.core.observable import Axis, Observable
+from astroemu.emulation.training_set import TrainingSet
+from astroemu.emulation.transforms import Asinh, Fraction, IdentityTransform, Log10
+from astroemu.errors import DataError
 from astroemu.runtime.options import validate_options
 from astroemu_plugins.training.settings import Settings
 from astroemu_plugins.training.targets import Split, Targets, in_data_errors
@@ -39,3 +43,19 @@ def test_chi2_factors_turn_a_residual_into_one_of_the_datas_errors():
     y, step = points.values["power"].reshape(50, -1), 1e-4
     moved = 10 ** (np.log10(y) + step * which.std[8:])
     np.testing.assert_allclose(factor[:, 8:] * step, (moved - y) / (0.1 * y), rtol=1e-3)
+
+
+@pytest.mark.attack("training", "an observable that varies in its ninth digit, such as a Julian date")
+def test_what_float32_cannot_resolve_is_refused_with_a_transform_that_helps():
+    spread = 0.0045 * np.random.default_rng(1).normal(size=50)
+    points = TrainingSet(("a",), spread[:, None], {"t": Observable("t")}, {"t": 2459000.5 + spread})
+    with pytest.raises(DataError, match=r"'t' varies by 0\.00\d+ about 2459000\.5.* cannot resolve.*asinh"):
+        Targets(points, ["t"], [IdentityTransform()], np.arange(50))
+    found = Targets(points, ["t"], [Asinh(2459000.5, 0.0045)], np.arange(50))
+    assert abs(np.corrcoef(found.values[:, 0], spread)[0, 1] - 1) < 0.1
+
+
+def test_a_constant_output_and_a_small_part_of_an_observable_are_no_reason():
+    y = np.random.default_rng(1).normal(size=(50, 3)) * [1.0, 0.0, 1e-9] + 5.0
+    points = TrainingSet(("a",), y[:, :1], {"y": Observable("y", (Axis("x", np.arange(3.0)),))}, {"y": y})
+    assert np.isfinite(Targets(points, ["y"], [IdentityTransform()], np.arange(50)).values).all()

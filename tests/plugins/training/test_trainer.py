@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,9 @@ from astroemu.core.observable import Axis, Observable
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, DataError
 from astroemu_plugins.emulators.neural import NeuralEmulator
+from astroemu_plugins.training import trainer
+from astroemu_plugins.training.settings import Settings
+from astroemu_plugins.training.targets import Split
 
 # TensorFlow and Keras warn about their own dependencies when they are imported.
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("without_xla")]
@@ -140,3 +146,64 @@ def test_an_output_that_is_defined_nowhere_is_refused_or_left_out():
         return
     assert np.all(np.isfinite(found["power"].value[:, 0])) and np.all(np.isfinite(found["power"].error[:, 0]))
     assert np.all(np.isfinite(found["filled"].value))
+
+
+def task(data=None, seed=3, settings=SETTINGS, **more):
+    data = waves(1200) if data is None else data
+    chosen = Settings.model_validate({**settings, **more})
+    return trainer._Task(data, chosen, (), Split.drawn(len(data), chosen, seed), seed, print, None, None)
+
+
+def file_of(task):
+    """Return what an earlier file says of its training, without a training."""
+    every = {name: {} for name in task.settings.networks}
+    return SimpleNamespace(provenance=task._provenance(every, every))
+
+
+def other_values():
+    """The same points and grids as in :func:`waves`, simulated with another option."""
+    data = waves(1200)
+    return replace(data, values={**data.values, "wave": data.values["wave"] * 1.01})
+
+
+@pytest.mark.parametrize(
+    ("new", "why"),
+    [
+        ({}, ""),
+        ({"name": "another"}, ""),
+        ({"data": other_values()}, "the data changed"),
+        ({"seed": 4}, "the seed changed"),
+        ({"train_points": 100}, "train_points changed"),
+        ({"test_points": 400}, "test_points changed"),
+        ({"validation_points": 400}, "validation_points changed"),
+        ({"log10_inputs": ["a"]}, "log10_inputs changed"),
+        ({"transforms": {}}, "transforms changed"),
+        ({"settings": changed(history={**SETTINGS["networks"]["history"], "epochs": 3})}, "networks.history] changed"),
+    ],
+)
+def test_a_network_is_reused_only_if_nothing_that_decides_it_has_changed(new, why):
+    found = task(**new)._changed(file_of(task()), "history", set())
+    assert found == why or (why and found.endswith(why))
+
+
+def test_a_network_is_trained_again_if_one_that_it_builds_on_is():
+    wave = {"outputs": ["wave"], "features": ["power"], **NETWORK}
+    power = {"outputs": ["power"], "features": ["filled"], **NETWORK}
+    before = file_of(task(settings=changed(power=power, wave=wave)))
+    history = {**SETTINGS["networks"]["history"], "epochs": 3}
+    now = task(settings=changed(history=history, power=power, wave=wave))
+    kept = set()
+    assert "networks.history] changed" in now._changed(before, "history", kept)
+    assert now._changed(before, "power", kept) == "history changed"
+    assert now._changed(before, "wave", kept) == "power changed"  # its own settings and those of power are the same
+
+
+def test_a_file_that_does_not_state_its_data_is_not_reused():
+    earlier = file_of(task())
+    del earlier.provenance["data"]
+    assert task()._changed(earlier, "history", set()) == "the earlier file does not state the hash of its data"
+
+
+def test_a_checkpoint_belongs_to_the_values_of_its_data_too():
+    assert task()._identity("history", 3) == task()._identity("history", 3)
+    assert task()._identity("history", 3) != task(other_values())._identity("history", 3)
