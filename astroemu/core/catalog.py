@@ -13,10 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from astroemu.errors import DataError, closest, listing
+from astroemu.core.columns import Column, Rows, check_columns, name_rows
+from astroemu.errors import DataError, located
+from astroemu.io.ecsv import read_ecsv
 from astroemu.io.files import new_file, sha256, write_atomically
+from astroemu.io.hdf5 import write_hdf5
 from astroemu.io.paths import looks_like_path
-from astroemu.io.untrusted import open_hdf5, read_text
+from astroemu.io.untrusted import open_hdf5
 from astroemu.runtime.plugins import CATALOGS
 
 
@@ -68,47 +71,50 @@ class Catalog:
             )
         return found
 
-    def table(self, columns: Mapping[str, str] | None = None) -> Any:
-        """Return the content of an ECSV file as an :class:`astropy.table.Table`.
+    def table(self, columns: Mapping[str, Column | str] | None = None) -> Any:
+        """Return the content of an ECSV file as an :class:`astropy.table.Table`, validated.
 
         Parameters
         ----------
-        columns : mapping of str to str, optional
-            Required columns, and the unit in which each is returned. The unit is empty for texts and pure numbers.
-            Other columns are returned unchanged.
+        columns : mapping of str to NumberColumn, TextColumn or str, optional
+            What is needed, by the name of the column, see :mod:`astroemu.core.columns`. A text alone is a unit, for
+            numbers that may be NaN; it is empty for texts and pure numbers. Other columns are returned unchanged.
 
         Raises
         ------
         DataError
-            If the checksum differs, the file is not ECSV, or a column is missing or cannot be converted.
+            If the checksum differs, the file is not ECSV, or a column is missing or holds what was not declared. The
+            message names the rows, of which the first is 1.
         """
-        from astropy.table import Table
-
         _ = self.sha256
-        try:
-            text = read_text(self.path)  # astropy would decompress a file of any size
-            table = Table.read(text.splitlines(), format="ascii.ecsv")
-        except Exception as error:
-            raise DataError(f"catalog {self.name!r}: {self.path} is not an ECSV table ({error})") from None
-        for name, unit in (columns or {}).items():
-            if name not in table.colnames:
-                raise DataError(
-                    f"catalog {self.name!r}: {self.path} has no column {name!r}.{closest(name, table.colnames)} "
-                    f"It has {listing(table.colnames)}"
-                )
-            self._convert(table, name, unit)
+        with self.located():
+            table = read_ecsv(self.path)
+            check_columns(table, columns or {})
         return table
 
-    def _convert(self, table: Any, name: str, unit: str) -> None:
-        if not unit and table[name].unit is None:
-            return
-        try:
-            table[name].convert_unit_to(unit)
-        except Exception as error:
-            raise DataError(
-                f"catalog {self.name!r}: the column {name!r} of {self.path} is needed in {unit or 'no unit'!r} but "
-                f"has the unit {str(table[name].unit)!r} ({error}); correct it in the header of the file"
-            ) from None
+    def refuse_rows(self, table: Any, wrong: Rows, what: str) -> None:
+        """Raise an error that names some rows of a table, unless there are none.
+
+        Parameters
+        ----------
+        table : Table
+        wrong : (rows,) array of bool
+        what : str
+            What is wrong with them, and what to do.
+
+        Raises
+        ------
+        DataError
+        """
+        if wrong.any():
+            with self.located():
+                raise DataError(f"{name_rows(table, wrong)}: {what}")
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Context manager that adds name and path of the catalog to the message of an error raised inside."""
+        with located(f"catalog {self.name!r}"), located(str(self.path)):
+            yield
 
     @contextmanager
     def hdf5(self) -> Iterator[Any]:
@@ -120,7 +126,7 @@ class Catalog:
             If the checksum differs, the file is not HDF5, or it lacks a dataset that is read from it.
         """
         _ = self.sha256
-        with open_hdf5(self.path, f"the HDF5 file of the catalog {self.name!r}") as file:
+        with self.located(), open_hdf5(self.path, f"the HDF5 file of the catalog {self.name!r}") as file:
             yield file
 
 
@@ -142,18 +148,16 @@ def write_datasets(path: Path, datasets: Mapping[str, tuple[Any, str]], attribut
     attributes : mapping of str to value
         By name. A name of the form ``group/key`` sets an attribute of a group.
     """
-    import h5py
 
-    def write(temporary: Path) -> None:
-        with h5py.File(temporary, "w") as file:
-            for name, (values, unit) in datasets.items():
-                file[name] = values
-                file[name].attrs["units"] = unit
-            for name, value in attributes.items():
-                group, _, key = name.rpartition("/")
-                (file[group] if group else file).attrs[key] = value
+    def write(file: Any) -> None:
+        for name, (values, unit) in datasets.items():
+            file[name] = values
+            file[name].attrs["units"] = unit
+        for name, value in attributes.items():
+            group, _, key = name.rpartition("/")
+            (file[group] if group else file).attrs[key] = value
 
-    write_atomically(new_file(path), write)
+    write_hdf5(new_file(path), write)
 
 
 def load_catalog(name_or_path: str) -> Catalog:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.io import FortranFile
 
 from astroemu.errors import DataError
+from astroemu.io.hdf5 import write_hdf5
 
 FILES = {
     "cl_cmb_plik_v22.dat": "dac0d9d493213e77c940a10a968cf0da3c5730bae60e1356c4cd8bcff96377ff",
@@ -54,9 +55,12 @@ def convert(folder: Path, path: Path) -> None:
         "bin_ell_max": (last + _FIRST, "", "(215,) last multipole of each bin"),
         "bin_weight": (weight, "", "(2479,) weight of multipole ell at index ell - 30"),
     }
-    with h5py.File(path, "w") as file:
+
+    def write(file: h5py.File) -> None:
         file.attrs["title"] = "Planck 2018 high-ell CMB-only bandpowers (plik-lite TTTEEE)"
         for name, (values, units, description) in written.items():
             file[name] = values
             file[name].attrs["units"] = units
             file[name].attrs["description"] = description
+
+    write_hdf5(path, write)

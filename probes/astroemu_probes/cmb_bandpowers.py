@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from astroemu.core.array_namespace import NUMPY, Namespace
 from astroemu.core.catalog import Catalog, load_catalog, write_datasets
+from astroemu.core.datasets import Datasets, read_attribute
 from astroemu.core.panel import MEASUREMENT, Panel
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Prediction
@@ -253,49 +254,41 @@ def read_windows(source: Catalog) -> tuple[dict[str, Band], FloatArray]:
     Raises
     ------
     DataError
-        If the file does not have this layout, or if a unit cannot be converted.
+        If the file does not have this layout, if a unit cannot be converted, or if a number is refused.
     """
     with source.hdf5() as file:
-        data, covariance = (in_unit(source, file, name, unit) for name, unit in _UNITS.items())
-        ell_eff, bands = file["ell_eff"][()], {}
+        data = Datasets(file)
+        values = data.numbers("bandpower", UNIT)
+        covariance = data.covariance("covariance", "uK^4", "bandpower")
+        ell_eff = data.numbers("ell_eff", "", ("bandpower",), above=0)
+        bands, first = {}, 0
         for name in SPECTRA:
             if name not in file["window"]:
                 continue
             group = file["window"][name]
-            rows = slice(int(group.attrs["first"]), int(group.attrs["last"]) + 1)
-            bands[name] = Band(data[rows], ell_eff[rows], group["ell"][()].astype(float), group["W"][()].astype(float))
+            rows = slice(int(read_attribute(group, "first")), int(read_attribute(group, "last")) + 1)
+            if rows.start != first or not first < rows.stop <= len(values):
+                raise DataError(
+                    f"'window/{name}' is for the bandpowers {rows.start} to {rows.stop - 1}; TT, TE and EE must follow "
+                    "each other in this order, without gaps. Correct the attributes `first` and `last`"
+                )
+            first = rows.stop
+            windows = Datasets(group)
+            ell = windows.numbers("ell", above=-1, increasing=True)
+            window = windows.numbers("W", "", (rows.stop - rows.start, "ell"))
+            bands[name] = Band(values[rows], ell_eff[rows], ell, window)
+        if first != len(values):
+            raise DataError(f"there are windows for {first} of {len(values)} bandpowers; add `window/TT`, TE or EE")
     return bands, covariance
-
-
-_UNITS = {"bandpower": "uK2", "covariance": "uK4"}
-
-
-def in_unit(source: Catalog, file: Any, name: str, unit: str) -> FloatArray:
-    """Return a dataset, converted from the unit that it states.
-
-    Raises
-    ------
-    DataError
-        If it states no unit, or a unit that cannot be converted.
-    """
-    from astropy import units
-
-    stated = file[name].attrs.get("units")
-    try:
-        factor = units.Unit(stated).to(unit)
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"catalog {source.name!r}: the dataset {name!r} of {source.path} is needed in {unit} but states "
-            f"units = {stated!r} ({error}). Correct this attribute"
-        ) from None
-    return np.asarray(file[name][()] * factor, dtype=float)
 
 
 def read_spectra(source: Catalog) -> tuple[FloatArray, dict[str, FloatArray]]:
     """Return multipoles and D_ell [uK^2] by spectrum, from a catalog with ``ell`` and ``D_ell`` (TT, TE, EE)."""
     with source.hdf5() as file:
-        table = in_unit(source, file, "D_ell", "uK2")
-        return file["ell"][()].astype(float), dict(zip(SPECTRA, table, strict=True))
+        data = Datasets(file)
+        ell = data.numbers("ell", above=-1, increasing=True)
+        table = data.numbers("D_ell", UNIT, (len(SPECTRA), "ell"))
+    return ell, dict(zip(SPECTRA, table, strict=True))
 
 
 @cache

@@ -21,7 +21,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from astroemu.core.array_namespace import NUMPY, Namespace
-from astroemu.core.catalog import load_catalog, write_table
+from astroemu.core.catalog import Catalog, load_catalog, write_table
+from astroemu.core.columns import NumberColumn, TextColumn, warn_of_repeated_rows, where
 from astroemu.core.likelihoods import (
     cell_middles,
     draw_cell,
@@ -38,7 +39,24 @@ from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.io.paths import FileName
 
-_COLUMNS = ("z", "x_HI", "err_up", "err_lo", "kind", "cl", "method", "reference")
+_ERROR = NumberColumn(above=0, needed=where(kind="measurement"))
+_COLUMNS = {
+    "z": NumberColumn(above=0),
+    "x_HI": NumberColumn(),
+    "err_up": _ERROR,
+    "err_lo": _ERROR,
+    "kind": TextColumn(choices=("measurement", "upper", "lower")),
+    "cl": NumberColumn(above=0, below=1, needed=False),
+    "method": TextColumn(needed=False),
+    "reference": TextColumn(),
+    "arxiv": TextColumn(needed=False),
+}
+#: Columns of which two rows that are equal are the same measurement.
+_MEASUREMENT = ("reference", "z", "x_HI", "err_up", "err_lo", "kind", "method")
+#: Largest size of a measurement. A larger number is no fraction, but perhaps a percentage.
+_LARGEST = 5.0
+#: A limit may be so far outside 0 and 1: mock data have the values of an emulator.
+_SLACK = 0.05
 #: Number of cells between 0 and 1, from which mock limits are drawn.
 _CELLS = 400
 #: Topics for the methods that other data sets already include.
@@ -61,6 +79,8 @@ class NeutralFraction(Probe):
     ------
     ConfigurationError
         If a reference is not in the catalog, or if the redshift range leaves no data of a reference.
+    DataError
+        If a column of the catalog is missing, or holds what the likelihood cannot use.
     """
 
     def __init__(
@@ -72,7 +92,7 @@ class NeutralFraction(Probe):
     ) -> None:
         source = load_catalog(catalog)
         self.catalogs = (source,)
-        table = source.table(dict.fromkeys(_COLUMNS, ""))
+        table = _read(source)
         known = sorted(set(table["reference"].tolist()))
         for reference in references:
             if reference not in known:
@@ -87,10 +107,10 @@ class NeutralFraction(Probe):
                 raise ConfigurationError(
                     f"z_min = {z_min} and z_max = {z_max} leave nothing of {reference!r}; remove it or change the range"
                 )
+        warn_of_repeated_rows(table, _MEASUREMENT, keep, source.name)
         table = table[keep]
         table.sort("z")
-        if "arxiv" in table.colnames:  # a user's own file may lack this column
-            self.papers = tuple(dict.fromkeys(str(number) for number in table["arxiv"]))
+        self.papers = tuple(dict.fromkeys(str(number) for number in table["arxiv"] if number))
         self.kind = tuple(str(kind) for kind in table["kind"])
         self.contains = frozenset(_TOPICS[method] for method in table["method"] if method in _TOPICS)
         self.z, self.x_hi = (np.asarray(table[name], dtype=float) for name in ("z", "x_HI"))
@@ -218,3 +238,18 @@ class NeutralFraction(Probe):
                 curve_x=z,
             ),
         )
+
+
+def _read(source: Catalog) -> Any:
+    table = source.table(_COLUMNS)
+    kind, x_hi = np.asarray(table["kind"]), np.asarray(table["x_HI"])
+    limit, upper = kind != "measurement", kind == "upper"
+    bare = limit & np.isnan(np.where(upper, table["err_up"], table["err_lo"]))
+    for wrong, what in (
+        (limit & (np.abs(x_hi - 0.5) > 0.5 + _SLACK), "a limit on x_HI must lie between 0 and 1"),
+        (np.abs(x_hi) > _LARGEST, "x_HI is a fraction, not a percentage"),
+        (bare & np.where(upper, x_hi <= 0, x_hi >= 1), "a limit without a tail must leave a range of x_HI"),
+        (bare & np.isnan(table["cl"]), "a limit without a tail needs its confidence in the column 'cl', such as 0.68"),
+    ):
+        source.refuse_rows(table, wrong, what)
+    return table

@@ -16,7 +16,8 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from astroemu.core.array_namespace import Namespace
-from astroemu.core.catalog import load_catalog, write_table
+from astroemu.core.catalog import Catalog, load_catalog, write_table
+from astroemu.core.columns import NumberColumn, Rows, TextColumn
 from astroemu.core.likelihoods import (
     barlow_gaussian,
     draw_barlow_gaussian,
@@ -34,7 +35,22 @@ from astroemu.io.paths import FileName
 _PLANCK = frozenset({"Planck low-l polarisation"})
 #: Data beyond the CMB from which a value of tau was inferred, by reference.
 _CONTAINS = {"Qin+2020": frozenset({"galaxy UV luminosity functions", "quasar dark fraction"})}
-_COLUMNS = ("tau", "err_up", "err_lo", "data", "reference")
+_REFERENCE = "Planck2018-VI"
+
+
+def _several(table: Any) -> Rows:
+    """Return all rows, unless there is only one, which needs no name."""
+    return np.full(len(table), len(table) > 1)
+
+
+_COLUMNS = {
+    "tau": NumberColumn(),
+    "err_up": NumberColumn(above=0),
+    "err_lo": NumberColumn(above=0),
+    "data": TextColumn(needed=False),
+    "reference": TextColumn(needed=_several),
+    "arxiv": TextColumn(needed=False),
+}
 
 
 class OpticalDepth(Probe):
@@ -43,7 +59,8 @@ class OpticalDepth(Probe):
     Parameters
     ----------
     catalog : str
-        Name of an installed catalog, or an ECSV file with the same columns.
+        Name of an installed catalog, or an ECSV file with the same columns. One row needs ``tau``, ``err_up`` and
+        ``err_lo`` only.
     reference : str
         Paper to use.
     data : str, optional
@@ -55,25 +72,21 @@ class OpticalDepth(Probe):
     ------
     ConfigurationError
         If the options do not select exactly one row of the catalog.
+    DataError
+        If a column of the catalog is missing, or holds what the likelihood cannot use.
     """
 
     def __init__(
         self,
         catalog: FileName = "optical_depth",
-        reference: str = "Planck2018-VI",
+        reference: str = _REFERENCE,
         data: str | None = None,
         errors: Literal["split", "barlow"] = "split",
     ) -> None:
         source = load_catalog(catalog)
         self.catalogs = (source,)
-        table = source.table(dict.fromkeys(_COLUMNS, ""))
-        known = sorted(set(table["reference"].tolist()))
-        if reference not in known:
-            raise ConfigurationError(
-                f"reference = {reference!r} is not in {source.name!r}.{closest(reference, known)} "
-                f"It has {listing(known)}"
-            )
-        rows = table[np.asarray(table["reference"] == reference)]
+        table = source.table(_COLUMNS)
+        rows = _of_reference(source, table, reference)
         choices = [str(value) for value in rows["data"]]
         if data is not None and choices.count(data) != 1:
             raise ConfigurationError(
@@ -82,9 +95,8 @@ class OpticalDepth(Probe):
         start = choices.index(data) if data is not None else 0
         self._row = rows[start : start + 1]
         self.tau, self.error_high, self.error_low = (float(self._row[name][0]) for name in ("tau", "err_up", "err_lo"))
-        self.reference = reference
-        if "arxiv" in table.colnames:  # a user's own file may lack this column
-            self.papers = (str(self._row["arxiv"][0]),)
+        self.reference = str(self._row["reference"][0]) or source.name
+        self.papers = tuple(str(number) for number in self._row["arxiv"] if number)
         self.contains = _PLANCK | _CONTAINS.get(reference, frozenset())
         self._errors = errors
         self._requires = {"tau_e": Requirement("tau_e")}
@@ -147,3 +159,15 @@ class OpticalDepth(Probe):
                 curve=Requirement("tau_e"),
             ),
         )
+
+
+def _of_reference(source: Catalog, table: Any, reference: str) -> Any:
+    """Return the rows of a reference, or the one row of a table that names none."""
+    known = sorted(set(table["reference"].tolist()) - {""})
+    if not known and reference == _REFERENCE:
+        return table
+    if reference not in known:
+        raise ConfigurationError(
+            f"reference = {reference!r} is not in {source.name!r}.{closest(reference, known)} It has {listing(known)}"
+        )
+    return table[np.asarray(table["reference"] == reference)]

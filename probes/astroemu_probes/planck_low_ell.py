@@ -18,19 +18,27 @@ import numpy as np
 from scipy.special import logsumexp
 
 from astroemu.core.array_namespace import NUMPY, Namespace
-from astroemu.core.catalog import load_catalog, write_table
+from astroemu.core.catalog import Catalog, load_catalog, write_table
+from astroemu.core.columns import NumberColumn, TextColumn
 from astroemu.core.likelihoods import cell_middles, draw_cell
 from astroemu.core.panel import MEASUREMENT, Panel
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Prediction
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
-from astroemu.errors import ConfigurationError, DataError, listing
+from astroemu.errors import ConfigurationError, listing
 from astroemu.io.paths import FileName
 
 #: Number of cells of ln x within 12 standard deviations, from which mock shifts are drawn.
 _CELLS = 1200
-_COLUMNS = {"spectrum": "", "ell_min": "", "ell_max": "", "mu": "", "sigma": "", "loc": "uK2"}
+_COLUMNS = {
+    "spectrum": TextColumn(choices=("TT", "EE")),
+    "ell_min": NumberColumn(above=1),
+    "ell_max": NumberColumn(above=1),
+    "mu": NumberColumn(),
+    "sigma": NumberColumn(above=0),
+    "loc": NumberColumn("uK2"),
+}
 #: Topics of the data, by spectrum. Published values of tau_e come from the first topic.
 _TOPICS = {"EE": "Planck low-l polarisation", "TT": "Planck low-l temperature"}
 
@@ -56,7 +64,7 @@ class PlanckLowEll(Probe):
     def __init__(self, catalog: FileName = "planck2018_low_ell", spectra: tuple[str, ...] = ("TT", "EE")) -> None:
         source = load_catalog(catalog)
         self.catalogs = (source,)
-        table = source.table(_COLUMNS)
+        table = _read(source)
         known = list(dict.fromkeys(str(name) for name in table["spectrum"]))
         for name in spectra:
             if name not in known:
@@ -66,7 +74,7 @@ class PlanckLowEll(Probe):
         self.spectra = spectra
         self.contains = frozenset(_TOPICS[name] for name in spectra if name in _TOPICS)
         rows = {name: table[np.asarray(table["spectrum"] == name)] for name in spectra}
-        self._requires = {name: _requirement(source.name, name, rows[name]) for name in spectra}
+        self._requires = {name: _requirement(name, rows[name]) for name in spectra}
         self._rows = table[np.isin(np.asarray(table["spectrum"]), spectra)]
         columns = (np.concatenate([np.asarray(rows[n][c], float) for n in spectra]) for c in ("mu", "sigma", "loc"))
         self._mu, self._sigma, self._loc = columns
@@ -170,12 +178,16 @@ class PlanckLowEll(Probe):
         )
 
 
-def _requirement(source: str, name: str, rows: Any) -> Requirement:
+def _read(source: Catalog) -> Any:
+    table = source.table(_COLUMNS)
+    low, high = np.asarray(table["ell_min"]), np.asarray(table["ell_max"])
+    wrong = (high < low) | (low % 1 != 0) | (high % 1 != 0)
+    source.refuse_rows(table, wrong, "ell_min and ell_max must be integers, with ell_min <= ell_max")
+    return table
+
+
+def _requirement(name: str, rows: Any) -> Requirement:
     low, high = np.asarray(rows["ell_min"], int), np.asarray(rows["ell_max"], int)
-    if np.any(low < 2) or np.any(high < low) or np.any(np.asarray(rows["sigma"]) <= 0):
-        raise DataError(
-            f"catalog {source!r}: the bins of {name} need 2 <= ell_min <= ell_max and sigma > 0. Correct these columns"
-        )
     ell = np.arange(low.min(), high.max() + 1.0)
     inside = (ell >= low[:, None]) & (ell <= high[:, None])
     weights = inside / inside.sum(axis=1, keepdims=True)

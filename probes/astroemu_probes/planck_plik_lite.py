@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.core.catalog import Catalog, load_catalog
+from astroemu.core.datasets import Datasets
 from astroemu.core.distributions import Normal
 from astroemu.core.parameter import Parameter
+from astroemu.errors import DataError
 from astroemu.io.paths import FileName
-from astroemu_probes.cmb_bandpowers import SPECTRA, Band, Bandpowers, in_unit, read_windows
+from astroemu_probes.cmb_bandpowers import SPECTRA, UNIT, Band, Bandpowers, read_windows
 
 
 class PlanckPlikLite(Bandpowers):
@@ -54,11 +56,15 @@ def _read(source: Catalog) -> tuple[dict[str, Band], NDArray[np.float64]]:
     with source.hdf5() as file:
         if "window" in file:
             return read_windows(source)
-        data = in_unit(source, file, "bandpower", "uK2")
-        lower = in_unit(source, file, "covariance_lower", "uK4")
-        names = file["spectrum"][()].astype(str)
-        first, last = file["bin_ell_min"][()].astype(int), file["bin_ell_max"][()].astype(int)
-        weight, ell_eff = file["bin_weight"][()], file["ell_eff"][()]
+        read = Datasets(file)
+        data = read.numbers("bandpower", UNIT)
+        lower = read.numbers("covariance_lower", "uK^4", (len(data) * (len(data) + 1) // 2,))
+        names = read.texts("spectrum", ("bandpower",))
+        first, last = (read.numbers(name, "", ("bin",), above=1).astype(int) for name in ("bin_ell_min", "bin_ell_max"))
+        weight = read.numbers("bin_weight", "", (last[-1] - first[0] + 1,))
+        ell_eff = read.numbers("ell_eff", "", ("bandpower",), above=0)
+    if names.tolist() != [name for name in SPECTRA for _ in range(np.count_nonzero(names == name))]:
+        raise DataError(f"catalog {source.name!r}: the spectra of {source.path} must be TT, TE and EE, in this order")
     covariance = np.zeros((len(data), len(data)))
     covariance[np.tril_indices(len(data))] = lower
     covariance += np.tril(covariance, -1).T

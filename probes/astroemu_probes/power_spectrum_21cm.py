@@ -34,6 +34,7 @@ from scipy.linalg import block_diag
 
 from astroemu.core.array_namespace import NUMPY, Namespace
 from astroemu.core.catalog import Catalog, load_catalog, write_datasets
+from astroemu.core.datasets import Datasets, read_attribute
 from astroemu.core.likelihoods import cell_middles, draw_cell, log_mass_of_limits, marginal_upper_limit
 from astroemu.core.panel import Panel
 from astroemu.core.probe import Probe
@@ -48,6 +49,8 @@ UNIT = "mK^2"
 _CELLS = 1000
 #: A window column with no weight above this value is removed together with the data that are cut.
 _LEAKAGE = 1e-5
+#: Factor in k to both sides of a single node, along which its curve is drawn.
+_SINGLE = 1.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,11 @@ class _Field:
     covariance: FloatArray
     window: FloatArray
     k_window: FloatArray
+
+    @property
+    def name(self) -> str:
+        """Name of the field, such as ``A``."""
+        return self.label.split("/")[1].removeprefix("field_")
 
 
 class PowerSpectrum21cm(Probe):
@@ -90,7 +98,7 @@ class PowerSpectrum21cm(Probe):
     ConfigurationError
         If the options leave no data.
     DataError
-        If the catalog does not have a layout described in docs/catalogs.md.
+        If the catalog does not have a layout described in docs/catalogs.md, or holds what the likelihood cannot use.
     """
 
     def __init__(
@@ -109,18 +117,19 @@ class PowerSpectrum21cm(Probe):
             raise ConfigurationError(f"modelling_fraction = {modelling_fraction} must be in [0, 10)")
         source = load_catalog(catalog)
         self.catalogs = (source,)
-        _check_names(source, bands, fields)
+        found = _read(source)
+        _check_names(source, found, bands, fields)
         self.likelihood = likelihood
         self.papers = (*source.arxiv, "2108.07282")
         self.modelling_fraction = modelling_fraction
         self._beyond_k = beyond_k
         self._redshift_rule = redshift_rule
-        self._fields = tuple(_cut(f, k_min, k_max) for f in _read(source, bands, fields))
-        self._fields = tuple(f for f in self._fields if len(f.k))
+        chosen = (f for f in found if (not bands or f.band in bands) and (not fields or f.name in fields))
+        self._fields = tuple(f for f in (_cut(f, k_min, k_max) for f in chosen) if len(f.k))
         if not self._fields:
             raise ConfigurationError(
                 f"bands = {list(bands)}, fields = {list(fields)}, k_min = {k_min}, k_max = {k_max} leave no data. "
-                f"{source.name!r} has {listing(f.label for f in _read(source, (), ()))}"
+                f"{source.name!r} has {listing(f.label for f in found)}"
             )
         self.data = np.concatenate([f.delta2 for f in self._fields])
         self.sigma = np.sqrt(np.concatenate([np.diag(f.covariance) for f in self._fields]))
@@ -242,7 +251,9 @@ class PowerSpectrum21cm(Probe):
         return tuple(self._panel(f) for f in best.values())
 
     def _panel(self, f: _Field) -> Panel:
-        k = np.geomspace(f.k_window.min(), f.k_window.max(), 60)
+        low, high = f.k_window.min(), f.k_window.max()
+        margin = _SINGLE if low == high else 1.0
+        k = np.geomspace(low / margin, high * margin, 60)
         limit = self.likelihood == "upper_limit"
         error = np.zeros(len(f.k)) if limit else np.sqrt(np.diag(f.covariance))
         return Panel(
@@ -272,8 +283,8 @@ def _limits(f: _Field) -> FloatArray:
     return np.maximum(f.delta2, 0.0) + 2 * np.sqrt(np.diag(f.covariance))
 
 
-def _read(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ...]) -> list[_Field]:
-    """Return the fields of a catalog.
+def _read(catalog: Catalog) -> list[_Field]:
+    """Return all fields of a catalog, validated.
 
     A catalog has one of two layouts. The first has ``k_window`` (windows on their own grid) and ``variance`` or
     ``covariance``. The second has ``covariance``, ``valid`` and ``k_mpc`` (square windows).
@@ -282,21 +293,18 @@ def _read(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ...]) -> 
     with catalog.hdf5() as file:
         names = [name for name in file if name.startswith("band")]
         if not names:
-            raise DataError(
-                f"catalog {catalog.name!r}: {catalog.path} has no groups bandN/field_X, which this probe needs"
-            )
+            raise DataError("the file has no groups bandN/field_X, which this probe needs")
         for band in names:
-            for field in file[band]:
-                if (not bands or band in bands) and (not fields or field.removeprefix("field_") in fields):
-                    found.append(
-                        _field(f"{band}/{field}", band, file[band][field], float(file[band].attrs["redshift"]))
-                    )
+            redshift = read_attribute(file[band], "redshift", above=0)
+            fields = [name for name, item in getattr(file[band], "items", dict)() if hasattr(item, "keys")]
+            if not fields:
+                raise DataError(f"{band!r} has no groups field_X, which this probe needs")
+            found += [_field(f"{band}/{field}", band, file[band][field], redshift) for field in fields]
     return found
 
 
-def _check_names(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ...]) -> None:
-    labels = [f.label.split("/") for f in _read(catalog, (), ())]
-    known = {"bands": {label[0] for label in labels}, "fields": {label[1].removeprefix("field_") for label in labels}}
+def _check_names(catalog: Catalog, found: list[_Field], bands: tuple[str, ...], fields: tuple[str, ...]) -> None:
+    known = {"bands": {f.band for f in found}, "fields": {f.name for f in found}}
     for key, given in (("bands", bands), ("fields", fields)):
         for name in given:
             if name not in known[key]:
@@ -306,14 +314,23 @@ def _check_names(catalog: Catalog, bands: tuple[str, ...], fields: tuple[str, ..
 
 
 def _field(label: str, band: str, group: Any, redshift: float) -> _Field:
-    delta2, window = group["delta2"][()], group["window"][()]
-    if "k_window" in group:
-        covariance = np.diag(group["variance"][()]) if "variance" in group else group["covariance"][()]
-        return _Field(label, band, redshift, group["k"][()], delta2, covariance, window, group["k_window"][()])
-    valid = group["valid"][()]
-    square = np.ix_(valid, valid)
-    k = group["k_mpc"][()][valid]
-    return _Field(label, band, redshift, k, delta2[valid], group["covariance"][()][square], window[square], k)
+    data = Datasets(group)
+    if "redshift" in group.attrs and not math.isclose(read_attribute(group, "redshift"), redshift, rel_tol=1e-6):
+        raise DataError(f"{band!r} and {label!r} have different attributes `redshift`; remove that of the field")
+    own_windows = "k_window" in data
+    # Without units, the numbers are in those of the layout. A dataset `k` of the second layout may be in h/Mpc.
+    axis = "k" if own_windows or "k_mpc" not in data else "k_mpc"
+    if "valid" in data or not own_windows:
+        data.select(axis, data.flags("valid", (axis,)))
+    k = data.numbers(axis, "1/Mpc", above=0, assume_unit=own_windows or axis == "k_mpc")
+    delta2 = data.numbers("delta2", UNIT, (axis,), assume_unit=True)
+    if own_windows and "variance" in data:
+        covariance = np.diag(data.numbers("variance", "mK^4", (axis,), above=0, assume_unit=True))
+    else:
+        covariance = data.covariance("covariance", "mK^4", axis, assume_unit=True)
+    k_window = data.numbers("k_window", "1/Mpc", above=0, assume_unit=True) if own_windows else k
+    window = data.numbers("window", "", (axis, "k_window" if own_windows else axis))
+    return _Field(label, band, redshift, k, delta2, covariance, window, k_window)
 
 
 def _cut(f: _Field, k_min: float, k_max: float) -> _Field:

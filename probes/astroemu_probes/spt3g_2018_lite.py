@@ -16,6 +16,7 @@ import numpy as np
 
 from astroemu.core.array_namespace import Namespace
 from astroemu.core.catalog import Catalog, load_catalog
+from astroemu.core.datasets import Datasets, read_attribute
 from astroemu.core.distributions import Uniform
 from astroemu.core.parameter import Parameter
 from astroemu.core.typing import FloatArray
@@ -74,7 +75,8 @@ class Spt3g2018Lite(Bandpowers):
 
 def _calibration(source: Catalog) -> tuple[float, FloatArray]:
     with source.hdf5() as file:
-        return float(file.attrs["aberration_coefficient"]), file["calibration_covariance"][()].astype(float)
+        prior = Datasets(file).covariance("calibration_covariance", "", "calibration")
+        return read_attribute(file, "aberration_coefficient"), prior
 
 
 def _aberrated(band: Band, coefficient: float) -> Band:

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.core.array_namespace import Namespace
-from astroemu.core.catalog import load_catalog, write_table
+from astroemu.core.catalog import Catalog, load_catalog, write_table
+from astroemu.core.columns import NumberColumn, TextColumn, warn_of_repeated_rows, where
 from astroemu.core.likelihoods import (
     barlow_gaussian,
     draw_barlow_gaussian,
@@ -44,9 +45,22 @@ from astroemu.io.paths import FileName
 UNIT = "log10(Mpc^-3 mag^-1)"
 _LN10 = float(np.log(10.0))
 _PHI = "1 / (mag Mpc3)"
-_COLUMNS = {"reference": "", "z": "", "M_UV": "mag", "kind": "", "n_sigma": ""} | dict.fromkeys(
-    ("phi", "err_up", "err_lo"), _PHI
-)
+_ERROR = NumberColumn(_PHI, above=0, needed=where(kind="measurement"))
+_COLUMNS = {
+    "reference": TextColumn(),
+    "kind": TextColumn(choices=("measurement", "upper")),
+    "z": NumberColumn(above=0),
+    "M_UV": NumberColumn("mag", same="mag(AB)"),
+    "phi": NumberColumn(_PHI),
+    "err_up": _ERROR,
+    "err_lo": _ERROR,
+    "n_sigma": NumberColumn(above=0, needed=where(kind="upper")),
+    "arxiv": TextColumn(needed=False),
+}
+#: Columns of which two rows that are equal are the same measurement.
+_MEASUREMENT = ("reference", "z", "M_UV", "phi", "kind")
+#: Half the width in magnitudes of a curve through a single bin.
+_SINGLE = 0.25
 #: Sets that contain the same galaxies at the same redshift.
 _OVERLAPS = (
     ("Bouwens+2015", "Bouwens+2021"),
@@ -73,6 +87,8 @@ class UVLuminosityFunction(Probe):
     ------
     ConfigurationError
         If a set is not in the catalog, or if the cuts leave no data of a set.
+    DataError
+        If a column of the catalog is missing, or holds what the likelihood cannot use.
     """
 
     contains = frozenset({"galaxy UV luminosity functions"})
@@ -88,7 +104,7 @@ class UVLuminosityFunction(Probe):
         source = load_catalog(catalog)
         self.catalogs = (source,)
         self._errors = errors
-        table = source.table(_COLUMNS)
+        table = _read(source)
         sets = sets if sets is not None else {"Bouwens+2021": (6.0, 7.0, 8.0), "Oesch+2018": (10.0,)}
         keep = _selected(table, sets, source.name)
         keep &= (np.asarray(table["M_UV"]) > m_uv_min) & (np.asarray(table["M_UV"]) < m_uv_max)
@@ -99,6 +115,7 @@ class UVLuminosityFunction(Probe):
                     "remove it or move the cuts"
                 )
         _warn_overlaps(sets)
+        warn_of_repeated_rows(table, _MEASUREMENT, keep, source.name)
         table = self._table = table[keep]
         self.papers = _papers(table)
         self.reference = tuple(str(value) for value in table["reference"])
@@ -188,7 +205,9 @@ class UVLuminosityFunction(Probe):
     def _panel(self, z: float) -> Panel:
         here = self.z == z
         limit = self.is_limit[here]
-        m_uv = np.linspace(self.m_uv[here].min(), self.m_uv[here].max(), 50)
+        low, high = self.m_uv[here].min(), self.m_uv[here].max()
+        margin = _SINGLE if low == high else 0.0
+        m_uv = np.linspace(low - margin, high + margin, 50)
         return Panel(
             title=f"UV luminosity function, z = {z:g} ({', '.join(sorted(set(np.array(self.reference)[here])))})",
             x_label=r"$M_{\rm UV}$ [mag]",
@@ -203,6 +222,7 @@ class UVLuminosityFunction(Probe):
                 at={"z": np.full(50, z), "m_uv": m_uv},
                 unit=UNIT,
                 rule={"m_uv": "spline"},
+                outside={"m_uv": "hold"},  # the margin of a bin at the last node
             ),
             curve_x=m_uv,
             transform=lambda y: 10.0**y,
@@ -210,9 +230,16 @@ class UVLuminosityFunction(Probe):
         )
 
 
+def _read(source: Catalog) -> Any:
+    table = source.table(_COLUMNS)
+    empty = np.asarray((table["kind"] == "upper") & (table["phi"] <= 0))
+    source.refuse_rows(table, empty, "an upper limit on phi must be above 0")
+    return table
+
+
 def _papers(table: Any) -> tuple[str, ...]:
     """Return the papers of the rows in use; empty if the file names none."""
-    return tuple(dict.fromkeys(str(number) for number in table["arxiv"])) if "arxiv" in table.colnames else ()
+    return tuple(dict.fromkeys(str(number) for number in table["arxiv"] if number))
 
 
 def _selected(table: Any, sets: Mapping[str, tuple[float, ...]], name: str) -> NDArray[np.bool_]:

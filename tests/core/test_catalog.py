@@ -13,6 +13,7 @@ from astropy import units
 from astropy.table import QTable
 
 from astroemu.core.catalog import Catalog, load_catalog, write_datasets, write_table
+from astroemu.core.columns import NumberColumn
 from astroemu.core.remote_catalog import RemoteCatalog
 from astroemu.errors import DataError, PluginError
 from astroemu.runtime.plugins import CATALOGS
@@ -90,7 +91,7 @@ def test_a_file_of_another_kind_is_refused(ecsv, hdf5, tmp_path):
     plain = tmp_path / "plain.ecsv"
     plain.write_text("z,k\n1,2\n")
     for path in (hdf5, plain):
-        with pytest.raises(DataError, match="is not an ECSV table"):
+        with pytest.raises(DataError, match=r"'mine'.*(is not an ECSV table|is not UTF-8 text)"):
             Catalog("mine", path).table()
     with pytest.raises(DataError, match="is not the HDF5 file of the catalog"), Catalog("mine", ecsv).hdf5():
         pass
@@ -176,14 +177,23 @@ def test_columns_come_in_the_unit_that_is_asked_for(ecsv):
     ("columns", "message"),
     [
         ({"kk": ""}, r"has no column 'kk'\. Did you mean 'k'\? It has 'k', 'z'"),
-        ({"k": "mag"}, r"column 'k' of .*mine\.ecsv is needed in 'mag' but has the unit '1 / Mpc'"),
-        ({"k": ""}, r"'k' of .* is needed in 'no unit' but has the unit '1 / Mpc'"),
-        ({"z": "Mpc"}, r"'z' of .* is needed in 'Mpc' but has the unit 'None'"),
+        ({"k": "mag"}, r"mine\.ecsv: the column 'k' is needed in 'mag' but has the unit '1 / Mpc'"),
+        ({"k": ""}, r"mine\.ecsv: the column 'k' is needed in 'no unit' but has the unit '1 / Mpc'"),
+        ({"z": "Mpc"}, r"mine\.ecsv: the column 'z' is needed in 'Mpc' but states no unit"),
+        ({"kk": "", "zz": "", "k": "mag"}, r"no column 'kk', 'zz'\..*; the column 'k' is needed in 'mag'"),
     ],
 )
 def test_a_column_that_is_missing_or_of_another_unit_is_refused(ecsv, columns, message):
     with pytest.raises(DataError, match=message):
         Catalog("mine", ecsv).table(columns)
+
+
+def test_rows_are_refused_by_number_and_file(ecsv):
+    catalog = Catalog("mine", ecsv)
+    table = catalog.table({"z": NumberColumn(above=0)})
+    catalog.refuse_rows(table, np.array([False, False]), "never")
+    with pytest.raises(DataError, match=r"catalog 'mine': .*mine\.ecsv: row 2: z is odd; leave it out"):
+        catalog.refuse_rows(table, table["z"] % 2 == 1, "z is odd; leave it out")
 
 
 def test_an_ecsv_file_is_not_unpacked_and_makes_no_objects(tmp_path):

@@ -38,7 +38,7 @@ def test_spectra_in_another_unit_are_refused_or_converted(tmp_path, factor, unit
             del file["bandpower"].attrs["units"]
         else:
             file["bandpower"].attrs["units"] = unit
-    message = "not C_ell, nor K" if unit in ("uK2", "K2") else "states units"
+    message = "not C_ell, nor K" if unit in ("uK2", "K2") else "needed in .uK.2. but (has the unit .Jy.|states no unit)"
     with pytest.raises(DataError, match=message):
         ActDr6Lite(str(path))
 
@@ -69,3 +69,55 @@ def test_an_emulator_that_ends_too_early_is_named():
 def test_options_without_meaning_are_refused(probe, options, message):
     with pytest.raises((ConfigurationError, DataError), match=message):
         probe(**options)
+
+
+def changed(tmp_path, change):
+    """ACT's file after a change."""
+    path = tmp_path / "mine.h5"
+    path.write_bytes(load_catalog("act_dr6_lite").path.read_bytes())
+    with h5py.File(path, "r+") as file:
+        change(file)
+    return str(path)
+
+
+def put(name, index, value):
+    def change(file):
+        file[name][index] = value
+
+    return change
+
+
+def number(group, **attributes):
+    return lambda file: file[group].attrs.update(attributes)
+
+
+REFUSED = {
+    "a missing bandpower": (put("bandpower", 7, np.nan), "'bandpower': has no number .* at index 7"),
+    "an asymmetric covariance": (put("covariance", (3, 5), 1e9), r"'covariance': is not symmetric at index \(3, 5\)"),
+    "a variance of zero": (put("covariance", (3, 3), 0.0), "'covariance': .* not above 0 at index 3"),
+    "a window that is not finite": (put("window/EE/W", (0, 9), np.inf), r"'window/EE/W': .*infinite.*\(0, 9\)"),
+    "spectra in another order": (number("window/TE", first=90, last=134), "'window/TE' is for .* 90 to 134"),
+    "spectra that overlap": (number("window/TE", first=44), "'window/TE' is for the bandpowers 44 to 89"),
+    "too few windows": (number("window/EE", last=120), r"'window/EE/W' has the shape \(45, 8500\)"),
+    "no windows of a spectrum": (lambda file: file.__delitem__("window/EE"), "windows for 90 of 135 bandpowers"),
+    "multipoles that fall": (put("window/TT/ell", 5, 2), "'window/TT/ell': must increase"),
+}
+
+
+@pytest.mark.attack("data", "spectra of the CMB: windows in another order, overlapping, short; half a covariance; NaN")
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_file_that_would_be_misread_is_refused(tmp_path, what):
+    change, message = REFUSED[what]
+    path = changed(tmp_path, change)
+    with pytest.raises(DataError, match=r"mine\.h5: .*" + message):
+        ActDr6Lite(path)
+
+
+@pytest.mark.attack("data", "spectra of the CMB that are packed, or in a unit with a Greek letter")
+def test_packed_bandpowers_are_unpacked(tmp_path):
+    def pack(file):
+        values = file["bandpower"][()]
+        file["bandpower"][...] = 2.0 * values
+        file["bandpower"].attrs.update({"scale_factor": 0.5, "units": "\u03bcK2"})
+
+    np.testing.assert_allclose(ActDr6Lite(changed(tmp_path, pack)).data, ActDr6Lite().data, rtol=1e-12)

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from astropy.table import MaskedColumn, Table
 from helpers import TAU, X_HI, Stub, Z, uniform
 from scipy.special import erf
 
-from astroemu.errors import ConfigurationError, DoubleCountingWarning, ResolutionError
+from astroemu.errors import ConfigurationError, DataError, DoubleCountingWarning, ResolutionError
 from astroemu.model.model import Model
 from astroemu_probes.neutral_fraction import NeutralFraction
 from astroemu_probes.optical_depth import OpticalDepth
@@ -179,3 +180,111 @@ def test_its_picture_marks_limits():
     (panel,) = NeutralFraction(references=("McGreer+2015", "Wang+2020")).panels()
     assert panel.kind == ("upper", "upper", "measurement")
     np.testing.assert_allclose(panel.error_high, [0, 0, 0.2])
+
+
+NAN = math.nan
+
+
+def own(tmp_path, *, drop=(), **changes):
+    """The log-likelihood at x_HI = 0.1 of a user's own file: a measurement, a tail, two bare limits; other columns."""
+    columns = {
+        "reference": ["Mine+2026"] * 4,
+        "z": [7.0, 7.2, 7.4, 8.0],
+        "x_HI": [0.3, 0.06, 0.44, 0.05],
+        "err_up": [0.1, 0.05, NAN, NAN],
+        "err_lo": [0.2, NAN, NAN, NAN],
+        "kind": ["measurement", "upper", "upper", "lower"],
+        "cl": [NAN, NAN, 0.68, 0.95],
+        "method": ["mine"] * 4,
+    } | changes
+    path = tmp_path / "mine.ecsv"
+    Table({name: values for name, values in columns.items() if name not in drop}).write(
+        path, format="ascii.ecsv", overwrite=True
+    )
+    return at(0.1, catalog=str(path), references=("Mine+2026",))[0]
+
+
+def blank(values, *rows):
+    return MaskedColumn(values, mask=[row in rows for row in range(len(values))])
+
+
+BY_HAND = (
+    -0.5 * (0.2 / 0.2) ** 2 - 0.5 * (0.04 / 0.05) ** 2 + half_normal(0.1, 0.44, 0.68) + half_normal(0.9, 0.95, 0.95)
+)
+FORMS = {
+    "plain": {},
+    "blanks for NaN": {
+        "err_up": blank([0.1, 0.05, 1.0, 1.0], 2, 3),
+        "err_lo": blank([0.2, 1.0, 1.0, 1.0], 1, 2, 3),
+        "cl": blank([1.0, 1.0, 0.68, 0.95], 0, 1),
+    },
+    "no method": {"drop": ("method",)},
+    "blank methods": {"method": blank(["mine"] * 4, 1)},
+    "float32": {"z": np.array([7.0, 7.2, 7.4, 8.0], "f4")},
+    "words with blanks": {"kind": ["measurement", "upper ", " upper", "lower"]},
+}
+
+
+@pytest.mark.case(3)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_of_an_accepted_form_gives_the_value_of_the_plain_one(tmp_path, form):
+    assert own(tmp_path, **FORMS[form]) == pytest.approx(BY_HAND, rel=1e-6)
+
+
+@pytest.mark.case(3)
+def test_a_blank_error_of_a_bare_limit_is_none(tmp_path):
+    """x < 0.44 at 68 % at x = 0.1: -0.0255, not 0."""
+    only = {"reference": ["Mine+2026"], "z": [7.0], "x_HI": [0.44], "kind": ["upper"], "cl": [0.68], "method": ["mine"]}
+    found = own(tmp_path, **only, err_up=blank([1.0], 0), err_lo=blank([1.0], 0))
+    assert found == pytest.approx(half_normal(0.1, 0.44, 0.68), rel=1e-6) and -0.03 < found < -0.025
+
+
+REFUSED = {
+    "a blank redshift": ({"z": blank([7.0, 7.2, 7.4, 8.0], 1)}, "row 2 .*no number in the column 'z'"),
+    "a blank reference": ({"reference": blank(["Mine+2026"] * 4, 1)}, "row 2: no text in the column 'reference'"),
+    "an error of zero": ({"err_up": [0.1, 0.0, NAN, NAN]}, "row 2 .*'err_up' is 0; it must be above 0"),
+    "a negative error": ({"err_lo": [-0.2, NAN, NAN, NAN]}, "row 1 .*'err_lo' is -0.2; it must be above 0"),
+    "no error": ({"err_lo": [NAN, NAN, NAN, NAN]}, "row 1 .*no number in the column 'err_lo'"),
+    "an infinite error": ({"err_up": [math.inf, 0.1, NAN, NAN]}, "row 1 .*'err_up' is infinite"),
+    "a confidence of 68": (
+        {"cl": [68.0, 68.0, 68.0, 95.0]},
+        "rows 1, 2, 3, 4 .*'cl' is 68; it is a fraction, so give 0.68",
+    ),
+    "a confidence of one": ({"cl": [NAN, NAN, 1.0, 0.95]}, "row 3 .*'cl' is 1"),
+    "no confidence": ({"cl": [NAN, NAN, NAN, 0.95]}, "row 3 .*needs its confidence in the column 'cl'"),
+    "no column of it": ({"drop": ("cl",)}, "rows 3, 4 .*needs its confidence"),
+    "a percentage": ({"x_HI": [30.0, 0.06, 0.44, 0.05]}, "row 1 .*x_HI is a fraction, not a percentage"),
+    "a limit above one": ({"x_HI": [0.3, 0.06, 1.2, 0.05]}, "row 3 .*between 0 and 1"),
+    "a bare limit of zero": ({"x_HI": [0.3, 0.06, 0.0, 0.05]}, "row 3 .*must leave a range"),
+    "a bare lower limit of one": ({"x_HI": [0.3, 0.06, 0.4, 1.0]}, "row 4 .*must leave a range"),
+}
+
+
+@pytest.mark.case(8)
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_number_without_meaning_is_refused_with_file_row_and_column(tmp_path, what):
+    changes, message = REFUSED[what]
+    with pytest.raises(DataError, match=r"mine\.ecsv: " + message):
+        own(tmp_path, **changes)
+
+
+@pytest.mark.case(7)
+@pytest.mark.parametrize("word", ["upper limit", "upper_limit", "Upper", "uper"])
+def test_an_unknown_kind_is_refused_with_the_nearest_spelling(tmp_path, word):
+    message = rf"row 2 .*'kind' is '{word}'\. Did you mean 'upper'\? Known: 'lower', 'measurement', 'upper'"
+    with pytest.raises(DataError, match=message):
+        own(tmp_path, kind=["measurement", word, "upper", "lower"])
+
+
+@pytest.mark.attack("data", "per cent as a unit of fractions")
+def test_fractions_in_per_cent_are_converted(tmp_path):
+    table = Table({"cl": [NAN, NAN, 68.0, 95.0], "x_HI": [30.0, 6.0, 44.0, 5.0]}, units={"cl": "%", "x_HI": "%"})
+    errors = Table({"up": [10.0, 5.0, NAN, NAN], "low": [20.0, NAN, NAN, NAN]}, units={"up": "%", "low": "%"})
+    changes = {"cl": table["cl"], "x_HI": table["x_HI"], "err_up": errors["up"], "err_lo": errors["low"]}
+    assert own(tmp_path, **changes) == pytest.approx(BY_HAND, rel=1e-6)
+
+
+def test_a_limit_that_is_there_twice_warns(tmp_path):
+    changes = {"z": [7.0, 7.4, 7.4, 8.0], "x_HI": [0.3, 0.44, 0.44, 0.05]}
+    with pytest.warns(DoubleCountingWarning, match="rows 2 and 3 are the same measurement"):
+        own(tmp_path, **changes, err_up=[0.1, NAN, NAN, NAN], cl=[NAN, 0.68, 0.68, 0.95])

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from astropy.table import MaskedColumn, Table
 from helpers import TAU, UV_LF, Stub, uniform
 
-from astroemu.errors import ConfigurationError, DoubleCountingWarning
+from astroemu.errors import ConfigurationError, DataError, DoubleCountingWarning
 from astroemu.model.model import Model
 from astroemu_probes.optical_depth import OpticalDepth
 from astroemu_probes.uv_luminosity_function import UVLuminosityFunction
@@ -111,3 +112,42 @@ def test_two_values_of_planck_warn():
 def test_its_picture_is_a_histogram_beside_the_value():
     (panel,) = OpticalDepth().panels()
     assert panel.curve_x is None and panel.y[0] == 0.0544 and "Planck2018-VI" in panel.title
+
+
+def own(tmp_path, probe_options=None, **columns):
+    path = tmp_path / "mine.ecsv"
+    Table(columns).write(path, format="ascii.ecsv", overwrite=True)
+    return OpticalDepth(str(path), **(probe_options or {}))
+
+
+def test_a_table_of_one_row_needs_tau_and_its_errors_only(tmp_path):
+    probe = own(tmp_path, tau=[0.06], err_up=[0.01], err_lo=[0.02])
+    assert (probe.tau, probe.error_high, probe.error_low) == (0.06, 0.01, 0.02) and probe.papers == ()
+    assert "mine.ecsv" in probe.panels()[0].title
+    saved = OpticalDepth(str(tmp_path / probe.save(tmp_path, "again")["catalog"]))
+    assert saved.tau == 0.06
+    with pytest.raises(ConfigurationError, match=r"reference = 'Mine' is not in 'mine\.ecsv'\. It has none"):
+        own(tmp_path, {"reference": "Mine"}, tau=[0.06], err_up=[0.01], err_lo=[0.02])
+
+
+def test_all_missing_columns_are_told_at_once(tmp_path):
+    with pytest.raises(DataError, match=r"no column 'err_lo', 'err_up', 'tau'\. Did you mean 'tau_e'"):
+        own(tmp_path, tau_e=[0.06], error=[0.01])
+
+
+@pytest.mark.case(8)
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"err_up": [0.0]}, r"mine\.ecsv: row 1: the column 'err_up' is 0; it must be above 0"),
+        ({"err_lo": [-0.01]}, "row 1: the column 'err_lo' is -0.01"),
+        ({"err_lo": [math.nan]}, "row 1: no number in the column 'err_lo'"),
+        ({"err_lo": [math.inf]}, "row 1: the column 'err_lo' is infinite"),
+        ({"tau": MaskedColumn([0.06], mask=[True])}, "row 1: no number in the column 'tau'"),
+        ({"tau": ["0.06 +- 0.01"]}, "the column 'tau' holds text"),
+        ({"tau": [0.06] * 2, "err_up": [0.1] * 2, "err_lo": [0.1] * 2}, "rows 1, 2: no text in the column 'reference'"),
+    ],
+)
+def test_a_number_without_meaning_is_refused_with_file_row_and_column(tmp_path, columns, message):
+    with pytest.raises(DataError, match=message):
+        own(tmp_path, **{"tau": [0.06], "err_up": [0.01], "err_lo": [0.01], **columns})

@@ -9,6 +9,7 @@ import pytest
 from astroemu.core.array_namespace import NUMPY
 from astroemu.core.provider import Prediction
 from astroemu.errors import ConfigurationError, DataError
+from astroemu_catalogs import PLANCK2018_LOW_ELL
 from astroemu_probes.planck_low_ell import PlanckLowEll
 
 
@@ -43,3 +44,23 @@ def test_low_multipoles_of_no_power_are_impossible():
 def test_options_without_meaning_are_refused(probe, options, message):
     with pytest.raises((ConfigurationError, DataError), match=message):
         probe(**options)
+
+
+@pytest.mark.attack("data", "bins of the low multipoles: reversed, of half a multipole, without width, unknown")
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("TT,2,15,", "TT,15,2,", "row 1: ell_min and ell_max must be integers, with ell_min <= ell_max"),
+        ("EE,10,29,", "EE,1,29,", "row 5: the column 'ell_min' is 1; it must be above 1"),
+        (",0.0924698209,", ",0.0,", "row 1: the column 'sigma' is 0; it must be above 0"),
+        (",0.0924698209,", ",,", "row 1: no number in the column 'sigma'"),
+        ("TT,2,15,", "tt,2,15,", "row 1: the column 'spectrum' is 'tt'"),
+    ],
+)
+def test_bins_without_meaning_are_refused(tmp_path, old, new, message):
+    text = PLANCK2018_LOW_ELL.path.read_text()
+    assert old in text
+    path = tmp_path / "mine.ecsv"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(DataError, match=message):
+        PlanckLowEll(str(path))

@@ -270,3 +270,148 @@ def test_no_points_give_no_likelihoods():
 
 def test_its_catalog_is_cited():
     assert PowerSpectrum21cm().catalogs[0].arxiv == ("2210.04912",)
+
+
+def official(tmp_path, change=None, *, own_windows=False):
+    """ln L at two points of a small file in HERA's official layout (or with windows of their own), after a change."""
+    k, rng = np.linspace(0.2, 0.9, 8), np.random.default_rng(1)
+    delta2 = 100 * rng.normal(size=8)
+    covariance = 1e4 * (np.eye(8) + 0.3 * (np.eye(8, k=1) + np.eye(8, k=-1)))
+    window = 0.8 * np.eye(8) + 0.1 * (np.eye(8, k=1) + np.eye(8, k=-1))
+    valid = np.arange(8) > 2
+    for array in (delta2, covariance):  # the source fills its first bins with zeros
+        array[~valid] = 0.0
+    path = tmp_path / "mine.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["h"] = 0.7
+        group = file.create_group("band1/field_A")
+        file["band1"].attrs["redshift"] = 7.9
+        units = {"delta2": "mK2", "covariance": "mK4", "window": ""}
+        arrays = {"delta2": delta2, "covariance": covariance, "window": window, "valid": valid}
+        arrays |= {"k": k, "k_window": k} if own_windows else {"k_mpc": k}
+        for name, values in arrays.items():
+            group[name] = values
+            group[name].attrs["units"] = units.get(name, "1/Mpc" if name != "valid" else "")
+        if change is not None:
+            change(group)
+    return model(catalog=str(path), likelihood="gaussian").log_likelihood(np.array(THETA[1:3]))
+
+
+def put(name, values=None, **attributes):
+    """A change of one dataset: its values, and its attributes (None removes one)."""
+
+    def change(group):
+        old = group[name][()] if values is None else values(group[name][()]) if callable(values) else values
+        kept = {**group[name].attrs, **attributes}
+        del group[name]
+        group[name] = old
+        group[name].attrs.update({key: value for key, value in kept.items() if value is not None})
+
+    return change
+
+
+def renamed(old, new, change=None):
+    def rename(group):
+        group.move(old, new)
+        if change is not None:
+            change(group)
+
+    return rename
+
+
+@pytest.mark.case(5)
+@pytest.mark.parametrize("kind", ["u1", "i8", "f4", ">i4", "S5", "?"])
+@pytest.mark.parametrize("own_windows", [False, True])
+def test_a_mask_of_any_type_is_a_mask(tmp_path, kind, own_windows):
+    found = official(tmp_path, put("valid", lambda values: values.astype(kind)), own_windows=own_windows)
+    np.testing.assert_array_equal(found, official(tmp_path, own_windows=own_windows))
+    whole = model(catalog=str(tmp_path / "mine.h5"), likelihood="gaussian").probes["hera"]
+    assert len(whole.data) == 5 and whole._fields[0].k[0] == 0.5
+
+
+@pytest.mark.case(5)
+def test_the_official_file_with_a_mask_of_integers(shared_data, tmp_path):
+    """Without a signal, ln L = -260.05, as with the mask of the source."""
+    source, changed = shared_data / "hera_h1c_idr3_official.h5", tmp_path / "mine.h5"
+    changed.write_bytes(source.read_bytes())
+    with h5py.File(changed, "r+") as file:
+        for band in ("band1", "band2"):
+            for group in file[band].values():
+                put("valid", lambda values: values.astype("u1"))(group)
+    found, expected = (model(catalog=str(p)).log_likelihood(np.zeros((1, 2)))[0] for p in (changed, source))
+    assert found == expected == pytest.approx(-260.0468, abs=1e-3)
+
+
+FORMS = {
+    "k in h/Mpc": put("k_mpc", lambda k: k / 0.7, units="h/Mpc"),
+    "k in h/Mpc, with an h of its own": put("k_mpc", lambda k: k / 0.6727, units="h Mpc^-1", h=0.6727),
+    "k under its short name": renamed("k_mpc", "k"),
+    "k under its short name in h/Mpc": renamed("k_mpc", "k", put("k", lambda k: k / 0.7, units="h/Mpc")),
+    "delta2 in K^2": put("delta2", lambda d: d * 1e-6, units="K^2"),
+    "delta2 in uK2": put("delta2", lambda d: d * 1e6, units="uK2"),
+    "covariance in K^4": put("covariance", lambda c: c * 1e-12, units="K4"),
+    "delta2 packed": put("delta2", lambda d: d - 1000.0, add_offset=1000.0),
+    "big-endian": put("delta2", lambda d: d.astype(">f8")),
+    "no units": put("delta2", units=None),
+    "NaN where it is not valid": put("delta2", lambda d: np.where(d == 0, np.nan, d)),
+    "marked as missing where it is not valid": put("delta2", lambda d: np.where(d == 0, 1e20, d), _FillValue=1e20),
+}
+
+
+@pytest.mark.case(6)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_of_an_accepted_form_gives_the_value_of_the_plain_one(tmp_path, form):
+    np.testing.assert_allclose(official(tmp_path, FORMS[form]), official(tmp_path), rtol=1e-9)
+
+
+def without_h(group):
+    del group.file.attrs["h"]
+    put("k_mpc", units="h/Mpc")(group)
+
+
+def bent(array, index, value):
+    array = np.array(array)
+    array[index] = value
+    return array
+
+
+REFUSED = {
+    "little h that is not stated": (without_h, r"k_mpc'.*'h/Mpc'. Here h is H0.*does not state its value"),
+    "another unit": (put("delta2", units="Jy"), "delta2': is needed in 'mK.2' but has the unit 'Jy'"),
+    "a window with a unit": (put("window", units="Mpc"), "window': is needed in 'no unit'"),
+    "k without its unit": (renamed("k_mpc", "k", put("k", units=None)), "k': is needed in '1/Mpc' but states no unit"),
+    "a missing number": (put("delta2", lambda d: bent(d, 5, np.nan)), "delta2': has no number .* at index 5"),
+    "an infinite number": (put("window", lambda w: bent(w, (4, 6), np.inf)), r"window'.*infinite.*at index \(4, 6\)"),
+    "a k of zero": (put("k_mpc", lambda k: bent(k, 7, 0.0)), "k_mpc': has a number that is not above 0 at index 7"),
+    "a variance of zero": (put("covariance", lambda c: bent(c, (4, 4), 0.0)), "not above 0 at index 4"),
+    "half a covariance": (put("covariance", np.triu), r"covariance': is not symmetric at index \(3, 4\)"),
+    "a covariance that is none": (put("covariance", lambda c: c - 9.9e3 * np.eye(8)), "is not positive definite"),
+    "a short window": (put("window", lambda w: w[1:]), r"window' has the shape \(7, 8\), but along k_mpc and k_mpc"),
+    "a mask of another length": (put("valid", np.ones(7, bool)), r"k_mpc' has the shape \(8,\), but along k_mpc"),
+    "a mask of indices": (put("valid", np.arange(8)), "valid': holds 2; flags are bool"),
+    "complex spectra": (put("delta2", lambda d: d + 0j), "delta2': holds complex numbers"),
+    "no covariance": (renamed("covariance", "cov"), r"'band1/field_A' has no dataset 'covariance'"),
+}  # fmt: skip
+
+
+@pytest.mark.case(6)
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_the_likelihood_would_misread_is_refused(tmp_path, what):
+    change, message = REFUSED[what]
+    with pytest.raises(DataError, match=r"mine\.h5: .*" + message):
+        official(tmp_path, change)
+
+
+@pytest.mark.attack("data", "two redshifts of one field, none, or one that is no number")
+@pytest.mark.parametrize(
+    ("where", "value"), [("band1", np.nan), ("band1", "high"), ("band1/field_A", 8.1), ("band1", -1)]
+)
+def test_a_redshift_that_is_none_or_two_is_refused(tmp_path, where, value):
+    with pytest.raises(DataError, match="redshift"):
+        official(tmp_path, lambda group: group.file[where].attrs.update(redshift=value))
+
+
+def test_the_curve_of_a_single_bin_has_a_width(tmp_path):
+    official(tmp_path, put("valid", np.arange(8) == 4))
+    (panel,) = PowerSpectrum21cm(str(tmp_path / "mine.h5")).panels()
+    assert np.all(np.diff(panel.curve_x) > 0) and panel.curve_x[0] < panel.x[0] < panel.curve_x[-1]

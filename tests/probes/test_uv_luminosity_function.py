@@ -7,14 +7,17 @@ import warnings
 
 import numpy as np
 import pytest
+from astropy.table import MaskedColumn, QTable, Table
 from helpers import M_UV, UV_LF, Stub, uniform
 from scipy.interpolate import CubicSpline
 
 from astroemu.core.array_namespace import NUMPY
 from astroemu.core.provider import Prediction
-from astroemu.errors import ConfigurationError, DoubleCountingWarning, ResolutionError
+from astroemu.emulation.loading import load_emulator
+from astroemu.errors import ConfigurationError, DataError, DoubleCountingWarning, ResolutionError
 from astroemu.inference.configuration import load_configuration
 from astroemu.model.model import Model
+from astroemu.runtime.plugins import TRAINED, locate
 from astroemu_catalogs import UV_LUMINOSITY_FUNCTION
 from astroemu_probes.uv_luminosity_function import UVLuminosityFunction
 
@@ -217,3 +220,164 @@ def test_its_pictures_are_one_a_redshift():
     assert len(panels) == 4 and all("Mpc" in panel.y_label for panel in panels)
     assert [panel.title.split("z = ")[1].split(" ")[0] for panel in panels] == ["6", "7", "8", "10"]
     np.testing.assert_allclose(panels[0].transform(np.array([-2.0])), 0.01)
+
+
+OWN = {"Mine+2026": (7.0,)}
+NAN = math.nan
+
+
+def own(tmp_path, *, drop=(), as_type=Table, units=True, **changes):
+    """The probe of a user's own file of two measurements and a limit, with other columns."""
+    columns = {
+        "reference": ["Mine+2026"] * 3,
+        "z": [7.0, 7.0, 7.0],
+        "M_UV": [-19.5, -18.5, -17.5],
+        "phi": [8e-4, 2e-3, 9e-3],
+        "err_up": [1e-4, 3e-4, NAN],
+        "err_lo": [2e-4, 3e-4, NAN],
+        "kind": ["measurement", "measurement", "upper"],
+        "n_sigma": [NAN, NAN, 2.0],
+    } | changes
+    table = as_type({name: values for name, values in columns.items() if name not in drop})
+    for name in ("M_UV", "phi", "err_up", "err_lo"):
+        if units and name in table.colnames and table[name].unit is None:
+            table[name].unit = "mag" if name == "M_UV" else "1 / (mag Mpc3)"
+    path = tmp_path / "mine.ecsv"
+    table.write(path, format="ascii.ecsv", overwrite=True)
+    return model(catalog=str(path), sets=OWN)
+
+
+def value(tested):
+    return tested.log_likelihood(np.array([THETA[0]]))[0]
+
+
+def blank(values, *rows):
+    return MaskedColumn(values, mask=[row in rows for row in range(len(values))])
+
+
+def by_hand():
+    phi = [phi_at(THETA[0], 7.0, m) for m in (-19.5, -18.5, -17.5)]
+    return split(phi[0] - 8e-4, 2e-4, 1e-4) + split(phi[1] - 2e-3, 3e-4, 3e-4) + split(phi[2], 1, 4.5e-3)
+
+
+FORMS = {
+    "plain": {},
+    "no n_sigma where it is not needed": {"n_sigma": blank([1.0, 1.0, 2.0], 0, 1)},
+    "blank errors of the limit": {"err_up": blank([1e-4, 3e-4, 1.0], 2), "err_lo": blank([2e-4, 3e-4, 1.0], 2)},
+    "big-endian": {"z": np.array([7, 7, 7], ">f8"), "n_sigma": np.array([NAN, NAN, 2.0], ">f4")},
+    "integers": {"z": [7, 7, 7], "n_sigma": blank([1, 1, 2], 0)},
+    "texts with blanks": {"kind": ["measurement ", "measurement", "upper  "], "reference": [" Mine+2026 "] * 3},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_of_an_accepted_form_gives_the_value_of_the_plain_one(tmp_path, form):
+    assert value(own(tmp_path, **FORMS[form])) == pytest.approx(by_hand(), rel=1e-9)
+
+
+@pytest.mark.case(4)
+def test_integers_of_a_small_unit_are_not_cut_to_zero(tmp_path):
+    columns = {"phi": [800, 2000, 9000], "err_up": [100, 300, 0], "err_lo": [200, 300, 0]}
+    table = Table({**columns, "M_UV": [-19.5, -18.5, -17.5], "z": [7, 7, 7], "n_sigma": [0, 0, 2]})
+    table["reference"], table["kind"] = ["Mine+2026"] * 3, ["measurement", "measurement", "upper"]
+    table["err_up"], table["err_lo"] = blank([100, 300, 0], 2), blank([200, 300, 0], 2)
+    table["n_sigma"] = blank([0, 0, 2], 0, 1)
+    table["M_UV"].unit = "mag"
+    for name in ("phi", "err_up", "err_lo"):
+        table[name].unit = "1e-6 / (mag Mpc3)"
+    table.write(tmp_path / "mine.ecsv", format="ascii.ecsv")
+    assert table["phi"].dtype.kind == "i"
+    assert value(model(catalog=str(tmp_path / "mine.ecsv"), sets=OWN)) == pytest.approx(by_hand(), rel=1e-9)
+
+
+@pytest.mark.attack("data", "a QTable, absolute magnitudes in mag(AB), densities per Gpc3, numbers of Fortran")
+def test_tables_of_astropy_with_quantities_and_numbers_of_fortran_are_read(tmp_path):
+    assert value(own(tmp_path, as_type=QTable)) == pytest.approx(by_hand(), rel=1e-9)
+    own(tmp_path)
+    path = tmp_path / "mine.ecsv"
+    text = path.read_text()
+    for old, new in (("unit: mag,", "unit: mag(AB),"), ("0.0008", "0.8D-03"), ("0.002 ", "2d-3 ")):
+        assert old in text
+        path.write_text(text := text.replace(old, new))
+    assert value(model(catalog=str(path), sets=OWN)) == pytest.approx(by_hand(), rel=1e-9)
+
+
+@pytest.mark.case(2)
+def test_a_blank_density_is_refused_with_file_row_and_column(tmp_path):
+    with pytest.raises(
+        DataError, match=r"mine\.ecsv: row 2 \(Mine\+2026\): no number in the column 'phi'.*remove the row"
+    ):
+        own(tmp_path, phi=blank([8e-4, 2e-3, 9e-3], 1))
+
+
+@pytest.mark.case(2)
+def test_the_whole_table_finds_its_star_formation(tmp_path):
+    """The number in place of the blank cell (whole.toml): log10_f_star10 = -1.30."""
+    text = UV_LUMINOSITY_FUNCTION.path.read_text()
+    whole = tmp_path / "whole.ecsv"
+    whole.write_text(text)
+    emulator = load_emulator(locate(TRAINED, "acg"))
+    fixed = {"alpha_star": 0.5, "log10_f_esc10": -1.0, "alpha_esc": -0.5, "log10_m_turn": 8.7, "t_star": 0.5,
+             "log10_l_x": 40.0, "e_0_keV": 0.5, "alpha_x": 1.0}  # fmt: skip
+    prior = uniform(log10_f_star10=(-3.0, 0.0), **{name: (x - 1e-9, x + 1e-9) for name, x in fixed.items()})
+    tested = Model(prior, {"acg": emulator}, {"uv": UVLuminosityFunction(str(whole), sets={"Bouwens+2021": (6.0,)})})
+    grid = np.linspace(-2.0, -0.5, 151)
+    theta = np.array([[{**fixed, "log10_f_star10": x}[name] for name in tested.names] for x in grid])
+    assert grid[np.argmax(tested.log_likelihood(theta))] == pytest.approx(-1.30, abs=0.02)
+    cell = "2.82e-3" if "2.82e-3" in text else "0.00282"
+    whole.write_text(text.replace(f"-18.77 1.0 {cell}", '-18.77 1.0 ""'))
+    with pytest.raises(DataError, match="no number in the column 'phi'"):
+        UVLuminosityFunction(str(whole), sets={"Bouwens+2021": (6.0,)})
+
+
+REFUSED = {
+    "a blank redshift": ({"z": blank([7.0, 7.0, 7.0], 0)}, "row 1 .*'z'"),
+    "a blank magnitude": ({"M_UV": blank([-19.5, -18.5, -17.5], 2)}, "row 3 .*'M_UV'"),
+    "a blank reference": ({"reference": blank(["Mine+2026"] * 3, 1)}, "row 2: no text in the column 'reference'"),
+}
+
+
+@pytest.mark.case(3)
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_blank_that_is_needed_is_refused(tmp_path, what):
+    changes, message = REFUSED[what]
+    with pytest.raises(DataError, match=message):
+        own(tmp_path, **changes)
+
+
+ERRORS = {
+    "zero": ({"err_up": [1e-4, 0.0, NAN]}, "row 2 .*'err_up' is 0; it must be above 0"),
+    "negative": ({"err_lo": [-2e-4, 3e-4, NAN]}, "row 1 .*'err_lo' is -0.0002"),
+    "NaN": ({"err_lo": [NAN, 3e-4, NAN]}, "row 1 .*no number in the column 'err_lo'"),
+    "infinite": ({"err_up": [1e-4, math.inf, NAN]}, "row 2 .*'err_up' is infinite"),
+    "no significance of a limit": ({"n_sigma": [1.0, 1.0, NAN]}, "row 3 .*'n_sigma'"),
+    "no column of it": ({"drop": ("n_sigma",)}, "row 3 .*no number in the column 'n_sigma'"),
+    "a limit of zero": ({"phi": [8e-4, 2e-3, 0.0]}, "row 3 .*an upper limit on phi must be above 0"),
+    "an unknown kind": ({"kind": ["measurement", "measurment", "upper"]}, r"row 2 .*Did you mean 'measurement'\?"),
+    "no unit": ({"units": False}, "'M_UV' is needed in 'mag' but states no unit.*'phi' is needed in"),
+}
+
+
+@pytest.mark.case(8)
+@pytest.mark.parametrize("what", ERRORS)
+def test_an_error_or_a_kind_without_meaning_is_refused(tmp_path, what):
+    changes, message = ERRORS[what]
+    with pytest.raises(DataError, match=message):
+        own(tmp_path, **changes)
+
+
+def test_a_measurement_that_is_there_twice_warns(tmp_path):
+    with pytest.warns(DoubleCountingWarning, match=r"mine\.ecsv: rows 1 and 2 are the same measurement"):
+        own(tmp_path, M_UV=[-19.5, -19.5, -17.5], phi=[8e-4, 8e-4, 9e-3])
+
+
+@pytest.mark.case(29)
+def test_the_curve_of_a_single_bin_has_a_width():
+    (panel,) = UVLuminosityFunction(sets={"Bouwens+2015": (10.0,)}, m_uv_min=-19.5, m_uv_max=-19.0).panels()
+    assert np.all(np.diff(panel.curve_x) > 0) and panel.curve_x[0] < panel.x[0] < panel.curve_x[-1]
+    np.testing.assert_array_equal(panel.curve.at["m_uv"], panel.curve_x)
+    # Also for a bin at the last node of the emulator.
+    tested = model(sets={"Bouwens+2021": (6.0,)}, m_uv_min=-17.0, m_uv_max=-16.0)
+    (panel,) = tested.probes["uv"].panels()
+    assert tested.predict_for({"it": panel.curve}, np.array([THETA[0]]))["it"].shape == (1, 50)
+    assert np.ptp(panel.curve_x) == pytest.approx(0.5)

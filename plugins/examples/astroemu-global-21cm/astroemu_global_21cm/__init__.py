@@ -28,7 +28,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from astroemu import Catalog, FileName, Panel, Prediction, Probe, Requirement, load_catalog
+from astroemu import Catalog, FileName, NumberColumn, Panel, Prediction, Probe, Requirement, load_catalog
 from astroemu.core.catalog import write_table
 from astroemu.errors import ConfigurationError
 
@@ -37,6 +37,11 @@ _HERE = Path(__file__).parent
 #: Rest frequency of the hyperfine line [MHz].
 NU_21 = 1420.40575
 _INDEX = -2.5
+_COLUMNS = {
+    "nu": NumberColumn("MHz", above=0),
+    "t_sky": NumberColumn("mK"),
+    "error": NumberColumn("mK", above=0),
+}
 
 MOCK = Catalog(
     name="global_21cm_mock",
@@ -66,7 +71,7 @@ class Global21cm(Probe):
     ) -> None:
         source = load_catalog(catalog)
         self.catalogs = (source,)
-        table = source.table({"nu": "MHz", "t_sky": "mK", "error": "mK"})
+        table = source.table(_COLUMNS)
         table = table[(np.asarray(table["nu"]) >= nu_min) & (np.asarray(table["nu"]) <= nu_max)]
         if not 1 <= terms < len(table):
             raise ConfigurationError(f"terms = {terms} must be at least 1 and below the {len(table)} channels")

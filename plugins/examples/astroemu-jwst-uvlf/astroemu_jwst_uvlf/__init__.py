@@ -23,8 +23,19 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from astroemu import FileName, Panel, Parameter, Prediction, Probe, Requirement, load_catalog
+from astroemu import (
+    FileName,
+    NumberColumn,
+    Panel,
+    Parameter,
+    Prediction,
+    Probe,
+    Requirement,
+    TextColumn,
+    load_catalog,
+)  # fmt: skip
 from astroemu.core.catalog import write_table
+from astroemu.core.columns import where
 from astroemu.core.distributions import Uniform
 from astroemu.core.likelihoods import draw_split_gaussian, split_gaussian
 from astroemu.errors import ConfigurationError, closest, listing
@@ -33,15 +44,17 @@ Array = NDArray[np.float64]
 CONFIGURATION = Path(__file__).parent / "jwst_uvlf.toml"
 _UNIT = "log10(Mpc^-3 mag^-1)"
 _PHI = "1 / (mag Mpc3)"
+_ERROR = NumberColumn(_PHI, above=0, needed=where(kind="measurement"))
 _COLUMNS = {
-    "reference": "",
-    "z": "",
-    "M_UV": "mag",
-    "phi": _PHI,
-    "err_up": _PHI,
-    "err_lo": _PHI,
-    "kind": "",
-    "n_sigma": "",
+    "reference": TextColumn(),
+    "z": NumberColumn(above=0),
+    "M_UV": NumberColumn("mag", same="mag(AB)"),
+    "phi": NumberColumn(_PHI),
+    "err_up": _ERROR,
+    "err_lo": _ERROR,
+    "kind": TextColumn(choices=("measurement", "upper")),
+    "n_sigma": NumberColumn(above=0, needed=where(kind="upper")),
+    "arxiv": TextColumn(needed=False),
 }
 _LN10 = float(np.log(10.0))
 _STEP = 0.1
@@ -84,6 +97,8 @@ class JWSTLuminosityFunction(Probe):
         source = load_catalog(catalog)
         self.catalogs = (source,)
         table = source.table(_COLUMNS)
+        empty = np.asarray((table["kind"] == "upper") & (table["phi"] <= 0))
+        source.refuse_rows(table, empty, "an upper limit on phi must be above 0")
         known = sorted(set(table["reference"].tolist()))
         if reference not in known:
             raise ConfigurationError(
@@ -95,8 +110,8 @@ class JWSTLuminosityFunction(Probe):
         keep &= (m_uv >= m_uv_min) & (m_uv <= m_uv_max)
         if not keep.any():
             raise ConfigurationError(f"no bin of {reference!r} is left; widen z_min, z_max, m_uv_min and m_uv_max")
-        if "arxiv" in table.colnames:  # `astroemu cite` asks for these, and for the paper of the scatter
-            self.papers = (*dict.fromkeys(str(number) for number in table["arxiv"][keep]), "2305.05679")
+        # `astroemu cite` asks for the papers of the data, and for the paper of the scatter.
+        self.papers = (*dict.fromkeys(str(number) for number in table["arxiv"][keep] if number), "2305.05679")
         self.z, self.m_uv, self.reference = z[keep], m_uv[keep], reference
         phi, up, low, n_sigma = (
             np.asarray(table[name], dtype=float)[keep] for name in ("phi", "err_up", "err_lo", "n_sigma")
@@ -152,7 +167,7 @@ class JWSTLuminosityFunction(Probe):
         table = Table({**columns, "kind": np.where(self.is_limit, "upper", "measurement")})
         table["n_sigma"][self.is_limit] = (self.limit / self.error_high)[self.is_limit]
         for column in ("M_UV", "phi", "err_up", "err_lo"):
-            table[column].unit = _COLUMNS[column]
+            table[column].unit = "mag" if column == "M_UV" else _PHI
         write_table(folder / f"{name}.ecsv", table)
         return {"catalog": f"{name}.ecsv"}
 
