@@ -1,13 +1,15 @@
 """Export of runs to the formats of other packages.
 
 The formats getdist, anesthetic, csv and fits store the weights of the samples. ArviZ has no weights: it gets equally
-weighted draws, and a second group with the weighted samples. All formats store the LaTeX symbols; those that have a
-place for units store them too. All formats but that of anesthetic store the provenance of the run and of the export,
-as JSON.
+weighted draws, and a second group with the weighted samples. The draws of a nested run are shuffled, since its samples
+are sorted by likelihood. All formats store the LaTeX symbols; those that have a place for units store them too. A unit
+that astropy cannot read back, such as ``cMpc`` or ``Mpc/h``, is a label in the description of its column. All formats
+but that of anesthetic store the provenance of the run and of the export, as JSON.
 """
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,19 +17,20 @@ from typing import Any
 
 import numpy as np
 
+from astroemu.analysis.fits_table import fits_bytes
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
-from astroemu.core.units import parse_unit
+from astroemu.core.units import is_label, parse_unit
 from astroemu.errors import ConfigurationError, listing
+from astroemu.inference.reuse import model_of
 from astroemu.inference.run_folder import RunFolder
-from astroemu.io.files import new_file, sha256, write_atomically, write_text
+from astroemu.io.files import new_file, sha256, write_bytes, write_text
 from astroemu.runtime.optional import import_optional
 from astroemu.runtime.provenance import provenance, without_host
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import systematic_resampling
 
 _COLUMNS = ("weight", "log_likelihood", "log_prior")
-_FITS_KEYS = {"provenance": "PROVENAN", "log_evidence": "LNZ", "log_evidence_err": "LNZERR"}
 
 
 class RunTable:
@@ -60,11 +63,11 @@ class RunTable:
         block = provenance(inputs={run.samples_file.name: sha256(run.samples_file)})
         block["run"] = without_host(self.summary.get("provenance", {}))
         self.provenance = json.dumps(block)
-        model = run.configuration().model()
+        model = model_of(run)
         parameters = [model.prior[name] for name in self.samples.names]
         self.names: tuple[str, ...] = self.samples.names
         self.values: FloatArray = self.samples.theta
-        self.latex = {p.name: p.latex or _plain(p.name) for p in parameters}
+        self.latex = {p.name: _symbol(p.latex, p.name) for p in parameters}
         self.unit = {p.name: p.unit for p in parameters}
         self.range = {p.name: p.prior.support for p in parameters}
         numbers = {name: o for name, o in model.observables.items() if derived and not o.axes}
@@ -73,21 +76,20 @@ class RunTable:
             found = model.predict_for(wanted, self.samples.theta)
             self.values = np.concatenate([self.values, *(found[name] for name in numbers)], axis=1)
             self.names = (*self.names, *numbers)
-            self.latex |= {name: o.latex or _plain(name) for name, o in numbers.items()}
+            self.latex |= {name: _symbol(o.latex, name) for name, o in numbers.items()}
             self.unit |= {name: o.unit for name, o in numbers.items()}
 
     def table(self) -> Any:
         """Return an :class:`astropy.table.QTable`: weight, log-likelihood, log-prior, then the columns."""
         from astropy.table import QTable
-        from astropy.units import UnitBase
 
         table = QTable()
         for name, values in zip(_COLUMNS, (self.samples.weight, *self.log_columns()), strict=True):
             table[name] = values
         for j, name in enumerate(self.names):
-            unit = parse_unit(self.unit[name])
-            # A logarithm is stored without unit: tables and FITS have no logarithmic units.
-            table[name] = self.values[:, j] * unit if isinstance(unit, UnitBase) and str(unit) else self.values[:, j]
+            table[name] = self.values[:, j]
+            if _is_readable(self.unit[name]):
+                table[name] = self.values[:, j] * parse_unit(self.unit[name])
             table[name].info.description = f"${self.latex[name]}$" + (
                 f" [{self.unit[name]}]" if self.unit[name] else ""
             )
@@ -101,7 +103,8 @@ class RunTable:
         """Return an :class:`xarray.DataTree` in the layout of ArviZ's InferenceData.
 
         The walkers of an ensemble are the chains. They are not independent, so R-hat over them is too small. Weighted
-        samples are resampled with equal weights; the group ``weighted`` holds the original ones.
+        samples are resampled with equal weights; the group ``weighted`` holds the original ones. The draws of a nested
+        run are shuffled, always in the same way.
 
         Parameters
         ----------
@@ -119,6 +122,8 @@ class RunTable:
         else:
             n = max(int(draws or samples.ess), 1)
             index = systematic_resampling(samples.weight, n)[None]
+        if self.kind == "nested":  # sorted by likelihood, the draws would look like one slow chain
+            index = np.random.default_rng(0).permuted(index, axis=1)
         dims = ("chain", "draw")
         groups: dict[str, dict[str, Any]] = {
             "posterior": {name: (dims, self.values[index, j], self._attributes(name)) for j, name in self._columns()},
@@ -137,13 +142,14 @@ class RunTable:
         return xarray.DataTree.from_dict({**tree, "/": xarray.Dataset(attrs={"provenance": self.provenance})})
 
     def getdist(self) -> Any:
-        """Return :class:`getdist.MCSamples`."""
+        """Return :class:`getdist.MCSamples`. Samples without weight are left out."""
         getdist = import_optional("getdist", "getdist")
+        kept = self.samples.weight > 0
         known = {name: [_limit(edge) for edge in edges] for name, edges in self.range.items()}
         return getdist.MCSamples(
-            samples=self.values,
-            weights=self.samples.weight / self.samples.weight.max(),
-            loglikes=-sum(self.log_columns()),
+            samples=self.values[kept],
+            weights=self.samples.weight[kept] / self.samples.weight.max(),
+            loglikes=-np.sum(self.log_columns(), axis=0)[kept],
             names=list(self.names),
             labels=[self.latex[name] for name in self.names],
             ranges=known,
@@ -214,58 +220,58 @@ def export(run: RunFolder, form: str, out: str | Path | None = None, *, derived:
     return write(RunTable(run, derived=derived), path)
 
 
-def _write(path: Path, write: Callable[[Path], object]) -> list[Path]:
-    write_atomically(new_file(path), write)
+def _write(path: Path, content: bytes | str) -> list[Path]:
+    write_bytes(new_file(path), content.encode() if isinstance(content, str) else content)
     return [path]
 
 
 def _write_arviz(exported: RunTable, path: Path) -> list[Path]:
     import_optional("h5netcdf", "arviz")
-    tree = exported.arviz()
-    return _write(path, lambda temporary: tree.to_netcdf(temporary, engine="h5netcdf"))
+    file = io.BytesIO()  # HDF5 ignores errors when it closes a file on disk
+    exported.arviz().to_netcdf(file, engine="h5netcdf")
+    return _write(path, file.getvalue())
 
 
 def _write_getdist(exported: RunTable, path: Path) -> list[Path]:
-    """Write the four text files of a chain; this does not need getdist."""
+    """Write the four text files of a chain, without samples of no weight; this does not need getdist."""
     samples, root = exported.samples, str(path)
+    for name in exported.names:
+        if name.endswith("*") or name != "".join(name.split()):
+            raise ConfigurationError(f"getdist has no names such as {name!r}: rename it without blanks and final '*'")
     derived = set(exported.names) - set(samples.names)
-    rows = np.column_stack([samples.weight / samples.weight.max(), -sum(exported.log_columns()), exported.values])
+    kept = samples.weight > 0
+    rows = np.column_stack(
+        [samples.weight / samples.weight.max(), -np.sum(exported.log_columns(), axis=0), exported.values]
+    )
     names = [f"{name}{'*' if name in derived else ''}\t{exported.latex[name]}" for name in exported.names]
     ranges = [f"{name} {_word(low)} {_word(high)}" for name, (low, high) in exported.range.items()]
-    properties = f"sampler = {exported.kind}\nprovenance = {exported.provenance}\n"
+    chain = io.StringIO()
+    np.savetxt(chain, rows[kept], fmt="%.16e")
     texts = {
+        ".txt": chain.getvalue(),
         ".paramnames": "\n".join(names) + "\n",
         ".ranges": "\n".join(ranges) + "\n",
-        ".properties.ini": properties,
+        ".properties.ini": f"sampler = {exported.kind}\nprovenance = {exported.provenance}\n",
     }
-    files = [new_file(root + suffix) for suffix in (".txt", *texts)]
-    write_atomically(files[0], lambda temporary: np.savetxt(temporary, rows, fmt="%.10e"))
-    for file, text in zip(files[1:], texts.values(), strict=True):
+    files = [new_file(root + suffix) for suffix in texts]
+    for file, text in zip(files, texts.values(), strict=True):
         write_text(file, text)
     return files
 
 
 def _write_anesthetic(exported: RunTable, path: Path) -> list[Path]:
-    samples = exported.anesthetic()
-    return _write(path, lambda temporary: samples.to_csv(temporary))
+    return _write(path, exported.anesthetic().to_csv())
 
 
 def _write_csv(exported: RunTable, path: Path) -> list[Path]:
     """Write ECSV with commas: a CSV file whose comments hold units and symbols."""
-    table = exported.table()
-    return _write(path, lambda temporary: table.write(temporary, format="ascii.ecsv", delimiter=","))
+    text = io.StringIO()
+    exported.table().write(text, format="ascii.ecsv", delimiter=",")
+    return _write(path, text.getvalue())
 
 
 def _write_fits(exported: RunTable, path: Path) -> list[Path]:
-    from astropy.io import fits
-
-    table = exported.table()
-    table.meta = {_FITS_KEYS.get(key, key): value for key, value in table.meta.items()}  # eight letters
-    hdu = fits.table_to_hdu(table)
-    for j, name in enumerate(table.colnames, 1):  # the symbols: FITS allows one comment per column
-        hdu.header[f"TCOMM{j}"] = str(table[name].info.description or "")
-    made = fits.HDUList([fits.PrimaryHDU(), hdu])
-    return _write(path, lambda temporary: made.writeto(temporary, output_verify="exception"))
+    return _write(path, fits_bytes(exported.table()))
 
 
 _FORMS: Mapping[str, tuple[str, Callable[[RunTable, Path], list[Path]]]] = {
@@ -277,8 +283,21 @@ _FORMS: Mapping[str, tuple[str, Callable[[RunTable, Path], list[Path]]]] = {
 }
 
 
-def _plain(name: str) -> str:
-    """Return a name as LaTeX text."""
+def _is_readable(unit: str) -> bool:
+    """Return True for a linear unit that astropy reads back; tables and FITS have no logarithmic units."""
+    from astropy.units import Unit, UnitBase
+
+    found = parse_unit(unit)
+    try:
+        return not is_label(unit) and isinstance(found, UnitBase) and bool(str(found)) and Unit(str(found)) == found
+    except ValueError:  # little h
+        return False
+
+
+def _symbol(latex: str, name: str) -> str:
+    """Return a LaTeX symbol in one line, or the name as LaTeX text."""
+    if latex.split():
+        return " ".join(latex.split())
     return r"{\rm " + name.replace("_", r"\_") + "}"
 
 

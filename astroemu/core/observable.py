@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from astroemu.core.units import quantity
 from astroemu.errors import DataError
+from astroemu.io.paths import safe_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,13 @@ class Observable:
         Definition and assumptions.
     latex : str
         Symbol without dollar signs.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name cannot be used in files, see :func:`~astroemu.io.paths.safe_name`.
+    DataError
+        If two axes have one name.
     """
 
     name: str
@@ -83,6 +91,12 @@ class Observable:
     unit: str = ""
     description: str = ""
     latex: str = ""
+
+    def __post_init__(self) -> None:
+        safe_name(self.name, "the observable")
+        names = [axis.name for axis in self.axes]
+        if len(set(names)) < len(names):
+            raise DataError(f"the observable {self.name!r} has two axes of one name among {names}")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -114,6 +128,29 @@ class Observable:
 
     @classmethod
     def from_json(cls, spec: Mapping[str, Any]) -> Self:
-        """Return an observable from its dictionary of :meth:`to_json`."""
-        axes = tuple(Axis(a["name"], np.array(a["values"], dtype=float), a["unit"]) for a in spec["axes"])
-        return cls(spec["name"], axes, spec["unit"], spec["description"], spec["latex"])
+        """Return an observable from its dictionary of :meth:`to_json`.
+
+        Raises
+        ------
+        DataError
+            If an entry is missing or of another kind.
+        """
+        name, unit, description, latex = (_text(spec, key) for key in ("name", "unit", "description", "latex"))
+        if not isinstance(spec.get("axes"), list):
+            raise DataError(f"the observable {name!r} states no list of 'axes'")
+        axes = tuple(Axis(_text(a, "name"), _numbers(a, "values"), _text(a, "unit")) for a in spec["axes"])
+        return cls(name, axes, unit, description, latex)
+
+
+def _text(spec: Any, key: str) -> str:
+    value = spec.get(key) if isinstance(spec, Mapping) else None
+    if not isinstance(value, str):
+        raise DataError(f"an observable or an axis must state the text {key!r}, not {value!r:.60}")
+    return value
+
+
+def _numbers(spec: Mapping[str, Any], key: str) -> NDArray[np.float64]:
+    values = spec.get(key)
+    if not isinstance(values, list) or not {int, float} >= set(map(type, values)):
+        raise DataError(f"the axis {spec['name']!r} must state a list of numbers {key!r}")
+    return np.array(values, dtype=float)

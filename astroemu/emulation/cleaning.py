@@ -7,6 +7,7 @@ it is or dropped. The old file stays.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from astroemu.emulation.inspection import duplicated, outlier_score, stated_box
 from astroemu.emulation.training_set import TrainingSet
-from astroemu.errors import ConfigurationError, DataError, closest, listing
-from astroemu.io.files import sha256, write_atomically
+from astroemu.errors import ConfigurationError, DataError, closest, listing, located
+from astroemu.io.files import sha256, write_text
 
 Rows = NDArray[np.bool_]
 
@@ -115,9 +116,11 @@ def clean(source: Path, target: Path, rules: CleaningRules) -> dict[str, int]:
     Raises
     ------
     DataError
-        If no point would be left.
+        If there are no points, or none would be left.
     """
     data = TrainingSet.load(source)
+    with located(str(source)):
+        data.demand_points()
     reason = np.full(len(data), -1)
     words: list[str] = []
     for rule, refused in rules.refused(data):
@@ -129,13 +132,15 @@ def clean(source: Path, target: Path, rules: CleaningRules) -> dict[str, int]:
     counts = {rule: int(np.sum(reason == i)) for i, rule in enumerate(words)}
     stamp = {"source_sha256": sha256(source), "rules": rules.model_dump(), "dropped": counts}
     data.subset(kept, {**data.metadata, "cleaning": stamp}).save(target)
-    write_atomically(target.with_suffix(".dropped.csv"), lambda path: _write_log(path, data, reason, words))
+    write_text(target.with_suffix(".dropped.csv"), _log(data, reason, words))
     return counts
 
 
-def _write_log(path: Path, data: TrainingSet, reason: NDArray[Any], words: list[str]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["row", "rule", *data.names])
-        for row in np.flatnonzero(reason >= 0):
-            writer.writerow([row, words[reason[row]], *data.theta[row].tolist()])
+def _log(data: TrainingSet, reason: NDArray[Any], words: list[str]) -> str:
+    """Return the dropped points as CSV."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["row", "rule", *data.names])
+    for row in np.flatnonzero(reason >= 0):
+        writer.writerow([row, words[reason[row]], *data.theta[row].tolist()])
+    return text.getvalue()

@@ -7,7 +7,6 @@ here: kind, format and provenance. An existing file is never overwritten.
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,12 +21,36 @@ from astroemu.core.provider import Provider
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import DataError, closest, listing, located
-from astroemu.io.files import new_file, sha256, strict_json, write_atomically
+from astroemu.io.files import new_file, sha256, strict_json
+from astroemu.io.hdf5 import write_hdf5
+from astroemu.io.hdf5_fields import read_floats, read_format, read_json_dataset
 from astroemu.io.untrusted import open_hdf5
 from astroemu.runtime.provenance import provenance
 
 #: Steps of a stored coordinate of the unit cube.
 _STEPS = 65535
+
+
+def check_bounds(bounds: Mapping[str, tuple[float, float]], *, finite: bool = False) -> None:
+    """Raise an error unless the lower edge of the training range of each parameter is below the upper one.
+
+    Parameters
+    ----------
+    bounds : mapping of str to (low, high)
+    finite : bool
+        If true, infinite edges are refused too.
+
+    Raises
+    ------
+    DataError
+        If an edge is NaN, or the edges are equal or exchanged.
+    """
+    for name, (low, high) in bounds.items():
+        if not low < high or (finite and not np.isfinite([low, high]).all()):
+            raise DataError(
+                f"the training range of {name!r} is [{low:g}, {high:g}]; its edges must be "
+                f"{'finite and ' if finite else ''}increasing numbers"
+            )
 
 
 class Emulator(Provider):
@@ -96,6 +119,14 @@ class Emulator(Provider):
             Folder for logs that TensorBoard displays.
         """
 
+    @classmethod
+    def resolved(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the table ``[training]`` with its defaults, as JSON values. By default it is returned as written.
+
+        An unfinished training is resumed only if this table, the data and the seed are the same.
+        """
+        return settings
+
     @abstractmethod
     def write(self, group: h5py.Group) -> None:
         """Write what :meth:`read` needs, as arrays and attributes. The provenance is written elsewhere."""
@@ -124,12 +155,11 @@ class Emulator(Provider):
             If the file exists already.
         """
 
-        def write(temporary: Path) -> None:
-            with h5py.File(temporary, "w") as file:
-                file.attrs["provenance"] = strict_json(provenance())  # of this file; the dataset is of the training
-                self.write_to(file)
+        def write(file: h5py.File) -> None:
+            file.attrs["provenance"] = strict_json(provenance())  # of this file; the dataset is of the training
+            self.write_to(file)
 
-        write_atomically(new_file(path), write)
+        write_hdf5(new_file(path), write)
 
     def write_to(self, group: h5py.Group) -> None:
         """Write the emulator into a group of an open file, with its kind, format and provenance."""
@@ -137,7 +167,8 @@ class Emulator(Provider):
         group.attrs["format"] = self.format
         group["provenance"] = strict_json(self.provenance)  # may exceed the 64 KiB of an attribute
         if self.training_points is not None:
-            group["training_points"] = np.round(self.training_points * _STEPS).astype(np.uint16)
+            inside = np.all((self.training_points >= 0) & (self.training_points <= 1), axis=1)  # others do not fit
+            group["training_points"] = np.round(self.training_points[inside] * _STEPS).astype(np.uint16)
         self.write(group)
 
     @classmethod
@@ -164,16 +195,17 @@ class Emulator(Provider):
         DataError
             If the group is damaged or of a newer format.
         """
-        if int(group.attrs["format"]) > cls.format:
-            raise DataError(
-                f"{group.file.filename} is of format {group.attrs['format']}; this version reads {cls.format}"
-            )
-        emulator = cls.read(group, json.loads(group["provenance"].asstr()[()]))
+        read_format(group, cls.format)
+        origin = read_json_dataset(group, "provenance", dict)
+        if not isinstance(origin.get("simulation", {}), dict):
+            raise ValueError("'simulation' in its provenance must be a table")
+        emulator = cls.read(group, origin)
+        check_bounds({name: emulator.bounds[name] for name in emulator.parameters})
+        if len(emulator.bounds) != len(emulator.parameters):
+            raise ValueError(f"the parameters {emulator.parameters!r} must be different names")
         if "training_points" in group:
-            kept = group["training_points"]
-            if kept.ndim != 2 or kept.shape[0] > cls.kept_points or kept.shape[1] != len(emulator.parameters):
-                raise DataError(f"{group.file.filename}: training_points has the shape {kept.shape}")
-            emulator.training_points = kept[()].astype(float) / _STEPS
+            rows = min(len(group["training_points"]), cls.kept_points) if group["training_points"].shape else 0
+            emulator.training_points = read_floats(group, "training_points", (rows, len(emulator.parameters))) / _STEPS
         return emulator
 
     def unit(self, theta: FloatArray) -> FloatArray:

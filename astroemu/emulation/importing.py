@@ -1,25 +1,24 @@
 """Import of plain arrays (npz, HDF5, CSV) as a training set.
 
 The table ``[import]`` of a recipe describes the arrays. Parameters are the columns of one array, or one array each.
-An observable is an array ``(n, ...)``, or a list of columns of a CSV file.
+An observable is an array ``(n, ...)``, or a list of columns of a text table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from astroemu.core.observable import Axis, Observable
 from astroemu.core.typing import FloatArray
+from astroemu.emulation.foreign_arrays import ForeignArrays, read_arrays
 from astroemu.emulation.training_set import TrainingSet
-from astroemu.errors import ConfigurationError, DataError, closest, listing
+from astroemu.errors import ConfigurationError, DataError, listing, located
 from astroemu.io.files import sha256
-from astroemu.io.untrusted import check_npz, open_hdf5
 
 
 class ImportedAxis(BaseModel):
@@ -53,7 +52,7 @@ class ImportedObservable(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    values: str | list[str]
+    values: str | Annotated[list[str], Field(min_length=1)]
     axes: list[ImportedAxis] = []
     unit: str = ""
     description: str = ""
@@ -76,50 +75,11 @@ class ImportTable(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     theta: str | dict[str, str]
-    observables: dict[str, ImportedObservable]
+    observables: dict[str, ImportedObservable] = Field(min_length=1)
     simulator: str = ""
     version: str = ""
     citation: str = ""
     licence: str = ""
-
-
-def read_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
-    """Return all arrays of an npz, HDF5 or CSV file by name. The columns of a CSV file have the names of its header.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged or of another type. Pickled objects are never read.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
-    suffix = path.suffix.lower()
-    if suffix in (".h5", ".hdf5"):
-        import h5py
-
-        found: dict[str, NDArray[Any]] = {}
-
-        def keep(name: str, item: Any) -> None:
-            if isinstance(item, h5py.Dataset):
-                found[name] = item[()]
-
-        with open_hdf5(path, "a readable HDF5 file") as file:
-            file.visititems(keep)
-        return found
-    try:
-        if suffix == ".npz":
-            check_npz(path)
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        if suffix == ".csv":
-            table = np.genfromtxt(path, delimiter=",", names=True, deletechars="", replace_space="_", encoding="utf-8")
-            return {name: np.atleast_1d(table[name]) for name in table.dtype.names or ()}
-    except DataError:
-        raise
-    except Exception as error:  # zip, header and number errors of all kinds
-        raise DataError(f"{path} is not a readable {suffix[1:]} file ({type(error).__name__}: {error})") from None
-    raise DataError(f"{path} has an unknown file type; npz, h5, hdf5 and csv files can be read")
 
 
 def import_arrays(path: str | Path, form: ImportTable, parameters: Mapping[str, Mapping[str, Any]]) -> TrainingSet:
@@ -135,30 +95,23 @@ def import_arrays(path: str | Path, form: ImportTable, parameters: Mapping[str, 
     Returns
     -------
     TrainingSet
-        Parameters in float64, observables in float32.
+        All in float64. NaN marks a value that the file leaves out.
 
     Raises
     ------
     ConfigurationError
-        If the file has no array of a given name.
+        If the file has no array of a given name, or states another unit for it.
     DataError
-        If an array has the wrong shape or does not hold numbers.
+        If an array has the wrong shape or does not hold numbers, or a parameter is not finite.
     """
-    arrays = _Named(path)
-    names = tuple(parameters)
-    theta = _theta(arrays, form.theta, names)
+    arrays = read_arrays(path)
+    theta = _theta(arrays, form.theta, parameters)
     observables, values = {}, {}
     for name, spec in form.observables.items():
-        axes = tuple(Axis(a.name, _axis(arrays, a.values), a.unit) for a in spec.axes)
-        observables[name] = Observable(name, axes, spec.unit, spec.description, spec.latex)
-        if isinstance(spec.values, str):
-            block = arrays[spec.values]
-        else:
-            block = np.stack([arrays[column] for column in spec.values], axis=-1)
-        shape = (len(theta), *observables[name].shape)
-        if block.shape != shape:
-            raise DataError(f"{path}: {spec.values!r} has the shape {block.shape}; {name!r} needs {shape}")
-        values[name] = block.astype(np.float32)
+        with located(f"[import.observables.{name}]"):
+            axes = tuple(Axis(a.name, _axis(arrays, a), a.unit) for a in spec.axes)
+            observables[name] = Observable(name, axes, spec.unit, spec.description, spec.latex)
+        values[name] = _values(arrays, spec, observables[name], len(theta))
     metadata = {
         "simulator": form.simulator,
         "version": form.version,
@@ -167,38 +120,61 @@ def import_arrays(path: str | Path, form: ImportTable, parameters: Mapping[str, 
         "imported": {"file": Path(path).name, "sha256": sha256(path)},
         "parameters": {name: dict(box) for name, box in parameters.items()},
     }
-    return TrainingSet(names, theta, observables, values, metadata)
+    return TrainingSet(tuple(parameters), theta, observables, values, metadata)
 
 
-class _Named:
-    """The arrays of a file by name. The error for a missing name suggests the closest one."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = path
-        self._arrays = read_arrays(path)
-
-    def __getitem__(self, name: str) -> FloatArray:
-        if name not in self._arrays:
-            raise ConfigurationError(
-                f"{self.path} has no array {name!r}.{closest(name, self._arrays)} It has {listing(self._arrays)}"
-            )
-        try:
-            return np.asarray(self._arrays[name], dtype=float)
-        except (TypeError, ValueError):
-            raise DataError(f"{self.path}: the array {name!r} does not hold numbers") from None
-
-
-def _theta(arrays: _Named, spec: str | Mapping[str, str], names: tuple[str, ...]) -> FloatArray:
+def _theta(
+    arrays: ForeignArrays, spec: str | Mapping[str, str], parameters: Mapping[str, Mapping[str, Any]]
+) -> FloatArray:
+    """Return the parameters ``(n, d)``, all of them finite."""
+    names = tuple(parameters)
     if isinstance(spec, str):
-        theta = arrays[spec]
+        theta = arrays.get(spec)
+        if theta.ndim != 2 or theta.shape[1] != len(names):
+            raise DataError(f"{arrays.path}: theta has the shape {theta.shape}; (n, {len(names)}) is needed")
     else:
         if set(spec) != set(names):
             raise ConfigurationError(f"[import.theta] names {listing(spec)}; [parameters] has {listing(names)}")
-        theta = np.stack([arrays[spec[name]] for name in names], axis=-1)
-    if theta.ndim != 2 or theta.shape[1] != len(names):
-        raise DataError(f"{arrays.path}: theta has the shape {theta.shape}; (n, {len(names)}) is needed")
+        theta = _stacked(arrays, [spec[name] for name in names], [parameters[name].get("unit", "") for name in names])
+    if not len(theta):
+        raise DataError(f"{arrays.path} has no rows")
+    for row, column in np.argwhere(~np.isfinite(theta))[:1].tolist():
+        raise DataError(
+            f"{arrays.path}, {arrays.place(row)}: the parameter {names[column]!r} is {theta[row, column]}; every point "
+            "needs all its parameters. Remove the row, or correct it"
+        )
     return theta
 
 
-def _axis(arrays: _Named, values: str | list[float]) -> FloatArray:
-    return arrays[values] if isinstance(values, str) else np.asarray(values, dtype=float)
+def _values(arrays: ForeignArrays, spec: ImportedObservable, observable: Observable, n: int) -> FloatArray:
+    """Return the values ``(n, ...)`` of an observable."""
+    if isinstance(spec.values, str):
+        block = arrays.get(spec.values, observable.unit)
+    else:
+        block = _stacked(arrays, spec.values, [observable.unit] * len(spec.values))
+    shape = (n, *observable.shape)
+    if block.shape != shape:
+        raise DataError(
+            f"{arrays.path}: {spec.values!r} has the shape {block.shape}; {observable.name!r} needs {shape}"
+        )
+    if np.all(np.isnan(block)):
+        raise DataError(f"{arrays.path}: {observable.name!r} is NaN at every point")
+    return block
+
+
+def _stacked(arrays: ForeignArrays, names: Sequence[str], units: Sequence[str]) -> FloatArray:
+    """Return arrays ``(n,)`` side by side, ``(n, columns)``."""
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"[import] names the same column twice among {listing(names)}; correct the recipe")
+    columns = [arrays.get(name, unit) for name, unit in zip(names, units, strict=True)]
+    for name, column in zip(names, columns, strict=True):
+        if column.ndim != 1 or len(column) != len(columns[0]):
+            raise DataError(
+                f"{arrays.path}: {name!r} has the shape {column.shape}; ({len(columns[0])},) is needed, as that of "
+                f"{names[0]!r}"
+            )
+    return np.stack(columns, axis=-1)
+
+
+def _axis(arrays: ForeignArrays, axis: ImportedAxis) -> FloatArray:
+    return arrays.get(axis.values, axis.unit) if isinstance(axis.values, str) else np.asarray(axis.values, dtype=float)

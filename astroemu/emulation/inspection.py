@@ -50,7 +50,13 @@ def inspect(data: TrainingSet, outlier: float = OUTLIER) -> dict[str, Any]:
         the numbers of constant outputs and of outliers, and the rows with the highest :func:`outlier_score`.
 
         ``remarks`` : text lines on everything above that needs a decision.
+
+    Raises
+    ------
+    DataError
+        If there are no points.
     """
+    data.demand_points()
     box = stated_box(data)
     found: dict[str, Any] = {
         "points": len(data),
@@ -67,20 +73,24 @@ def inspect(data: TrainingSet, outlier: float = OUTLIER) -> dict[str, Any]:
 
 
 def stated_box(data: TrainingSet) -> dict[str, tuple[float, float]]:
-    """Return (low, high) of each parameter: the range of the design if the data state it, else that of the points."""
+    """Return (low, high) of each parameter: the range of the design if the data state it, else that of the points.
+
+    An infinite edge, of a design that follows a normal prior, is replaced by that of the points.
+    """
     stated = data.metadata.get("parameters", {})
     box = {}
     for j, name in enumerate(data.names):
         finite = data.theta[np.isfinite(data.theta[:, j]), j]
         seen = (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
-        own = stated.get(name, {})
-        box[name] = (float(own.get("low", seen[0])), float(own.get("high", seen[1])))
+        own = [float(stated.get(name, {}).get(key, np.nan)) for key in ("low", "high")]
+        low, high = (edge if np.isfinite(edge) else end for edge, end in zip(own, seen, strict=True))
+        box[name] = (low, high)
     return box
 
 
 def duplicated(data: TrainingSet) -> NDArray[np.bool_]:
     """Return which points have the same parameters as an earlier one, ``(n,)``."""
-    _, first = np.unique(data.theta, axis=0, return_index=True)
+    _, first = np.unique(data.theta + 0.0, axis=0, return_index=True)  # -0.0 becomes 0.0
     repeated = np.ones(len(data), dtype=bool)
     repeated[first] = False
     return repeated
@@ -163,7 +173,7 @@ def _worst_pair(data: TrainingSet, box: Mapping[str, tuple[float, float]]) -> di
 def _observable(data: TrainingSet, name: str, outlier: float) -> dict[str, Any]:
     values = np.asarray(data.values[name]).reshape(len(data), -1)
     finite = values[np.isfinite(values)]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         undefined, infinite, negative = np.isnan(values), np.isinf(values), values < 0
         score = outlier_score(data, name)
         farthest = np.argsort(np.where(np.isfinite(score), -score, np.inf), kind="stable")[:5]

@@ -32,7 +32,9 @@ def load_emulator(name_or_path: str | Path) -> Emulator:
     """
     path = locate(TRAINED, name_or_path)
     with open_hdf5(path, "an emulator file") as file:
-        kind = str(file.attrs["emulator"])
+        kind = file.attrs["emulator"]
+        if not isinstance(kind, str):
+            raise DataError(f"{path}: its attribute 'emulator' must be the name of a kind, not {kind!r}")
     return _class(kind, str(path)).load(path)
 
 

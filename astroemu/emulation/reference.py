@@ -19,6 +19,7 @@ from astroemu.core.observable import Observable
 from astroemu.core.provider import Evaluate, Prediction, Provider
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.foreign_arrays import ForeignArrays, read_arrays
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import DataError, listing
 from astroemu.io.untrusted import open_hdf5
@@ -55,8 +56,10 @@ def load_simulations(emulator: Emulator, path: str | Path) -> ReferenceSimulatio
 
     Raises
     ------
+    ConfigurationError
+        If the file states another unit for an array.
     DataError
-        If names, grids or units do not fit.
+        If names, shapes or grids do not fit.
     """
     path = Path(path)
     with open_hdf5(path, "a file of simulations") as file:
@@ -66,26 +69,40 @@ def load_simulations(emulator: Emulator, path: str | Path) -> ReferenceSimulatio
                 if name in data.observables and not observable.same_grid(data.observables[name]):
                     raise DataError(f"{path}: {name!r} has another grid or unit than the emulator's")
             return ReferenceSimulations(_ordered(emulator, data.theta, data.names), data.values)
-        names = [n.decode() if isinstance(n, bytes) else str(n) for n in file["theta"].attrs["names"]]
-        theta = _ordered(emulator, file["theta"][()], tuple(names))
-        values = {name: _on_grid(file, observable) for name, observable in emulator.provides.items() if name in file}
-    return ReferenceSimulations(theta, values)
+        stated = file["theta"].attrs["names"]
+        names = [n.decode() if isinstance(n, bytes) else str(n) for n in np.atleast_1d(stated)]
+    arrays = read_arrays(path)
+    theta = _ordered(emulator, arrays.get("theta"), tuple(names))
+    if not len(theta) or not np.all(np.isfinite(theta)):
+        raise DataError(f"{path}: theta {'holds numbers that are not finite' if len(theta) else 'has no rows'}")
+    found = {o.name: _on_grid(arrays, o, len(theta)) for o in emulator.provides.values() if o.name in arrays.arrays}
+    return ReferenceSimulations(theta, found)
 
 
 def _ordered(emulator: Emulator, theta: FloatArray, names: tuple[str, ...]) -> FloatArray:
-    if set(names) != set(emulator.parameters):
-        raise DataError(f"the simulations have {listing(names)}; the emulator takes {listing(emulator.parameters)}")
+    if set(names) != set(emulator.parameters) or theta.ndim != 2 or theta.shape[1] != len(names):
+        raise DataError(
+            f"the simulations have {listing(names)} in an array of the shape {theta.shape}; the emulator takes "
+            f"{listing(emulator.parameters)}"
+        )
     return np.asarray(theta[:, [names.index(name) for name in emulator.parameters]], dtype=float)
 
 
-def _on_grid(file: Any, observable: Observable) -> FloatArray:
+def _on_grid(arrays: ForeignArrays, observable: Observable, n: int) -> FloatArray:
     """Return the values of an observable at the emulator's grid points, which may be part of a larger grid."""
-    values = np.asarray(file[observable.name][()], dtype=float)
+    values = arrays.get(observable.name, observable.unit)
+    if values.ndim != len(observable.axes) + 1 or len(values) != n:
+        raise DataError(
+            f"{arrays.path}: {observable.name!r} has the shape {values.shape}; {n} points with "
+            f"{len(observable.axes)} axes are needed"
+        )
     for number, axis in enumerate(observable.axes, start=1):
-        grids = [file[key][()] for key in file if key == axis.name or key.startswith(f"{axis.name}_")]
-        grid = next((g for g in grids if len(g) == values.shape[number]), None)
-        if grid is None:
+        keys = [key for key in arrays.arrays if key == axis.name or key.startswith(f"{axis.name}_")]
+        grids = [grid for key in keys if (grid := arrays.get(key, axis.unit)).ndim == 1]
+        fitting = [grid for grid in grids if len(grid) == values.shape[number]]
+        if not fitting:
             raise DataError(f"{observable.name!r}: no array gives the {axis.name!r} of its axis {number}")
+        grid = fitting[0]
         where = np.array([int(np.argmin(np.abs(grid - v))) for v in axis.values])
         if not np.allclose(grid[where], axis.values, rtol=1e-3):
             raise DataError(f"{observable.name!r}: the {axis.name!r} of the simulations lacks the emulator's nodes")

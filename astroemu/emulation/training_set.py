@@ -1,11 +1,13 @@
 """A training set: parameters, observables and their origin, in one HDF5 file.
 
 Layout (format 1): ``theta (n, d)``, ``observables/NAME (n, ...)`` with the axes of each observable as attributes, a
-JSON text ``metadata``, and the attribute ``provenance``. The file holds no pickles and no code.
+JSON text ``metadata``, and the attribute ``provenance``. The file holds no pickles and no code. Every number is read
+back exactly: values are stored in float32 where that loses nothing, and in float64 otherwise.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +20,18 @@ from numpy.typing import NDArray
 
 from astroemu.core.observable import Observable
 from astroemu.core.typing import FloatArray
-from astroemu.errors import DataError
-from astroemu.io.files import strict_json, write_atomically
+from astroemu.errors import DataError, located
+from astroemu.io.claim import CODE, HINT, differences, told
+from astroemu.io.files import strict_json
+from astroemu.io.hdf5 import write_hdf5
+from astroemu.io.hdf5_fields import (
+    read_floats,
+    read_format,
+    read_group,
+    read_json_attribute,
+    read_json_dataset,
+    read_names,
+)
 from astroemu.io.untrusted import open_hdf5
 from astroemu.runtime.provenance import provenance
 
@@ -38,7 +50,7 @@ class TrainingSet:
         In the units of the parameters.
     observables : mapping of str to Observable
     values : mapping of str to (n, ...) array
-        In the unit of each observable, float32 in files. NaN marks an undefined value, which training ignores.
+        In the unit of each observable. NaN marks an undefined value, which training ignores.
     metadata : mapping
         Simulator, version, settings, design, seed, licence, citation.
 
@@ -71,6 +83,51 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.theta)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of parameters, points, values, grids and metadata; the date of a file has no effect."""
+        grids = {name: observable.to_json() for name, observable in self.observables.items()}
+        content = json.dumps([self.names, grids, json.loads(strict_json(self.metadata))], sort_keys=True)
+        found = hashlib.sha256(content.encode())
+        for array in (self.theta, *(self.values[name] for name in sorted(self.values))):
+            found.update(f"{array.dtype.str}{array.shape}".encode())
+            found.update(np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
+
+    def demand_points(self) -> None:
+        """Raise an error if there are no points. A part of a design may have none, if all of them failed.
+
+        Raises
+        ------
+        DataError
+            If there are none.
+        """
+        if not len(self):
+            raise DataError("the training set has no points; simulate or import some")
+
+    def demand_trainable(self) -> None:
+        """Raise an error unless the points can be trained on as they are.
+
+        Raises
+        ------
+        DataError
+            If there are no points or observables, or a parameter is not finite or outside the box that is stated.
+        """
+        self.demand_points()
+        if not self.observables:
+            raise DataError("the training set has no observables")
+        stated = self.metadata.get("parameters", {})
+        for name, column in zip(self.names, self.theta.T, strict=True):
+            low, high = (float(stated.get(name, {}).get(*edge)) for edge in (("low", -np.inf), ("high", np.inf)))
+            slack = 1e-9 * (high - low) if np.isfinite(high - low) else 0.0  # of rounding
+            outside = np.flatnonzero(~(np.isfinite(column) & (column >= low - slack) & (column <= high + slack)))
+            if outside.size:
+                raise DataError(
+                    f"{outside.size} of {len(self)} points are not finite, or outside the box [{low:g}, {high:g}] that "
+                    f"the training set states for {name!r}, as {column[outside[0]]:g} in row {outside[0]}; "
+                    "`astroemu clean` drops them"
+                )
+
     def subset(self, rows: NDArray[Any], metadata: Mapping[str, Any] | None = None) -> TrainingSet:
         """Return a training set of the points ``rows`` (indices or a mask), with other metadata if given."""
         return TrainingSet(
@@ -81,13 +138,19 @@ class TrainingSet:
             self.metadata if metadata is None else metadata,
         )
 
-    def joined(self, more: TrainingSet) -> TrainingSet:
+    def joined(self, more: TrainingSet, *, accept_changed_code: bool = False) -> TrainingSet:
         """Return a training set of the points of both; the metadata of ``more`` are appended to ``added``.
+
+        Parameters
+        ----------
+        more : TrainingSet
+        accept_changed_code : bool
+            Join although the code of the simulator differs, or is not known. The metadata state both.
 
         Raises
         ------
         DataError
-            If the parameters, the grids, the simulator, its version or its settings differ.
+            If the parameters, the grids, the simulator, its code, its version or its settings differ.
         """
         if more.names != self.names or dict(more.observables) != dict(self.observables):
             raise DataError("training sets of other parameters or observables cannot be joined")
@@ -95,6 +158,9 @@ class TrainingSet:
             ours, theirs = self.metadata.get(key), more.metadata.get(key)
             if ours != theirs:
                 raise DataError(f"training sets with another {key} cannot be joined: {ours!r} and {theirs!r}")
+        code = differences(*({CODE: each.metadata.get(CODE)} for each in (self, more)))
+        if code and not accept_changed_code:
+            raise DataError(f"training sets of other code cannot be joined: {told(code.values())}{HINT}")
         return TrainingSet(
             self.names,
             np.concatenate([self.theta, more.theta]),
@@ -104,21 +170,20 @@ class TrainingSet:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the file, completely or not at all."""
+        """Write the file, completely or not at all. It is made in memory first."""
 
-        def write(temporary: Path) -> None:
-            with h5py.File(temporary, "w") as file:
-                file.attrs["format"] = FORMAT
-                file.attrs["names"] = json.dumps(self.names)
-                file.attrs["provenance"] = strict_json(provenance())  # of this file; the metadata are of the points
-                file["metadata"] = json.dumps(self.metadata, sort_keys=True)  # may exceed the 64 KiB of an attribute
-                file["theta"] = self.theta
-                group = file.create_group("observables")
-                for name, observable in self.observables.items():
-                    data = group.create_dataset(name, data=np.asarray(self.values[name], dtype=np.float32))
-                    data.attrs["observable"] = json.dumps(observable.to_json())
+        def write(file: h5py.File) -> None:
+            file.attrs["format"] = FORMAT
+            file.attrs["names"] = json.dumps(self.names)
+            file.attrs["provenance"] = strict_json(provenance())  # of this file; the metadata are of the points
+            file["metadata"] = strict_json(self.metadata)  # may exceed the 64 KiB of an attribute
+            file["theta"] = self.theta
+            group = file.create_group("observables")
+            for name, observable in self.observables.items():
+                data = group.create_dataset(name, data=_stored(self.values[name]))
+                data.attrs["observable"] = json.dumps(observable.to_json())
 
-        write_atomically(path, write)
+        write_hdf5(path, write)
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingSet:
@@ -133,16 +198,19 @@ class TrainingSet:
         if not path.is_file():
             raise DataError(f"there is no training set {path}; `astroemu simulate` makes one")
         with open_hdf5(path, "a whole training set") as file:
-            if int(file.attrs["format"]) > FORMAT:
-                raise DataError(f"{path} is of format {file.attrs['format']}; this version reads {FORMAT}")
-            group = file["observables"]
-            return cls(
-                names=tuple(json.loads(file.attrs["names"])),
-                theta=file["theta"][()],
-                observables={name: Observable.from_json(json.loads(group[name].attrs["observable"])) for name in group},
-                values={name: group[name][()] for name in group},
-                metadata=_metadata(file),
-            )
+            read_format(file, FORMAT)
+            names = read_names(file, "names")
+            group = read_group(file, "observables")
+            metadata = _metadata(file)
+            with located(str(path)):
+                _check_box(metadata.get("parameters", {}))
+                return cls(
+                    names=names,
+                    theta=read_floats(file, "theta", finite=False),
+                    observables={name: _observable(group, name) for name in group},
+                    values={name: _values(group, name) for name in group},
+                    metadata=metadata,
+                )
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
@@ -152,4 +220,33 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
 
 
 def _metadata(file: h5py.File) -> dict[str, Any]:
-    return dict(json.loads(file["metadata"].asstr()[()]))
+    return dict(read_json_dataset(file, "metadata", dict))
+
+
+def _observable(group: h5py.Group, name: str) -> Observable:
+    observable = Observable.from_json(read_json_attribute(group[name], "observable", dict))
+    if observable.name != name:
+        raise ValueError(f"the array {name!r} states the name {observable.name!r}")
+    return observable
+
+
+def _values(group: h5py.Group, name: str) -> NDArray[np.floating[Any]]:
+    return read_floats(group, name, single=group[name].dtype == np.float32, finite=False)
+
+
+def _check_box(box: Any) -> None:
+    """Raise an error unless a stated box has two increasing numbers for each parameter; they may be infinite."""
+    for name, entry in (box if isinstance(box, dict) else {"": box}).items():
+        low, high = (entry.get(key) if isinstance(entry, dict) else None for key in ("low", "high"))
+        numbers = all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in (low, high))
+        if not numbers or not low < high:  # type: ignore[operator]
+            raise DataError(
+                f"its metadata state the box {entry!r:.60} of {name!r}; low and high must be increasing numbers"
+            )
+
+
+def _stored(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return values in float32 if this loses nothing, else in float64."""
+    with np.errstate(over="ignore"):
+        single = np.asarray(values, dtype=np.float32)
+    return single if np.array_equal(single, values, equal_nan=True) else np.asarray(values, dtype=np.float64)

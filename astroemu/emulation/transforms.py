@@ -7,6 +7,7 @@ converts an error in ``t`` to an error in ``y``. ``inverse`` and ``slope`` work 
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -161,6 +162,6 @@ def transform_from(spec: Mapping[str, Any]) -> Transform:
     for key, value in numbers.items():
         if key not in known:
             raise DataError(f"the transform {kind!r} takes no {key!r}.{closest(key, known)} It takes {listing(known)}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise DataError(f"{key} = {value!r} of the transform {kind!r} must be a number")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+            raise DataError(f"{key} = {value!r:.60} of the transform {kind!r} must be a finite number")
     return TRANSFORMS[kind](**{key: float(value) for key, value in numbers.items()})

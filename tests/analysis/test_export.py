@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.io import fits
 from astropy.table import QTable
 from helpers import assert_provenance, command
 
@@ -182,6 +186,112 @@ def test_the_command_writes_into_the_run_folder_and_never_over_anything(chain):
     assert code == 0 and str(chain.path / "export_csv.ecsv") in said
     code, _, error = command("export", str(chain.path), "--to", "csv")
     assert code == 2 and "is not overwritten" in error
+
+
+def bent(run, **columns):
+    """The table of a run, with other units, symbols and values of its columns."""
+    exported = RunTable(run, derived=True)
+    for what, changes in columns.items():
+        getattr(exported, what).update(changes)
+    return exported
+
+
+@pytest.mark.case(15)
+@pytest.mark.case(16)
+@pytest.mark.parametrize("unit", ["cMpc", "none", "h^-1 Mpc", "Msun/h", "log10 cMpc", "3 km/s/Mpc"])
+def test_a_unit_that_is_a_label_is_written_as_it_is(nested, tmp_path, unit):
+    exported = bent(nested, unit={"tau_e": unit})
+    module._write_csv(exported, tmp_path / "run.ecsv")
+    module._write_fits(exported, tmp_path / "run.fits")
+    text, table = QTable.read(tmp_path / "run.ecsv", format="ascii.ecsv"), QTable.read(tmp_path / "run.fits")
+    assert text["tau_e"].info.description.endswith(f"[{unit}]")
+    assert column_header(tmp_path / "run.fits", "tau_e", "TCOMM").endswith(f"[{unit}]")
+    for found in (text["tau_e"], table["tau_e"]):
+        assert getattr(found, "unit", None) is None or "h" not in str(found.unit)
+        np.testing.assert_array_equal(u.Quantity(found).value, exported.values[:, -1])
+
+
+def column_header(path, name, key):
+    header = fits.getheader(path, 1)
+    number = next(i for i in range(1, header["TFIELDS"] + 1) if header[f"TTYPE{i}"] == name)
+    return header[f"{key}{number}"]
+
+
+@pytest.mark.case(21)
+@pytest.mark.attack("export", "Greek letters, accents, line ends and escapes in names, symbols and the title, for FITS")
+def test_fits_takes_letters_that_it_does_not_have(nested, tmp_path):
+    exported = bent(nested, latex={"tau_e": "τ_e", "log10_m_turn": "M\n☉"}, summary={"title": "Réionisation, Σ"})
+    exported.names = ("τ", "T", *exported.names[2:])
+    for what in (exported.latex, exported.unit):
+        what |= {"τ": "τ", "T": "T"} if what is exported.latex else {"τ": "", "T": ""}
+    exported.summary["log_evidence"] = -np.inf
+    (path,) = module._write_fits(exported, tmp_path / "run.fits")
+    table = QTable.read(path)
+    assert table.colnames[3:5] == ["tau", "T"]
+    assert column_header(path, "tau_e", "TCOMM") == "$tau_e$"
+    assert table.meta["TITLE"] == "Reionisation, Sigma" and "LNZ" not in table.meta
+    assert "transliterated" in str(table.meta["comments"])
+    np.testing.assert_array_equal(table["tau"], exported.values[:, 0])
+
+
+@pytest.mark.case(32)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_draws_of_a_nested_run_for_arviz_are_shuffled_reproducibly(nested):
+    arviz = pytest.importorskip("arviz")
+    posterior = RunTable(nested).arviz()["posterior"].to_dataset()
+    n = posterior.sizes["draw"]
+    assert n == int(nested.samples().ess)
+    for name in nested.samples().names:
+        assert 0.6 * n < float(arviz.ess(posterior, var_names=[name])[name]) < 1.6 * n
+    again = RunTable(nested).arviz()["posterior"].to_dataset()
+    assert posterior.equals(again)
+
+
+@pytest.mark.attack("export", "samples without weight, a likelihood of zero, an undefined derived number, for getdist")
+def test_getdist_gets_no_samples_without_weight(nested, tmp_path):
+    getdist = pytest.importorskip("getdist")
+    exported = bent(nested)
+    weight = np.where(np.arange(len(exported.samples)) < 5, -np.inf, exported.samples.log_weight)
+    likelihood = np.where(np.isinf(weight), -np.inf, exported.samples.log_likelihood)
+    exported.samples = replace(exported.samples, log_weight=weight, log_likelihood=likelihood)
+    module._write_getdist(exported, tmp_path / "run")
+    found = getdist.loadMCSamples(str(tmp_path / "run"), settings={"ignore_rows": 0})
+    assert len(found.weights) == int(np.sum(exported.samples.weight > 0)) and np.isfinite(found.loglikes).all()
+    assert len(exported.getdist().weights) == len(found.weights)
+
+
+@pytest.mark.attack("export", "values around a large offset keep all their digits in the text files of getdist")
+def test_getdist_has_every_digit(nested, tmp_path):
+    exported = bent(nested)
+    exported.values = 2459000.5 + 1e-6 * exported.values
+    module._write_getdist(exported, tmp_path / "run")
+    rows = np.loadtxt(tmp_path / "run.txt")
+    np.testing.assert_array_equal(rows[:, 2:], exported.values[exported.samples.weight > 0])
+
+
+@pytest.mark.attack("export", "names with blanks, commas and quotes, symbols of two lines")
+def test_names_that_a_format_does_not_have_are_quoted_or_refused(nested, tmp_path):
+    name = "a 'b', \"c\""
+    exported = bent(nested, latex={name: "x\ny"}, unit={name: ""})
+    exported.names = (name, *exported.names[1:])
+    (path,) = module._write_csv(exported, tmp_path / "run.ecsv")
+    np.testing.assert_array_equal(QTable.read(path, format="ascii.ecsv")[name], exported.values[:, 0])
+    with pytest.raises(ConfigurationError, match="getdist has no names such as"):
+        module._write_getdist(exported, tmp_path / "run")
+    assert not (tmp_path / "run.txt").exists()
+
+
+@pytest.mark.attack("export", "a disk that is full")
+@pytest.mark.parametrize("form", ["csv", "fits", "getdist", "arviz", "anesthetic"])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_full_disk_is_a_message_and_leaves_nothing(chain, tmp_path, monkeypatch, form):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="No space left"):
+        export(chain, form, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_refusals(chain, tmp_path, monkeypatch):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.cosmology.units import littleh
 from helpers import POWER, UV_LF, Stub, StubProbe, uniform
 
 import astroemu
 from astroemu.core.requirement import Requirement
-from astroemu.core.units import parse_unit, quantity
-from astroemu.errors import ConfigurationError
+from astroemu.core.units import is_label, parse_unit, quantity
 from astroemu.model.model import Model
 
 
@@ -31,9 +31,37 @@ def test_a_unit_is_read(text, unit):
     assert parse_unit(text) == unit
 
 
-def test_what_is_no_unit_is_refused():
-    with pytest.raises(ConfigurationError, match="'milliKelvinses' is not a unit that astropy knows"):
-        parse_unit("milliKelvinses")
+@pytest.mark.case(15)
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("h^-1 Mpc", u.Mpc / littleh),
+        ("Mpc/h", u.Mpc / littleh),
+        ("h/Mpc", littleh / u.Mpc),
+        ("Msun/h", u.solMass / littleh),
+        ("h3 Mpc^-3", littleh**3 / u.Mpc**3),
+        ("log10(h^-1 Msun)", u.dex(u.solMass / littleh)),
+        ("km/hr", u.km / u.hour),
+    ],
+)
+def test_h_is_little_h_and_never_the_hour(text, unit):
+    assert parse_unit(text) == unit and not is_label(text)
+
+
+@pytest.mark.case(16)
+@pytest.mark.attack("units", "labels: comoving units, none, logarithms of labels, zero bytes, brackets without end")
+@pytest.mark.parametrize(
+    "text", ["cMpc", "none", "milliKelvinses", "log10 cMpc", "log10 mag", "(Mpc/h)^3", "1e400", "((("]
+)
+def test_what_astropy_does_not_know_is_a_label(text):
+    found = quantity([1.0, 2.0], text)
+    assert is_label(text) and str(found.unit) == text and found.unit == parse_unit(text)
+    with pytest.raises(u.UnitConversionError):
+        found.to(u.Mpc)
+
+
+def test_style_is_no_reason_for_a_warning():
+    assert parse_unit("km/s/Mpc") == u.km / u.s / u.Mpc
 
 
 def test_a_logarithm_knows_what_it_is_the_logarithm_of():

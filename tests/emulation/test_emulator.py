@@ -84,3 +84,20 @@ def test_what_to_cite_comes_from_the_simulation():
     assert emulator.citation == ""
     emulator.provenance = {"simulation": {"citation": "arXiv:0000.00000"}}
     assert emulator.citation == "arXiv:0000.00000"
+
+
+@pytest.mark.attack("emulator files", "training points outside the box, which would wrap around in sixteen bits")
+def test_training_points_outside_the_box_are_not_kept(tmp_path):
+    emulator = KnownEmulator()
+    emulator.training_points = np.array([[0.25, 0.5], [1.2, 0.5], [-0.1, 0.5], [np.nan, 0.5], [1.0, 0.0]])
+    emulator.save(tmp_path / "known.h5")
+    kept = KnownEmulator.load(tmp_path / "known.h5").training_points
+    np.testing.assert_allclose(kept, [[0.25, 0.5], [1.0, 0.0]], atol=1e-5)
+
+
+@pytest.mark.parametrize("edges", [(np.nan, 1.0), (1.0, 1.0), (2.0, 1.0)])
+def test_a_range_whose_edges_do_not_increase_is_refused_for_every_kind(tmp_path, edges, monkeypatch):
+    KnownEmulator().save(tmp_path / "known.h5")
+    monkeypatch.setattr(KnownEmulator, "bounds", {"a": (0.0, 1.0), "b": edges})
+    with pytest.raises(DataError, match=r"known\.h5: the training range of 'b'"):
+        KnownEmulator.load(tmp_path / "known.h5")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from astroemu.core.observable import Axis, Observable
-from astroemu.emulation.inspection import duplicated, inspect, outlier_score
+from astroemu.emulation.inspection import duplicated, inspect, outlier_score, stated_box
 from astroemu.emulation.training_set import TrainingSet
+from astroemu.errors import DataError
 from astroemu.report.tables import inspection_table
 
 X = np.linspace(0, 1, 6)
@@ -107,3 +108,15 @@ def test_nothing_but_nan_is_survived():
     found = inspect(TrainingSet(data.names, data.theta, data.observables, values, data.metadata))
     assert found["observables"]["sum"]["min"] is None and found["observables"]["sum"]["undefined_outputs"] == 1
     inspection_table(found)
+
+
+@pytest.mark.attack("inspect", "no points; the infinite box of a normal prior; zeros of both signs")
+def test_odd_but_legal_sets_are_inspected():
+    theta = np.array([[0.0, 1.0], [-0.0, 1.0], [0.5, 2.0]])
+    box = {"a": {"low": -np.inf, "high": np.inf}, "b": {"low": 0.0, "high": np.inf}}
+    odd = TrainingSet(("a", "b"), theta, {"y": Observable("y")}, {"y": theta[:, 0]}, {"parameters": box})
+    found = inspect(odd)
+    assert found["duplicates"] == 1 and found["parameters"]["a"]["outside_box"] == 0
+    assert stated_box(odd) == {"a": (0.0, 0.5), "b": (0.0, 2.0)}
+    with pytest.raises(DataError, match="no points"):
+        inspect(odd.subset(np.zeros(3, dtype=bool)))

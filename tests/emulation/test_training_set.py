@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -51,12 +52,116 @@ def test_the_file_gives_the_same_back(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["set.h5"]
 
 
-def test_values_are_stored_in_single_precision_and_parameters_in_double(tmp_path):
-    values = {name: np.full((1, *o.shape), 0.1) for name, o in OBSERVABLES.items()}
-    made(1, theta=np.array([[0.1, 1 / 3]]), values=values).save(tmp_path / "set.h5")
+@pytest.mark.case(9)
+@pytest.mark.parametrize("number", [0.1, 1e-46, 1e39, 2459000.5045, np.inf, -np.inf, np.nan, 5e-324, 1.7e308])
+def test_every_number_is_read_back_exactly(number, tmp_path):
+    values = {name: np.full((1, *o.shape), number) for name, o in OBSERVABLES.items()}
+    made(1, theta=np.array([[number, 1 / 3]]), values=values).save(tmp_path / "set.h5")
     again = TrainingSet.load(tmp_path / "set.h5")
-    np.testing.assert_array_equal(again.theta, [[0.1, 1 / 3]])
-    assert again.values["tau"][0] == np.float32(0.1)
+    np.testing.assert_array_equal(again.theta, [[number, 1 / 3]])
+    for name, stored in again.values.items():
+        np.testing.assert_array_equal(stored, values[name])
+
+
+def test_values_that_float32_holds_take_half_the_space(tmp_path):
+    values = {name: np.full((1, *o.shape), 0.25) for name, o in OBSERVABLES.items()}
+    made(1, theta=np.array([[0.25, 0.5]]), values=values).save(tmp_path / "set.h5")
+    assert TrainingSet.load(tmp_path / "set.h5").values["tau"].dtype == np.float32
+
+
+def test_metadata_with_infinities_and_other_letters_are_read_back(tmp_path):
+    box = {"a": {"low": -np.inf, "high": np.inf, "latex": "\u03c4"}}
+    metadata = {"parameters": box, "citation": "Ré & Zoë, \u2609"}
+    made(metadata=metadata).save(tmp_path / "set.h5")
+    assert TrainingSet.load(tmp_path / "set.h5").metadata == metadata
+
+
+def replaced(file, key, data):
+    del file[key]
+    file[key] = data
+
+
+def stated(file, **changed):
+    item = file["observables/curve"]
+    item.attrs["observable"] = json.dumps({**json.loads(item.attrs["observable"]), **changed})
+
+
+def metadata(file, text):
+    replaced(file, "metadata", text)
+
+
+Z_AXIS = {"name": "z", "unit": "", "values": Z.values.tolist()}
+ODD = {
+    "format: a text": lambda f: f.attrs.__setitem__("format", "1.0"),
+    "format: NaN": lambda f: f.attrs.__setitem__("format", np.nan),
+    "format: negative": lambda f: f.attrs.__setitem__("format", -1),
+    "format: a list": lambda f: f.attrs.__setitem__("format", [1, 1]),
+    "format: missing": lambda f: f.attrs.__delitem__("format"),
+    "format 7: newer": lambda f: f.attrs.__setitem__("format", 7),
+    "names: missing": lambda f: f.attrs.__delitem__("names"),
+    "names: a number": lambda f: f.attrs.__setitem__("names", 3),
+    "names: a table": lambda f: f.attrs.__setitem__("names", '{"b": 1, "a": 2}'),
+    "names: a word": lambda f: f.attrs.__setitem__("names", '"ba"'),
+    "names: one twice": lambda f: f.attrs.__setitem__("names", '["a", "a"]'),
+    "names: numbers": lambda f: f.attrs.__setitem__("names", "[1, 2]"),
+    "names: an empty one": lambda f: f.attrs.__setitem__("names", '["a", ""]'),
+    "theta: one name too few": lambda f: f.attrs.__setitem__("names", '["a"]'),
+    "theta: complex": lambda f: replaced(f, "theta", np.ones((12, 2), complex)),
+    "theta: boolean": lambda f: replaced(f, "theta", np.ones((12, 2), bool)),
+    "theta: texts": lambda f: replaced(f, "theta", np.full((12, 2), b"1")),
+    "theta: one number": lambda f: replaced(f, "theta", 1.0),
+    "theta: a group": lambda f: (f.__delitem__("theta"), f.create_group("theta")),
+    "theta: empty": lambda f: replaced(f, "theta", h5py.Empty("f8")),
+    "theta: three dimensions": lambda f: replaced(f, "theta", np.ones((12, 2, 1))),
+    "shape: a row too few": lambda f: replaced(f, "theta", np.ones((13, 2))),
+    "observables: an array": lambda f: replaced(f, "observables", np.ones(3)),
+    "curve: no description": lambda f: f["observables/curve"].attrs.__delitem__("observable"),
+    "observable: a list": lambda f: f["observables/curve"].attrs.__setitem__("observable", "[]"),
+    "observable: cut": lambda f: f["observables/curve"].attrs.__setitem__("observable", '{"name": "cur'),
+    "observable: a key twice": lambda f: f["observables/curve"].attrs.__setitem__("observable", '{"a": 1, "a": 2}'),
+    "curve: another name": lambda f: stated(f, name="tau"),
+    "name: null": lambda f: stated(f, name=None),
+    "unit: a number": lambda f: stated(f, unit=1),
+    "latex: a list": lambda f: stated(f, latex=[]),
+    "axes: a table": lambda f: stated(f, axes={}),
+    "name: an axis without": lambda f: stated(f, axes=[{"values": [1, 2, 3], "unit": ""}]),
+    "name: an axis that is a number": lambda f: stated(f, axes=[3]),
+    "values: a text": lambda f: stated(f, axes=[{**Z_AXIS, "values": "1 2 3"}]),
+    "values: nested": lambda f: stated(f, axes=[{**Z_AXIS, "values": [[1, 2, 3]]}]),
+    "'z': not increasing": lambda f: stated(f, axes=[{**Z_AXIS, "values": [5.0, 5.0, 6.0]}]),
+    "'z': NaN": lambda f: stated(f, axes=[{**Z_AXIS, "values": [5.0, float("nan"), 6.0]}]),
+    "'curve': a node too many": lambda f: stated(f, axes=[{**Z_AXIS, "values": [5.0, 6.0, 7.0, 8.0]}]),
+    "'curve': an axis too many": lambda f: stated(f, axes=[Z_AXIS, {**Z_AXIS, "name": "k"}]),
+    "metadata: a list": lambda f: metadata(f, "[]"),
+    "metadata: null": lambda f: metadata(f, "null"),
+    "metadata: a number": lambda f: metadata(f, 3.0),
+    "metadata: several": lambda f: replaced(f, "metadata", ["{}", "{}"]),
+    "box: a list": lambda f: metadata(f, '{"parameters": [1]}'),
+    "'a': no edges": lambda f: metadata(f, '{"parameters": {"a": {}}}'),
+    "'a': a text": lambda f: metadata(f, '{"parameters": {"a": {"low": "0", "high": 1}}}'),
+    "'a': an edge is NaN": lambda f: metadata(f, '{"parameters": {"a": {"low": NaN, "high": 1}}}'),
+    "'a': edges are equal": lambda f: metadata(f, '{"parameters": {"a": {"low": 1, "high": 1}}}'),
+    "'a': edges are exchanged": lambda f: metadata(f, '{"parameters": {"a": {"low": 2, "high": 1}}}'),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("set") / "whole.h5"
+    made().save(path)
+    return path
+
+
+@pytest.mark.attack("training sets", "fifty odd training sets: kinds, names, shapes, axes, boxes, versions")
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_file_is_refused_with_its_path_and_the_key(whole, odd, tmp_path, request):
+    path = tmp_path / "odd.h5"
+    shutil.copyfile(whole, path)
+    with h5py.File(path, "r+") as file:
+        odd(file)
+    with pytest.raises(DataError, match=r"odd\.h5") as refused:
+        TrainingSet.load(path)
+    assert request.node.callspec.id.split(":")[0].strip("'") in str(refused.value)
 
 
 def test_the_file_is_plain_hdf5(tmp_path):
@@ -180,3 +285,20 @@ def test_sets_of_another_simulator_version_are_not_joined():
         data.joined(other)
     more = data.subset(np.arange(3), data.metadata)
     assert len(data.joined(more)) == len(data) + 3 and data.joined(more).metadata["added"] == [data.metadata]
+
+
+@pytest.mark.attack("training", "no points, no observables, points outside the stated box or not finite")
+def test_points_that_cannot_be_trained_on_are_refused():
+    box = {"parameters": {"a": {"low": 0.0, "high": 1.0}}}
+    made(metadata=box).demand_trainable()
+    for training, words in (
+        (made().subset(np.zeros(12, dtype=bool)), "no points"),
+        (made(observables={}, values={}), "no observables"),
+        (
+            made(theta=np.full((12, 2), 1.5), metadata=box),
+            r"12 of 12 points .* outside the box \[0, 1\] .* 'a', as 1\.5",
+        ),
+        (made(theta=np.full((12, 2), np.nan)), "12 of 12 points are not finite"),
+    ):
+        with pytest.raises(DataError, match=words):
+            training.demand_trainable()

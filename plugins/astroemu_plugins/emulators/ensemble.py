@@ -25,6 +25,7 @@ from astroemu.emulation.emulator import Emulator
 from astroemu.emulation.loading import read_emulator
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, DataError
+from astroemu.io.hdf5_fields import read_floats, read_group, read_names
 from astroemu.runtime.options import validate_options
 from astroemu.runtime.plugins import EMULATORS
 
@@ -75,12 +76,16 @@ class EnsembleEmulator(Emulator):
     ) -> None:
         first = members[0]
         for member in members[1:]:
-            if member.parameters != first.parameters or dict(member.provides) != dict(first.provides):
-                raise DataError("the members of an ensemble must have the same parameters and observables")
+            if (member.parameters, dict(member.provides), dict(member.bounds)) != (
+                first.parameters,
+                dict(first.provides),
+                dict(first.bounds),
+            ):
+                raise DataError("the members of an ensemble must have the same parameters, ranges and observables")
         if {name: observable.size for name, observable in first.provides.items()} != {
-            name: len(factor) for name, factor in factors.items()
-        }:
-            raise DataError("the factors of an ensemble must match its observables: one factor per output")
+            name: np.size(factor) for name, factor in factors.items()
+        } or any(np.ndim(factor) != 1 or np.any(np.asarray(factor) < 0) for factor in factors.values()):
+            raise DataError("the factors of an ensemble must match its observables: one positive factor per output")
         self.members = tuple(members)
         self.factors = {name: np.asarray(factor, dtype=float) for name, factor in factors.items()}
         self.provenance = dict(provenance)
@@ -154,6 +159,12 @@ class EnsembleEmulator(Emulator):
         }
         return cls(members, factors, provenance)
 
+    @classmethod
+    def resolved(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        chosen: Settings = validate_options(Settings, dict(settings), "[training]")
+        kind: type[Emulator] = EMULATORS.load(chosen.kind)
+        return {**chosen.model_dump(mode="json"), "member": kind.resolved(chosen.member)}
+
     def write(self, group: h5py.Group) -> None:
         group.attrs["members"] = len(self.members)
         group.attrs["observables"] = json.dumps(list(self.factors))
@@ -164,8 +175,11 @@ class EnsembleEmulator(Emulator):
 
     @classmethod
     def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
-        members = [read_emulator(group[f"members/{i}"]) for i in range(int(group.attrs["members"]))]
-        factors = {name: group[f"factors/{name}"][()] for name in json.loads(group.attrs["observables"])}
+        count = group.attrs["members"]
+        if not isinstance(count, int | np.integer) or count < 2:
+            raise DataError(f"an ensemble needs at least 2 members, not {count!r}")
+        members = [read_emulator(group[f"members/{i}"]) for i in range(int(count))]
+        factors = {name: read_floats(read_group(group, "factors"), name) for name in read_names(group, "observables")}
         return cls(members, factors, provenance)
 
 

@@ -27,6 +27,7 @@ from astroemu.emulation.emulator import Emulator
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.emulation.transforms import Transform, transform_from
 from astroemu.errors import ConfigurationError, DataError, closest, listing, located
+from astroemu.io.hdf5_fields import read_group, read_json_attribute
 from astroemu.runtime.options import validate_options
 from astroemu_plugins.emulators.neural import NeuralEmulator
 
@@ -88,6 +89,10 @@ class InverseModel(Emulator):
         self.parameters = _names(self.summaries)
         if self.parameters != network.parameters:
             raise DataError("the inputs of the inverse model's network are not the summaries that the file states")
+        if set(self.transforms) != set(self.summaries):
+            raise DataError(
+                f"there are transforms of {listing(self.transforms)}, but the summaries are {listing(summaries)}"
+            )
 
     @property
     def provides(self) -> Mapping[str, Observable]:
@@ -171,9 +176,11 @@ class InverseModel(Emulator):
 
     @classmethod
     def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
-        summaries = [Observable.from_json(spec) for spec in json.loads(group.attrs["summaries"])]
-        transforms = {name: transform_from(spec) for name, spec in json.loads(group.attrs["transforms"]).items()}
-        network = NeuralEmulator.read_from(group["network"])
+        summaries = [Observable.from_json(spec) for spec in read_json_attribute(group, "summaries", list)]
+        transforms = {
+            name: transform_from(spec) for name, spec in read_json_attribute(group, "transforms", dict).items()
+        }
+        network = NeuralEmulator.read_from(read_group(group, "network"))
         return cls({o.name: o for o in summaries}, transforms, network, provenance)
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -30,13 +30,16 @@ from astroemu.core.array_namespace import Namespace
 from astroemu.core.observable import Observable
 from astroemu.core.provider import Evaluate, Prediction
 from astroemu.core.typing import FloatArray
-from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.emulator import Emulator, check_bounds
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.emulation.transforms import Transform, transform_from
 from astroemu.errors import DataError, closest, listing
+from astroemu.io.hdf5_fields import read_floats, read_group, read_json_attribute, read_names
+from astroemu.runtime.options import validate_options
 from astroemu_plugins.networks.keras_layers import KerasLayers
 from astroemu_plugins.networks.layers import DenseLayers, Layers
 from astroemu_plugins.networks.network import Input, Network, Output, Scaling, TrainedNetworks
+from astroemu_plugins.training.settings import Settings
 from astroemu_plugins.training.trainer import train
 
 #: Limit that no real emulator reaches. It rejects files that would need too much memory.
@@ -77,6 +80,10 @@ class NeuralEmulator(Emulator):
         provenance: Mapping[str, Any],
     ) -> None:
         self.inputs = inputs
+        check_bounds({i.name: (i.low, i.high) for i in inputs}, finite=True)
+        for i in inputs:
+            if i.log10 and i.low <= 0:
+                raise DataError(f"the input {i.name!r} enters as log10, but its range begins at {i.low:g}")
         self._scaling = Scaling(inputs)
         self.networks = dict(networks)
         self.provenance = dict(provenance)
@@ -140,9 +147,18 @@ class NeuralEmulator(Emulator):
     ) -> Self:
         if reuse is not None and not isinstance(reuse, NeuralEmulator):
             raise DataError("a neural emulator can only reuse networks of another neural emulator")
+        if reuse is not None:
+            for key in ("settings", "metrics", "history", "simulation", "split"):
+                if not isinstance(reuse.provenance.get(key), dict):
+                    raise DataError(f"the earlier emulator states no {key!r} of its training, so it cannot be reused")
         earlier = None if reuse is None else TrainedNetworks(reuse.inputs, reuse.networks, reuse.provenance)
         made = train(data, settings, seed=seed, log=log, reuse=earlier, folder=folder, logs=logs)
         return cls(made.inputs, made.networks, made.provenance)
+
+    @classmethod
+    def resolved(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        chosen: Settings = validate_options(Settings, dict(settings), "[training]")
+        return chosen.model_dump(mode="json")
 
     def write(self, group: h5py.Group) -> None:
         group.attrs["inputs"] = json.dumps([asdict(i) for i in self.inputs])
@@ -157,9 +173,21 @@ class NeuralEmulator(Emulator):
 
     @classmethod
     def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
-        inputs = tuple(Input(**spec) for spec in json.loads(group.attrs["inputs"]))
-        networks = {key: _read_network(group[f"networks/{key}"]) for key in json.loads(group.attrs["networks"])}
+        inputs = tuple(_input(spec) for spec in read_json_attribute(group, "inputs", list))
+        networks = {key: _read_network(group[f"networks/{key}"]) for key in read_names(group, "networks")}
         return cls(inputs, networks, provenance)
+
+
+def _input(spec: Any) -> Input:
+    """Return an input of its JSON form, see :meth:`NeuralEmulator.write`."""
+    kinds: dict[str, tuple[type, ...]] = {field.name: (str,) for field in fields(Input)}
+    kinds |= {"low": (int, float), "high": (int, float), "log10": (bool,)}
+    if not isinstance(spec, dict) or not {"name", "low", "high"} <= set(spec) <= set(kinds):
+        raise DataError(f"an input must state {listing(kinds)}, not {spec!r:.60}")
+    for key, value in spec.items():
+        if type(value) not in kinds[key]:
+            raise DataError(f"the input {spec['name']!r} states {key} = {value!r:.40}, which is of another kind")
+    return Input(**spec)
 
 
 class _Part:
@@ -230,20 +258,23 @@ def _network_header(network: Network) -> dict[str, Any]:
 
 
 def _read_network(group: h5py.Group) -> Network:
-    header = json.loads(group.attrs["header"])
-    total = sum(dataset.size for dataset in group["layers"].values())
-    if total > MAX_WEIGHTS:
+    header = read_json_attribute(group, "header", dict)
+    for key, needed in (("inputs", list), ("features", list), ("outputs", list), ("layers", dict)):
+        if not isinstance(header.get(key), needed):
+            raise DataError(f"the header of {group.name} has no {needed.__name__} {key!r}")
+    stored, errors = read_group(group, "layers"), read_group(group, "error")
+    arrays = {name: read_floats(stored, name, single=True) for name in stored}
+    if (total := sum(array.size for array in arrays.values())) > MAX_WEIGHTS:
         raise DataError(f"{group.name} holds {total} weights; more than {MAX_WEIGHTS} are not read")
-    arrays = {name: np.asarray(dataset[()], dtype=np.float32) for name, dataset in group["layers"].items()}
-    kind = header["layers"]["kind"]
+    kind = header["layers"].get("kind")
     if kind not in LAYERS:
-        raise DataError(f"unknown layers {kind!r}. Known: {listing(LAYERS)}")
+        raise DataError(f"unknown layers {kind!r} in {group.name}. Known: {listing(LAYERS)}")
     outputs = []
     for output in header["outputs"]:
         observable = Observable.from_json(output["observable"])
-        error = np.asarray(group[f"error/{observable.name}"][()], dtype=float)
-        if error.shape != (observable.size,):
-            raise DataError(f"the error of {observable.name!r} has the shape {error.shape}")
+        error = read_floats(errors, observable.name, (observable.size,))
+        if np.any(error < 0):
+            raise DataError(f"the error of {observable.name!r} is negative")
         outputs.append(Output(observable, transform_from(output["transform"]), error))
     return Network(
         inputs=tuple(header["inputs"]),

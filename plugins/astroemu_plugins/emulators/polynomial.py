@@ -18,6 +18,7 @@ leverages ``h`` of the fit. It is the root mean square over the points, one numb
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -31,9 +32,17 @@ from astroemu.core.array_namespace import NUMPY, Namespace
 from astroemu.core.observable import Observable
 from astroemu.core.provider import Evaluate, Prediction
 from astroemu.core.typing import FloatArray
-from astroemu.emulation.emulator import Emulator
+from astroemu.emulation.emulator import Emulator, check_bounds
+from astroemu.emulation.inspection import stated_box
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError, DataError, closest, listing
+from astroemu.io.hdf5_fields import (
+    read_floats,
+    read_group,
+    read_json_attribute,
+    read_json_dataset,
+    read_names,
+)
 from astroemu.runtime.options import validate_options
 
 #: Largest number of terms; more indicate a wrong degree.
@@ -104,6 +113,8 @@ class PolynomialEmulator(Emulator):
         for name, shape in shapes.items():
             if self._arrays[name].shape != shape:
                 raise DataError(f"the array {name!r} has the shape {self._arrays[name].shape}, not {shape}")
+        if np.any(self._arrays["error"] < 0):
+            raise DataError("a stated error is negative")
         if powers.shape[1] != len(box) or powers.min() < 0 or not set(prefactor) <= set(box):
             raise DataError("the powers or the prefactor do not fit the parameters")
         training = self.provenance.get("training")
@@ -181,6 +192,7 @@ class PolynomialEmulator(Emulator):
         provenance = {
             "name": chosen.name,
             "simulation": dict(data.metadata),
+            "points": len(data),
             "training": chosen.model_dump(),
             "metrics": {"points": len(theta), "terms": len(powers), "median_error_over_spread": spread},
         }
@@ -200,14 +212,31 @@ class PolynomialEmulator(Emulator):
 
     @classmethod
     def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
-        box = {name: (float(low), float(high)) for name, (low, high) in json.loads(group.attrs["box"]).items()}
-        observables = {
-            name: Observable.from_json(json.loads(group[f"observables/{name}"].asstr()[()]))
-            for name in json.loads(group.attrs["observables"])
-        }
-        powers = np.asarray(group["powers"][()], dtype=np.intp)
-        arrays = {name: np.asarray(group[f"arrays/{name}"][()], dtype=float) for name in _ARRAYS}
-        return cls(box, observables, json.loads(group.attrs["prefactor"]), powers, arrays, provenance)
+        box = {name: _edges(name, edges) for name, edges in read_json_attribute(group, "box", dict).items()}
+        check_bounds(box, finite=True)
+        stored, described = read_group(group, "arrays"), read_group(group, "observables")
+        observables = {name: _observable(described, name) for name in read_names(group, "observables")}
+        powers = read_floats(group, "powers")
+        if powers.ndim != 2 or not 1 <= len(powers) <= MAX_TERMS or not np.array_equal(powers, powers.astype(np.intp)):
+            raise DataError(f"the powers must be 1 to {MAX_TERMS} rows of integers")
+        arrays = {name: read_floats(stored, name) for name in _ARRAYS}
+        prefactor = read_json_attribute(group, "prefactor", dict)
+        if not all(isinstance(p, int | float) and math.isfinite(p) for p in prefactor.values()):
+            raise DataError(f"the prefactor {prefactor!r} must hold finite numbers")
+        return cls(box, observables, prefactor, powers.astype(np.intp), arrays, provenance)
+
+
+def _edges(name: str, edges: Any) -> tuple[float, float]:
+    if not isinstance(edges, list) or len(edges) != 2 or not all(type(edge) in (int, float) for edge in edges):
+        raise DataError(f"the training range of {name!r} must be two numbers, not {edges!r:.40}")
+    return float(edges[0]), float(edges[1])
+
+
+def _observable(group: h5py.Group, name: str) -> Observable:
+    observable = Observable.from_json(read_json_dataset(group, name, dict))
+    if observable.name != name:
+        raise DataError(f"the observable {name!r} states the name {observable.name!r}")
+    return observable
 
 
 class _Basis:
@@ -257,7 +286,10 @@ def _powers(costs: list[float], degree: float) -> NDArray[np.intp]:
 
 def _fit(basis: FloatArray, y: FloatArray, chosen: Settings) -> dict[str, FloatArray]:
     """Return the arrays of the emulator from the basis ``(n, terms)`` and the outputs ``(n, outputs)``."""
-    mean, scale = y.mean(axis=0), y.std(axis=0)
+    with np.errstate(over="ignore"):
+        mean, scale = y.mean(axis=0), y.std(axis=0)
+    if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
+        raise DataError("the values are so large that their squares overflow; train on their logarithm")
     scale = np.where(scale > 0, scale, 1.0)  # a constant output is predicted by its mean
     standard = (y - mean) / scale
     _, strength, axes = np.linalg.svd(standard, full_matrices=False)
@@ -286,17 +318,11 @@ def _points(
 
 def _box(data: TrainingSet, names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
     """Return the box of the design if the training set states it, else the range of the points."""
-    stated = data.metadata.get("parameters", {})
-    box = {}
-    for name in names:
-        column = data.theta[:, data.names.index(name)]
-        low, high = float(column.min()), float(column.max())
-        if name in stated:
-            low, high = float(stated[name]["low"]), float(stated[name]["high"])
+    box = {name: edges for name, edges in stated_box(data).items() if name in names}
+    for name, (low, high) in box.items():
         if not low < high:
             raise DataError(f"the parameter {name!r} is {low:g} at every point; leave it out of `inputs`")
-        box[name] = (low, high)
-    return box
+    return {name: box[name] for name in names}
 
 
 def _known(key: str, names: Any, known: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from astroemu.core.array_namespace import Namespace
 from astroemu.errors import DataError, listing
 from astroemu_plugins.networks.keras_models import build_model
-from astroemu_plugins.networks.layers import Forward, Layers
+from astroemu_plugins.networks.layers import ACTIVATIONS, Forward, Layers
 
 Weights = NDArray[np.float32]
 ARCHITECTURES = ("conv1d", "gru", "lstm")
@@ -55,6 +56,14 @@ class KerasLayers(Layers):
     def __post_init__(self) -> None:
         if self.spec["architecture"] not in ARCHITECTURES:
             raise DataError(f"unknown architecture {self.spec['architecture']!r}. Known: {listing(ARCHITECTURES)}")
+        _check_spec(self.spec, sum(weight.size for weight in self.weights))
+        inputs, outputs = (self.spec["n_inputs"],), (self.spec["steps"] * sum(self.spec["widths"]),)
+        shapes = {"centre": inputs, "width": inputs, "mean": outputs, "std": outputs}
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise DataError(f"the array {name!r} has the shape {getattr(self, name).shape}, not {shape}")
+        if np.any(self.width == 0):
+            raise DataError("the array 'width' holds a zero, by which inputs would be divided")
 
     @property
     def n_inputs(self) -> int:
@@ -97,3 +106,21 @@ class KerasLayers(Layers):
         weights = [arrays[f"weight{i}"] for i in range(int(header["weights"]))]
         rest = (arrays[name] for name in ("centre", "width", "mean", "std"))
         return cls(dict(header["spec"]), weights, *rest)
+
+
+def _check_spec(spec: Mapping[str, Any], weights: int) -> None:
+    """Raise an error for a specification from which no model can be built, or one far larger than its weights."""
+    numbers = [spec.get("n_inputs"), spec.get("steps")]
+    for key in ("hidden", "widths"):
+        if not isinstance(spec.get(key), list) or not spec[key]:
+            raise DataError(f"the specification of the layers has no list {key!r}")
+        numbers += spec[key]
+    if not all(type(number) is int and number >= 1 for number in numbers):
+        raise DataError(f"the specification of the layers must state whole numbers from 1, not {numbers!r:.80}")
+    hidden = [1, *spec["hidden"]]
+    if max(a * b for a, b in pairwise(hidden)) > weights:
+        raise DataError(f"the layers state the widths {spec['hidden']}, for which {weights} weights are too few")
+    if spec.get("activation") not in ACTIVATIONS or not all(
+        isinstance(spec.get(key), bool) for key in ("batch_norm", "residual")
+    ):
+        raise DataError("the specification of the layers must state 'activation', 'batch_norm' and 'residual'")

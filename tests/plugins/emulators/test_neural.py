@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import shutil
 
 import h5py
 import numpy as np
@@ -157,3 +159,72 @@ def test_asinh_outputs():
     emulator = NeuralEmulator(INPUTS, {"n": network(("a", "b", "c"), [output])}, {})
     found = emulator.evaluator({"x": np.arange(4)})(points(), {}, NUMPY)["x"]
     np.testing.assert_allclose(found.error, 0.1 * np.sqrt(found.value**2 + 400), rtol=1e-9)
+
+
+def header(file, network, change):
+    group = file[f"networks/{network}"]
+    stated = json.loads(group.attrs["header"])
+    change(stated)
+    group.attrs["header"] = json.dumps(stated)
+
+
+def inputs(file, **changed):
+    stated = json.loads(file.attrs["inputs"])
+    stated[0] |= changed
+    file.attrs["inputs"] = json.dumps(stated)
+
+
+def filled(file, key, value):
+    file[key][...] = value
+
+
+ODD = {
+    "'a': an edge is NaN": lambda f: inputs(f, low=float("nan")),
+    "'a': edges are equal": lambda f: inputs(f, low=2.0, high=2.0),
+    "'a': edges are exchanged": lambda f: inputs(f, low=3.0, high=1.0),
+    "'a': log10 of a range that begins at 0": lambda f: inputs(f, low=0.0, log10=True),
+    "low: a text": lambda f: inputs(f, low="1"),
+    "log10: a number": lambda f: inputs(f, log10=1),
+    "'a': an unknown entry": lambda f: inputs(f, colour="red"),
+    "first: a parameter twice": lambda f: inputs(f, name="b"),
+    "inputs: a table": lambda f: f.attrs.__setitem__("inputs", "{}"),
+    "networks: one twice": lambda f: f.attrs.__setitem__("networks", '["first", "first"]'),
+    "networks: a number": lambda f: f.attrs.__setitem__("networks", 1),
+    "header: null": lambda f: f["networks/first"].attrs.__setitem__("header", "null"),
+    "outputs: none": lambda f: header(f, "first", lambda h: h.pop("outputs")),
+    "features: a table": lambda f: header(f, "second", lambda h: h.update(features={})),
+    "layers: an unknown kind": lambda f: header(f, "first", lambda h: h["layers"].update(kind=None)),
+    "asinh: a wrong number": lambda f: header(
+        f, "second", lambda h: h["outputs"][1].update(transform={"transform": "asinh", "scale": 0})
+    ),
+    "transform: a text for a number": lambda f: header(
+        f, "second", lambda h: h["outputs"][1].update(transform={"transform": "asinh", "scale": "2"})
+    ),
+    "transform: a huge number": lambda f: header(
+        f, "second", lambda h: h["outputs"][1].update(transform={"transform": "asinh", "scale": 10**400})
+    ),
+    "kernel0: NaN": lambda f: filled(f, "networks/first/layers/kernel0", np.nan),
+    "bias1: infinite": lambda f: filled(f, BIAS, np.inf),
+    "x: a NaN error": lambda f: filled(f, "networks/first/error/x", np.nan),
+    "'x': a negative error": lambda f: filled(f, "networks/first/error/x", -1.0),
+    "error: missing": lambda f: f["networks/first"].__delitem__("error"),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("neural") / "whole.h5"
+    made().save(path)
+    return path
+
+
+@pytest.mark.attack("emulator files", "odd neural emulators: edges, weights, errors, transforms, headers")
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_file_is_refused_with_its_path_and_the_key(whole, odd, tmp_path, request):
+    path = tmp_path / "odd.h5"
+    shutil.copyfile(whole, path)
+    with h5py.File(path, "r+") as file:
+        odd(file)
+    with pytest.raises(DataError, match=r"odd\.h5") as refused:
+        NeuralEmulator.load(path)
+    assert request.node.callspec.id.split(":")[0].strip("'") in str(refused.value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from astroemu.core.array_namespace import NUMPY
 from astroemu.core.observable import Axis, Observable
 from astroemu.emulation.loading import load_emulator
 from astroemu.emulation.training_set import TrainingSet
-from astroemu.errors import ConfigurationError, DataError
+from astroemu.errors import ConfigurationError, DataError, PluginError
 from astroemu_plugins.emulators.polynomial import PolynomialEmulator, _Basis, _powers
 
 X = np.linspace(0.0, 1.0, 7)
@@ -145,3 +148,106 @@ def test_data_that_cannot_be_learnt_are_refused():
     plain = TrainingSet(data.names, data.theta, data.observables, data.values)
     with pytest.raises(DataError, match="'b' is 12 at every point"):
         trained(plain)
+
+
+def replaced(file, key, data):
+    del file[key]
+    file[key] = data
+
+
+def observable(file, **changed):
+    stated = json.loads(file["observables/y"].asstr()[()])
+    replaced(file, "observables/y", json.dumps({**stated, **changed}))
+
+
+def axis(values):
+    return [{"name": "x", "unit": "", "values": values}]
+
+
+GRID = X.tolist()
+ODD = {
+    "format: a text": lambda f: f.attrs.__setitem__("format", "new"),
+    "format: NaN": lambda f: f.attrs.__setitem__("format", np.nan),
+    "format: 0": lambda f: f.attrs.__setitem__("format", 0),
+    "format: missing": lambda f: f.attrs.__delitem__("format"),
+    "format 2: newer": lambda f: f.attrs.__setitem__("format", 2),
+    "emulator: a list": lambda f: f.attrs.__setitem__("emulator", [1, 2]),
+    "'b': an edge is NaN": lambda f: f.attrs.__setitem__("box", '{"a": [-1, 3], "b": [NaN, 20], "c": [0, 1]}'),
+    "'b': edges are equal": lambda f: f.attrs.__setitem__("box", '{"a": [-1, 3], "b": [20, 20], "c": [0, 1]}'),
+    "'b': edges are exchanged": lambda f: f.attrs.__setitem__("box", '{"a": [-1, 3], "b": [20, 10], "c": [0, 1]}'),
+    "'b': an edge is a text": lambda f: f.attrs.__setitem__("box", '{"a": [-1, 3], "b": ["10", 20], "c": [0, 1]}'),
+    "'b': an edge is true": lambda f: f.attrs.__setitem__("box", '{"a": [-1, 3], "b": [true, 20], "c": [0, 1]}'),
+    "'b': three edges": lambda f: f.attrs.__setitem__("box", '{"a": [-1, 3], "b": [10, 15, 20], "c": [0, 1]}'),
+    "box: a parameter twice": lambda f: f.attrs.__setitem__("box", '{"a": [-1, 3], "b": [0, 1], "b": [0, 1]}'),
+    "box: a list": lambda f: f.attrs.__setitem__("box", "[[0, 1]]"),
+    "box: a number": lambda f: f.attrs.__setitem__("box", 3.0),
+    "box: no JSON": lambda f: f.attrs.__setitem__("box", "{"),
+    "box: missing": lambda f: f.attrs.__delitem__("box"),
+    "powers: a parameter too few": lambda f: f.attrs.__setitem__("box", '{"a": [-1, 3], "b": [10, 20]}'),
+    "prefactor: a list": lambda f: f.attrs.__setitem__("prefactor", "[]"),
+    "prefactor: NaN": lambda f: f.attrs.__setitem__("prefactor", '{"a": NaN}'),
+    "prefactor: a text": lambda f: f.attrs.__setitem__("prefactor", '{"a": "2"}'),
+    "prefactor: of another parameter": lambda f: f.attrs.__setitem__("prefactor", '{"z": 1.0}'),
+    "observables: one twice": lambda f: f.attrs.__setitem__("observables", '["y", "y"]'),
+    "observables: a number": lambda f: f.attrs.__setitem__("observables", "[1]"),
+    "observables: a table": lambda f: f.attrs.__setitem__("observables", "{}"),
+    "y: missing": lambda f: f["observables"].__delitem__("y"),
+    "y: of another name": lambda f: observable(f, name="z"),
+    "name: no text": lambda f: observable(f, name=3),
+    "unit: null": lambda f: observable(f, unit=None),
+    "axes: null": lambda f: observable(f, axes=None),
+    "'x': no numbers": lambda f: observable(f, axes=axis(["0", "1"])),
+    "'x': decreasing": lambda f: observable(f, axes=axis(GRID[::-1])),
+    "'x': a NaN": lambda f: observable(f, axes=axis([*GRID[:-1], float("nan")])),
+    "mean: one node too few": lambda f: observable(f, axes=axis(GRID[:-1])),
+    "axes of one name": lambda f: observable(f, axes=axis(GRID) * 2),
+    "powers: not whole": lambda f: replaced(f, "powers", f["powers"][()] + 0.5),
+    "powers: negative": lambda f: replaced(f, "powers", f["powers"][()] - 5),
+    "rows: no powers": lambda f: replaced(f, "powers", np.zeros((0, 3), int)),
+    "powers: a vector": lambda f: replaced(f, "powers", np.zeros(3, int)),
+    "weights: NaN": lambda f: replaced(f, "arrays/weights", np.full_like(f["arrays/weights"][()], np.nan)),
+    "components: another shape": lambda f: replaced(f, "arrays/components", np.zeros((2, 3))),
+    "mean: complex": lambda f: replaced(f, "arrays/mean", np.zeros(7, complex)),
+    "scale: infinite": lambda f: replaced(f, "arrays/scale", np.full(7, np.inf)),
+    "error: negative": lambda f: replaced(f, "arrays/error", np.full(7, -1.0)),
+    "arrays: missing": lambda f: f.__delitem__("arrays"),
+    "provenance: a list": lambda f: replaced(f, "provenance", "[]"),
+    "simulation: a text": lambda f: replaced(f, "provenance", '{"simulation": "mine", "training": {}}'),
+    "training: null": lambda f: replaced(f, "provenance", '{"training": null}'),
+    "training_points: another shape": lambda f: f.create_dataset("training_points", data=np.zeros((5, 2))),
+    "training_points: one number": lambda f: f.create_dataset("training_points", data=1.0),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("polynomial") / "whole.h5"
+    trained(degree=1).save(path)
+    return path
+
+
+@pytest.mark.attack("emulator files", "fifty odd polynomial emulators: kinds, edges, grids, shapes, names, versions")
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_file_is_refused_with_its_path_and_the_key(whole, odd, tmp_path, request):
+    path = tmp_path / "odd.h5"
+    shutil.copyfile(whole, path)
+    with h5py.File(path, "r+") as file:
+        odd(file)
+    with pytest.raises((DataError, PluginError), match=r"odd\.h5") as refused:
+        load_emulator(path)
+    key = request.node.callspec.id.split(":")[0].strip("'")
+    assert key.split()[0] in str(refused.value)
+
+
+def test_a_refinement_finds_the_number_of_points():
+    assert trained(degree=1).provenance["points"] == 200
+
+
+def test_what_it_states_of_itself_is_read_back_with_infinities_and_other_letters(tmp_path):
+    emulator = trained(degree=1)
+    emulator.provenance["simulation"] = {
+        "citation": "Zoë, \u03c4",
+        "parameters": {"a": {"low": -np.inf, "high": np.inf}},
+    }
+    emulator.save(tmp_path / "e.h5")
+    assert load_emulator(tmp_path / "e.h5").provenance == emulator.provenance

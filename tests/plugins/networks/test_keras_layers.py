@@ -53,3 +53,30 @@ def test_an_unknown_architecture_is_refused(layers):
 def test_weights_of_another_architecture_are_refused(layers):
     with pytest.raises(DataError, match="do not fit their architecture"):
         replace(layers, weights=layers.weights[:-1]).forward(np.arange(4))
+
+
+@pytest.mark.attack(
+    "emulator files", "Keras layers whose specification lacks a part, or is far larger than the weights"
+)
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"hidden": [100_000, 100_000]}, "weights are too few"),
+        ({"hidden": []}, "no list 'hidden'"),
+        ({"hidden": [6.5]}, "whole numbers from 1"),
+        ({"widths": [0]}, "whole numbers from 1"),
+        ({"steps": None}, "whole numbers from 1"),
+        ({"activation": "eval"}, "'activation'"),
+        ({"batch_norm": 0}, "'batch_norm'"),
+        ({"steps": 5}, r"'mean' has the shape \(4,\), not \(5,\)"),
+        ({"n_inputs": 3}, r"'centre' has the shape \(2,\), not \(3,\)"),
+    ],
+)
+def test_an_odd_specification_is_refused_before_a_model_is_built(layers, spec, words):
+    with pytest.raises(DataError, match=words):
+        replace(layers, spec={**SPEC, **spec})
+
+
+def test_a_width_of_zero_is_refused(layers):
+    with pytest.raises(DataError, match="holds a zero"):
+        replace(layers, width=np.float32([0, 1]))
