@@ -11,7 +11,7 @@ def check(
         None, help="Check only the plugin of this kind, for example probe, catalog or sampler."
     ),
     model: str | None = typer.Option(
-        None, help="Configuration with the options of the plugin, and with the emulators that a probe needs."
+        None, help="Configuration with the options of the plugin, and with the model that predicts a probe's mock data."
     ),
     processes: bool = typer.Option(
         False, "--processes", help="For samplers: also kill and resume a run, and run with two MPI processes."

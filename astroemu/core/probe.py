@@ -35,13 +35,17 @@ class Probe(ABC):
     #: Catalogs that the probe has read, for provenance and citation.
     catalogs: tuple[Catalog, ...] = ()
 
-    #: arXiv numbers to cite: the papers of the data that the options select, and of the likelihood. If empty, those
-    #: of the catalogs are used.
+    #: arXiv numbers to cite: the papers of the data that the options select, and of the likelihood. All papers of a
+    #: catalog are cited in addition if none of them is among these.
     papers: tuple[str, ...] = ()
 
     #: True if the likelihood must run on the host, for example because it calls a C code. A compiled engine then
     #: calls it with NumPy, after the compiled function.
     host_only: bool = False
+
+    #: Reason why the likelihood leaves out the errors of its predictions. If empty, the likelihood must use them; the
+    #: conformance kit checks this.
+    ignores_emulator_error: str = ""
 
     #: Sets of measurements that the data of this probe already contain, as free text by topic. The model warns if
     #: two probes share one.

@@ -13,6 +13,7 @@ so that a test of a plugin needs one line:
 from __future__ import annotations
 
 from astroemu.testing.catalog import check_catalog
+from astroemu.testing.derived import check_derived
 from astroemu.testing.emulator import check_emulator, check_kind_of_emulator
 from astroemu.testing.findings import Finding, NonConformance, Report, Skipped, ensure
 from astroemu.testing.installed import check_installed
@@ -26,6 +27,7 @@ __all__ = [
     "Report",
     "Skipped",
     "check_catalog",
+    "check_derived",
     "check_emulator",
     "check_installed",
     "check_kind_of_emulator",

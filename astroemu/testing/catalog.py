@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from astroemu.core.catalog import Catalog
+from astroemu.core.datasets import check_datasets
 from astroemu.testing.findings import Report, Skipped, ensure
 
 
 def check_catalog(catalog: Catalog, name: str = "") -> Report:
-    """Return the report on a catalog: its file, checksum, origin, and the units of its columns."""
+    """Return the report on a catalog: its file, checksum, origin, and the units and values of its columns."""
     report = Report(f"catalog {name or catalog.name!r}")
     report.run("checksum", lambda: _checksum(catalog))
     report.run("origin", lambda: _origin(catalog))
-    report.run("units", lambda: _units(catalog))
+    if report.run("units", lambda: _units(catalog)):
+        report.run("values", lambda: _values(catalog))
     return report
 
 
@@ -51,3 +53,12 @@ def _units(catalog: Catalog) -> str:
     ]
     ensure(not bare, f"columns with neither unit nor description: {', '.join(bare)}")
     return f"{len(table)} rows, {len(table.colnames)} columns"
+
+
+def _values(catalog: Catalog) -> str:
+    """Demand values that can be read without a guess: no blank cells, no infinite numbers, no complex numbers."""
+    if catalog.path.suffix in (".h5", ".hdf5"):
+        with catalog.hdf5() as file:
+            return f"{check_datasets(file)} datasets"
+    units = {name: str(column.unit or "") for name, column in catalog.table().columns.items()}
+    return f"{len(catalog.table(units))} rows without a blank cell or an infinite number"

@@ -9,19 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from astroemu.core.array_namespace import NUMPY
 from astroemu.core.typing import FloatArray
 from astroemu.core.units import parse_unit
 from astroemu.emulation.emulator import Emulator
 from astroemu.emulation.loading import load_emulator
 from astroemu.errors import DataError
 from astroemu.io.files import strict_json
+from astroemu.testing.evaluation import CLOSE, Evaluation
 from astroemu.testing.findings import Report, Skipped, ensure
 from astroemu.testing.problems import training_set
 
 _MANY = 5
-#: Networks are evaluated in float32, so results depend on the batch size at the level of rounding.
-_CLOSE = {"rtol": 2e-4, "atol": 1e-5}
 
 
 def check_emulator(emulator: Emulator, name: str = "", *, saved: bool = True) -> Report:
@@ -38,13 +36,10 @@ def check_emulator(emulator: Emulator, name: str = "", *, saved: bool = True) ->
     report = Report(f"emulator {name or emulator.kind!r}")
     if report.run("declarations", lambda: _declarations(emulator)):
         theta = _points(emulator)
-        report.run("shapes", lambda: _shapes(emulator, theta))
-        report.run("batch = single", lambda: _batch(emulator, theta))
-        report.run("rows = rows of the whole", lambda: _rows(emulator, theta))
-        report.run("stated error", lambda: _errors(emulator, theta))
-        report.run("no state", lambda: _state(emulator, theta))
-        report.run("refuses the outside", lambda: _outside(emulator, theta))
-        report.run("file", lambda: _file(emulator, theta, saved))
+        if Evaluation(emulator, theta, {}).run(report):
+            report.run("prediction", lambda: _prediction(emulator, theta))
+            report.run("refuses the outside", lambda: _outside(emulator, theta))
+            report.run("file", lambda: _file(emulator, theta, saved))
     return report
 
 
@@ -109,62 +104,14 @@ def _declarations(emulator: Emulator) -> str:
     return f"{len(emulator.parameters)} parameters; {', '.join(emulator.provides)}"
 
 
-def _shapes(emulator: Emulator, theta: FloatArray) -> str:
-    for n in (0, 1, _MANY):
-        for name, values in _predicted(emulator, theta[:n]).items():
-            wanted = (n, *emulator.provides[name].shape)
-            ensure(values.shape == wanted, f"{name}: the shape is {values.shape}, not {wanted}")
-    return f"n = 0, 1, {_MANY}"
-
-
-def _batch(emulator: Emulator, theta: FloatArray) -> str:
-    whole = _predicted(emulator, theta)
-    for name, values in whole.items():
-        single = np.concatenate([_predicted(emulator, point[None])[name] for point in theta])
-        ensure(np.allclose(single, values, equal_nan=True, **_CLOSE), f"{name} differs between a batch and its points")
-        ensure(bool(np.all(np.isfinite(values))), f"{name} is not finite inside the training range")
-    return ""
-
-
-def _rows(emulator: Emulator, theta: FloatArray) -> str:
-    whole = _predicted(emulator, theta)
-    for name, observable in emulator.provides.items():
-        wanted = np.unique([0, observable.size // 2, observable.size - 1]).astype(np.intp)
-        found = emulator.evaluator({name: wanted})(theta, {}, NUMPY)[name].value
-        expected = whole[name].reshape(len(theta), -1)[:, wanted]
-        ensure(
-            np.allclose(found, expected, equal_nan=True, **_CLOSE),
-            f"{name}: three rows, evaluated alone, have other values",
-        )
-    return ""
-
-
-def _errors(emulator: Emulator, theta: FloatArray) -> str:
-    rows = {name: np.arange(o.size) for name, o in emulator.provides.items()}
-    stated = []
-    for name, prediction in emulator.evaluator(rows)(theta, {}, NUMPY).items():
-        if prediction.error is not None:
-            ensure(
-                np.shape(prediction.error) == np.shape(prediction.value),
-                f"{name}: the error has another shape than the value",
-            )
-            ensure(bool(np.all(np.asarray(prediction.error) >= 0)), f"{name}: an error is negative or NaN")
-            stated.append(name)
-    if not stated:
-        raise Skipped("the emulator states no error")
-    return ", ".join(stated)
-
-
-def _state(emulator: Emulator, theta: FloatArray) -> str:
-    given = theta.copy()
-    first = _predicted(emulator, theta)
-    _predicted(emulator, theta[2:4])
-    second = _predicted(emulator, theta)
-    ensure(
-        all(np.array_equal(first[k], second[k], equal_nan=True) for k in first),
-        "the results depend on points evaluated before",
-    )
-    ensure(np.array_equal(given, theta), "it modified its input array")
+def _prediction(emulator: Emulator, theta: FloatArray) -> str:
+    """Check that `predict` gives the values of the evaluator, on the grids of the observables."""
+    direct = Evaluation(emulator, theta, {}).predict()
+    for name, values in _predicted(emulator, theta).items():
+        wanted = (len(theta), *emulator.provides[name].shape)
+        ensure(values.shape == wanted, f"{name}: the shape is {values.shape}, not {wanted}")
+        same = np.allclose(values.reshape(len(theta), -1), direct[name].value, equal_nan=True, **CLOSE)
+        ensure(same, f"{name}: `predict` and the evaluator differ")
     return ""
 
 
@@ -192,5 +139,5 @@ def _file(emulator: Emulator, theta: FloatArray, saved: bool) -> str:
         ensure(type(again) is type(emulator), f"the file is read as {type(again).__name__}")
         first, second = _predicted(emulator, theta), _predicted(again, theta)
         for name in first:
-            ensure(np.allclose(first[name], second[name], equal_nan=True, **_CLOSE), f"{name} differs after reading")
+            ensure(np.allclose(first[name], second[name], equal_nan=True, **CLOSE), f"{name} differs after reading")
         return f"{path.stat().st_size / 1024:.0f} kB, equal after reading"

@@ -41,7 +41,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
 
     def run(self, check: str, examine: Callable[[], str | None]) -> bool:
-        """Run one check and store its finding; any exception counts as failure.
+        """Run one check and store its finding; any exception counts as failure, also that of ``sys.exit``.
 
         Parameters
         ----------
@@ -61,9 +61,14 @@ class Report:
             self.findings.append(Finding(check, "skipped", str(reason)))
         except NonConformance as failure:
             self.findings.append(Finding(check, "failed", str(failure)))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.findings.append(Finding(check, "failed", f"{type(error).__name__}: {error}"))
         return self.findings[-1].outcome == "passed"
+
+    def holds(self, check: str, examine: Callable[[], str | None]) -> bool:
+        """Run one check as :meth:`run`; return False only if it failed."""
+        self.run(check, examine)
+        return self.findings[-1].outcome != "failed"
 
     @property
     def failures(self) -> list[Finding]:

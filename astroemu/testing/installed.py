@@ -6,16 +6,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from astroemu.core.prior import Prior
+from astroemu.core.probe import Probe
 from astroemu.core.provider import Provider
 from astroemu.emulation.loading import load_emulator
 from astroemu.emulation.recipe import Recipe
 from astroemu.emulation.simulator import SimulatorProvider
-from astroemu.errors import AstroemuError, PluginError, closest, listing
+from astroemu.errors import AstroemuError, ConfigurationError, PluginError, closest, listing
 from astroemu.inference.configuration import Configuration, load_configuration
+from astroemu.model.model import Model
 from astroemu.runtime.options import build
 from astroemu.runtime.plugins import (
     CATALOGS,
     CONFIGURATIONS,
+    DERIVED,
     EMULATORS,
     GROUPS,
     PROBES,
@@ -26,9 +30,11 @@ from astroemu.runtime.plugins import (
     PluginGroup,
 )
 from astroemu.testing.catalog import check_catalog
+from astroemu.testing.derived import check_derived
 from astroemu.testing.emulator import check_emulator, check_kind_of_emulator
 from astroemu.testing.findings import Report, Skipped, ensure
 from astroemu.testing.probe import check_probe
+from astroemu.testing.process_state import unchanged
 from astroemu.testing.sampler import check_sampler
 from astroemu.testing.simulator import check_simulator
 
@@ -48,8 +54,8 @@ def check_installed(
         Only the plugin of this kind, such as ``probe`` or ``catalog``.
     model : str or Path, optional
         Configuration with the options of the plugin, and with the emulators and simulators that resolve the
-        requirements of a probe. Without it, the plugin has no options, and all installed emulators and simulators are
-        tried.
+        requirements of a probe. The truths of its mock data are then predictions of this model. Without it, the plugin
+        has no options, all installed emulators and simulators are tried, and truths are constants.
     in_processes : bool
         For samplers: also kill and resume a run, and run with two MPI processes.
 
@@ -59,27 +65,32 @@ def check_installed(
         If no plugin of this name is installed.
     """
     configuration = None if model is None else load_configuration(model)
-    plugin, options = _named(name, configuration)
+    plugin, options = _named(name, configuration, kind)
     found = [group for group in GROUPS if plugin in group.entries and kind in (None, group.noun)]
     if not found:
         known = {known for group in GROUPS for known in group.names if kind in (None, group.noun)}
         what = kind or "plugin"
         raise PluginError(f"no {what} is called {name!r}.{closest(name, known)} Installed: {listing(known)}")
-    return [_examined(group, plugin, options, configuration, in_processes) for group in found]
+    return [_examined(group, plugin, options.get(group.name, {}), configuration, in_processes) for group in found]
 
 
-def _named(name: str, configuration: Configuration | None) -> tuple[str, Options]:
-    """Return the plugin name and the options of a name, from the configuration if it has such a table."""
+def _named(name: str, configuration: Configuration | None, kind: str | None) -> tuple[str, dict[str, Options]]:
+    """Return the plugin of a name, and its options by group, from the tables of that name in the configuration."""
+    plugins: dict[str, str] = {}
+    options: dict[str, Options] = {}
     if configuration is None:
-        return name, {}
+        return name, options
     document = configuration.document
     if name in document.probes:
-        options = dict(document.probes[name])
-        return str(options.pop("plugin", name)), options
-    if name in document.simulators:
-        table = document.simulators[name]
-        return table.plugin or name, table.options
-    return name, document.samplers.get(name, {})
+        table = dict(document.probes[name])
+        plugins[PROBES.name], options[PROBES.name] = str(table.pop("plugin", name)), table
+    for group, tables in ((SIMULATORS, document.simulators), (DERIVED, document.derived)):
+        if name in tables:
+            plugins[group.name], options[group.name] = tables[name].plugin or name, tables[name].options
+    options[SAMPLERS.name] = document.samplers.get(name, {})
+    nouns = {group.name: group.noun for group in GROUPS}
+    chosen = [plugin for group, plugin in plugins.items() if kind in (None, nouns[group])]
+    return (chosen or [name])[0], options
 
 
 def _examined(
@@ -90,11 +101,13 @@ def _examined(
     base = None if configuration is None else configuration.path.parent
 
     def load() -> str:
-        loaded.append(group.load(name))
-        if group in (PROBES, SIMULATORS):
-            loaded[0] = build(loaded[0], options, f"options of {name!r}", base)
-        elif group is SAMPLERS:
-            build(loaded[0], options, f"options of {name!r}", base)
+        with unchanged("its import"):
+            loaded.append(group.load(name))
+        with unchanged("its constructor"):
+            if group in (PROBES, SIMULATORS, DERIVED):
+                loaded[0] = build(loaded[0], options, f"options of {name!r}", base)
+            elif group is SAMPLERS:
+                build(loaded[0], options, f"options of {name!r}", base)
         entry = group.entries[name][0]
         return f"{entry.value}" + (f" of {entry.dist.name} {entry.dist.version}" if entry.dist else "")
 
@@ -102,7 +115,8 @@ def _examined(
         return first
     plugin = loaded[0]
     examine: dict[str, Callable[[], Report]] = {
-        PROBES.name: lambda: check_probe(plugin, _providers(configuration)),
+        PROBES.name: lambda: check_probe(plugin, _providers(configuration), model=_model(plugin, configuration, first)),
+        DERIVED.name: lambda: check_derived(plugin),
         SIMULATORS.name: lambda: check_simulator(plugin),
         SAMPLERS.name: lambda: check_sampler(
             lambda: build(plugin, options, name, base), name, in_processes=in_processes
@@ -115,22 +129,52 @@ def _examined(
     }
     if group.name not in examine:
         return first  # plugins of the other groups only have to load
-    try:
-        first.findings += examine[group.name]().findings
-    except AstroemuError as error:
-        reason = str(error)
-        first.run("examination", lambda: _raise(reason))
+    found: list[Report] = []
+
+    def examined() -> str:
+        found.append(examine[group.name]())
+        return ""
+
+    if first.run("examination", examined):
+        first.findings[-1:] = found[0].findings
     return first
 
 
-def _raise(reason: str) -> str:
-    raise Skipped(reason)
+def _model(probe: Probe, configuration: Configuration | None, report: Report) -> Model | None:
+    """Return a model of one probe with the prior and providers of a configuration. The report states a refusal."""
+    if configuration is None:
+        return None
+    made: list[Model] = []
+
+    def make() -> str:
+        document = configuration.document
+        providers = {**configuration.emulators(), **configuration.simulators(), **configuration.derived()}
+        used = {name for provider in providers.values() for name in provider.parameters}
+        used |= {parameter.name for parameter in probe.parameters}
+        prior = Prior(tuple(p for p in configuration.prior().parameters if p.name in used))
+        try:
+            model = Model(
+                prior,
+                providers,
+                {"probe": probe},
+                emulator_error=document.emulator_error,
+                truncate_prior=document.truncate_prior,
+                engine="numpy",
+                name=configuration.name,
+            )
+        except ConfigurationError as error:
+            raise Skipped(f"the model of {configuration.name!r} does not fit this probe: {error}") from None
+        made.append(model)
+        return f"predictions of {configuration.name!r}, {len(model.names)} parameters"
+
+    report.run("model", make)
+    return made[0] if made else None
 
 
 def _providers(configuration: Configuration | None) -> dict[str, Provider]:
     """Return the emulators and simulators that may meet the requirements of a probe; those that fail are left out."""
     if configuration is not None:
-        return {**configuration.emulators(), **configuration.simulators()}
+        return {**configuration.emulators(), **configuration.simulators(), **configuration.derived()}
     found: dict[str, Provider] = {}
     for name in TRAINED.names:
         try:

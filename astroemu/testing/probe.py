@@ -3,53 +3,168 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from astroemu.core.distributions import Uniform
-from astroemu.core.parameter import Parameter
-from astroemu.core.prior import Prior
 from astroemu.core.probe import Probe
-from astroemu.core.provider import Prediction, Provider
+from astroemu.core.provider import Provider
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
-from astroemu.core.units import parse_unit
-from astroemu.errors import AstroemuError, ConfigurationError, closest
+from astroemu.core.units import is_label
+from astroemu.errors import AstroemuError, ConfigurationError, closest, listing
 from astroemu.model.model import Model
 from astroemu.testing.catalog import check_catalog
-from astroemu.testing.findings import Report, Skipped, ensure
-from astroemu.testing.recovery import recovers
-from astroemu.testing.synthetic import Grid, fiducial, likelihood, middle, nuisance_at, spread
-from astroemu.testing.traced_array import TRACED, TracedArray, traced, untraced
+from astroemu.testing.examination import Examination, polite, shapes
+from astroemu.testing.far_away import falls_away, prefers_its_data
+from astroemu.testing.findings import Finding, Report, Skipped, ensure
+from astroemu.testing.mock_data import draws_its_own, normalises
+from astroemu.testing.recovery import MockFits, favours_truth, recovers
+from astroemu.testing.synthetic import fiducial, spread
+from astroemu.testing.truths import Line, constant_lines, model_lines
 
-_MANY = 7
+#: Most required values for which mock data with an emulator error are fitted: its covariance is solved at each node.
+_MOST_WITH_ERRORS = 100
+#: Prior draws among which the best one is the starting point.
+_DRAWS = 200
 
 
-def check_probe(probe: Probe, providers: Mapping[str, Provider] | None = None, name: str = "") -> Report:
+def check_probe(
+    probe: Probe, providers: Mapping[str, Provider] | None = None, name: str = "", model: Model | None = None
+) -> Report:
     """Return the report on a probe.
 
     Parameters
     ----------
     probe : Probe
     providers : mapping of str to Provider, optional
-        Providers that may meet the requirements. Without them, only synthetic grids are used.
+        Providers that may meet the requirements; by default those of the model.
     name : str
         Name in the table; by default that of the class.
+    model : Model, optional
+        A model that has this probe. Its predictions are then the starting point and the truths of mock data. Without
+        it they are constants, which do not suit a probe that needs the shape of a history.
 
     Returns
     -------
     Report
     """
     report = Report(f"probe {name or type(probe).__name__!r}")
-    if report.run("declarations", lambda: _declarations(probe)) and report.run("shapes", lambda: _shapes(probe)):
-        _Examination(probe, report).run()
+    if providers is None and model is not None:
+        providers = model.providers
+    good = report.run("declarations", lambda: _declarations(probe))
+    if good:
+        report.run("process state", lambda: polite(probe))
+    if good and report.run("shapes", lambda: shapes(probe)):
+        _examine(probe, report, model)
         report.run("requirements resolve", lambda: _resolvable(probe, providers))
         report.run("panels", lambda: _panels(probe, providers))
         report.run("catalogs", lambda: _catalogs(probe))
-        report.run("simulate, then fit", lambda: recovers(probe))
     return report
+
+
+def _examine(probe: Probe, report: Report, model: Model | None) -> None:
+    """Run the checks that call the likelihood and draw mock data."""
+    made: list[Examination] = []
+
+    def start() -> str:
+        centre = fiducial(probe) if model is None else _best(probe, model)
+        try:
+            steps, note = spread(probe, centre), ""
+        except Skipped as reason:
+            steps, note = {}, f"; {reason}"
+        # A requirement without effect is moved by its own size.
+        steps = {key: steps.get(key) or float(np.abs(value).max()) or 1.0 for key, value in centre.items()}
+        made.append(Examination(probe, centre, steps))
+        sizes = ", ".join(f"{key} = {np.mean(value):.4g} +- {steps[key]:.2g}" for key, value in centre.items())
+        return f"{sizes or 'no prediction'}; ln L = {made[0].reference.max():.4g}{note}"
+
+    if not report.run("highest ln L", start):
+        return
+    examination = made[0]
+    if not examination.run(report):
+        return
+    if report.holds("falls away", lambda: falls_away(probe, examination.centre, examination.steps)) and report.holds(
+        "prefers its data", lambda: prefers_its_data(probe)
+    ):
+        _examine_mocks(probe, report, examination.centre, model)
+
+
+def _best(probe: Probe, model: Model) -> dict[str, FloatArray]:
+    """Return the predictions at the prior draw of highest likelihood, by requirement."""
+    key = _key(probe, model)
+    theta = model.prior.sample(_DRAWS, np.random.default_rng(9))
+    theta = theta[model.in_range(theta)]
+    log_l = model.log_likelihood_by_probe(theta)[key]
+    ensure(bool(np.any(np.isfinite(log_l))), f"ln L is minus infinity at all of {len(theta)} draws from the prior")
+    predictions, _ = model.probe_inputs(theta[[int(np.argmax(log_l))]])[key]
+    return {name: np.array(each.value)[0] for name, each in predictions.items()}
+
+
+def _key(probe: Probe, model: Model) -> str:
+    for key, other in model.probes.items():
+        if other is probe:
+            return key
+    raise ConfigurationError(f"the model {model.name!r} does not have this probe")
+
+
+_MOCK_CHECKS = ("log_normalisation", "data favour their truth", "simulate, then fit", "with emulator error")
+
+
+def _examine_mocks(probe: Probe, report: Report, centre: Mapping[str, FloatArray], model: Model | None) -> None:
+    """Run the checks of ``simulate`` and ``log_normalisation``; a check that fails leaves out those that rely on it."""
+    lines: list[Line] = []
+    fits: list[MockFits] = []
+
+    def own() -> str:
+        if type(probe).simulate is Probe.simulate:
+            raise Skipped("the probe has no `simulate`")
+        try:
+            lines.extend(_lines(probe, centre, model))
+        except NotImplementedError as reason:
+            raise Skipped(str(reason)) from None
+        return draws_its_own(probe, lines)
+
+    def favoured() -> str:
+        fits.append(MockFits.of(probe, lines))
+        return favours_truth(fits[0])
+
+    if (
+        report.run("simulate", own)
+        and report.holds("log_normalisation", lambda: normalises(probe, lines[0]))
+        and report.run("data favour their truth", favoured)
+        and report.holds("simulate, then fit", lambda: recovers(fits[0]))
+    ):
+        report.run("with emulator error", lambda: _recovers_with_errors(probe, centre, model))
+    because = report.findings[-1]
+    done = {finding.check for finding in report.findings}
+    for check in _MOCK_CHECKS:
+        if check not in done:
+            reason = because.detail if because.outcome == "skipped" else f"{because.check!r} failed"
+            report.findings.append(Finding(check, "skipped", reason))
+
+
+def _lines(probe: Probe, centre: Mapping[str, FloatArray], model: Model | None) -> Iterable[Line]:
+    if model is None:
+        return constant_lines(probe, centre)
+    return model_lines(probe, model, _key(probe, model), errors=_size(centre) <= _MOST_WITH_ERRORS)
+
+
+def _size(centre: Mapping[str, FloatArray]) -> int:
+    return sum(value.size for value in centre.values())
+
+
+def _recovers_with_errors(probe: Probe, centre: Mapping[str, FloatArray], model: Model | None) -> str:
+    if model is not None:
+        raise Skipped("the predictions of the model have their errors in the check above")
+    if _size(centre) > _MOST_WITH_ERRORS:
+        raise Skipped(f"{_size(centre)} values are too many for this check, which takes at most {_MOST_WITH_ERRORS}")
+    if probe.ignores_emulator_error:
+        raise Skipped(f"left out on purpose: {probe.ignores_emulator_error}")
+    try:
+        return recovers(MockFits.of(probe, constant_lines(probe, centre, error=True), 100))
+    except ConfigurationError as refusal:
+        raise Skipped(f"refused: {refusal}") from None
 
 
 def _declarations(probe: Probe) -> str:
@@ -60,7 +175,6 @@ def _declarations(probe: Probe) -> str:
     ensure(isinstance(probe.requires, Mapping), "`requires` is not a mapping")
     for key, requirement in probe.requires.items():
         ensure(isinstance(requirement, Requirement), f"requires[{key!r}] is not a Requirement")
-        parse_unit(requirement.unit)
         again = probe.requires[key]
         ensure(
             requirement.observable == again.observable and requirement.size == again.size,
@@ -70,148 +184,11 @@ def _declarations(probe: Probe) -> str:
     ensure(len(set(names)) == len(names), f"a nuisance parameter is declared twice: {names}")
     for parameter in probe.parameters:
         ensure(parameter.name.isidentifier(), f"the name of the parameter {parameter.name!r} is not an identifier")
-        parse_unit(parameter.unit)
     sizes = ", ".join(f"{r.observable} [{r.unit or '1'}] x {r.size}" for r in probe.requires.values())
-    return f"{sizes or 'no observable'}; {len(names)} nuisance parameter(s)"
-
-
-def _shapes(probe: Probe) -> str:
-    for n in (0, 1, _MANY):
-        values = {key: np.zeros((n, requirement.size)) for key, requirement in probe.requires.items()}
-        found = likelihood(probe, values, middle(probe, n))
-        ensure(found.shape == (n,), f"{n} point(s) give the shape {found.shape}; ({n},) is required")
-    return f"n = 0, 1, {_MANY}"
-
-
-class _Examination:
-    """The checks that call the likelihood, with one small batch of points around the fiducial values."""
-
-    def __init__(self, probe: Probe, report: Report) -> None:
-        self.probe = probe
-        self.report = report
-        rng = np.random.default_rng(1)
-        self.centre = fiducial(probe)
-        try:
-            steps = spread(probe, self.centre) * np.linspace(-1.0, 1.5, _MANY)
-        except Skipped:
-            steps = np.zeros(_MANY)
-        self.values = {key: value + steps[:, None] for key, value in self.centre.items()}
-        self.nuisance = nuisance_at(probe, rng.uniform(0.2, 0.8, (_MANY, len(probe.parameters))))
-        self.reference = likelihood(probe, {k: v.copy() for k, v in self.values.items()}, self.nuisance)
-
-    def run(self) -> None:
-        """Run all of these checks."""
-        for check, examine in (
-            ("batch = single", self.batch_is_single),
-            ("finite or -inf", self.finite),
-            ("a NaN stays in its point", self.isolated),
-            ("no state", self.stateless),
-            ("emulator error", self.with_errors),
-            ("engine: model = direct", self.in_a_model),
-            ("engine: xp only", self.namespace_only),
-        ):
-            self.report.run(check, examine)
-
-    def _rows(self, rows: Any) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-        return {k: v[rows] for k, v in self.values.items()}, {k: v[rows] for k, v in self.nuisance.items()}
-
-    def batch_is_single(self) -> str:
-        single = np.concatenate([likelihood(self.probe, *self._rows(slice(i, i + 1))) for i in range(_MANY)])
-        ensure(_same(single, self.reference), f"ln L is {single} point by point, but {self.reference} as a batch")
-        return f"largest difference {_difference(single, self.reference):.1e}"
-
-    def finite(self) -> str:
-        ensure(bool(np.all(np.isfinite(self.reference))), f"ln L near its peak is {self.reference}")
-        worst = -np.inf
-        for scale in (1e3, 1e8, 1e100):
-            for sign in (1.0, -1.0):
-                far = {k: np.full((1, v.shape[1]), sign * scale) for k, v in self.values.items()}
-                value = likelihood(self.probe, far, middle(self.probe, 1))[0]
-                ensure(value != np.inf, f"ln L is plus infinity where every value is {sign * scale:g}")
-                worst = max(worst, float(value)) if np.isfinite(value) else worst
-        return f"{self.reference.max():.4g} near the peak; far away at most {worst:.4g}"
-
-    def isolated(self) -> str:
-        if not self.values:
-            raise Skipped("it requires no observable")
-        spoilt = {k: v.copy() for k, v in self.values.items()}
-        for value in spoilt.values():
-            value[2] = np.nan
-        found = likelihood(self.probe, spoilt, self.nuisance)
-        others = np.arange(_MANY) != 2
-        ensure(not np.isfinite(found[2]), f"a prediction of NaN gives ln L = {found[2]}; NaN or -inf is required")
-        ensure(_same(found[others], self.reference[others]), "NaN at one point changes ln L at the others")
-        return ""
-
-    def stateless(self) -> str:
-        frozen = {k: v.copy() for k, v in self.values.items()}
-        for value in (*self.values.values(), *self.nuisance.values()):
-            value.flags.writeable = False
-        first = likelihood(self.probe, self.values, self.nuisance)
-        likelihood(self.probe, *self._rows(slice(2, 5)))
-        ensure(
-            np.array_equal(first, likelihood(self.probe, self.values, self.nuisance), equal_nan=True),
-            "ln L of the same points changes after other points were evaluated",
-        )
-        ensure(all(np.array_equal(frozen[k], v) for k, v in self.values.items()), "it modified its input arrays")
-        return ""
-
-    def with_errors(self) -> str:
-        if not self.values:
-            raise Skipped("it requires no observable")
-        none = {k: np.zeros_like(v) for k, v in self.values.items()}
-        try:
-            at_zero = likelihood(self.probe, self.values, self.nuisance, none)
-        except ConfigurationError as refusal:
-            return f"refused: {refusal}"
-        ensure(_same(at_zero, self.reference), "an emulator error of zero gives another ln L than no error")
-        stated = {k: 0.1 * np.abs(v) + 1e-3 for k, v in self.values.items()}
-        found = likelihood(self.probe, self.values, self.nuisance, stated)
-        ensure(bool(np.all(np.isfinite(found))), f"with an emulator's error of 10 % ln L is {found}")
-        used = not np.allclose(found, self.reference, rtol=1e-12)
-        return "used" if used else "not used"
-
-    def in_a_model(self) -> str:
-        grid = Grid(self.probe, self.centre)
-        step = 0.1 * (np.mean([np.abs(v).mean() for v in self.centre.values()]) if self.centre else 1.0) or 1.0
-        level = Parameter("level", Uniform(-step, step))
-        free = any(not p.is_fixed for p in self.probe.parameters)
-        ensure(bool(grid.provides) or free, "it has neither a requirement nor a free nuisance parameter")
-        prior = Prior((level,) if grid.provides else self.probe.parameters)
-        model = Model(prior, {"grid": grid} if grid.provides else {}, {"probe": self.probe})
-        theta = model.prior.sample(_MANY, np.random.default_rng(2))
-        column = {name: theta[:, j] for j, name in enumerate(model.names)}
-        values = {
-            key: grid.grid(r.observable, column["level"]) @ r.matrix(grid.provides[r.observable]).T
-            for key, r in self.probe.requires.items()
-        }
-        fixed = {name: np.full(_MANY, value) for name, value in model.prior.fixed.items()}
-        direct = likelihood(self.probe, values, {p.name: (column | fixed)[p.name] for p in self.probe.parameters})
-        found = model.log_likelihood(theta)
-        direct = np.where(np.isfinite(direct), direct, -np.inf)
-        ensure(_same(found, direct), f"the model gives {found}, a direct call {direct}")
-        return f"largest difference {_difference(found, direct):.1e}"
-
-    def namespace_only(self) -> str:
-        if self.probe.host_only:
-            raise Skipped("host_only: its likelihood may leave the array namespace")
-        predictions = {k: Prediction(traced(v)) for k, v in self.values.items()}
-        nuisance = {k: traced(v) for k, v in self.nuisance.items()}
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = self.probe.log_likelihood(predictions, nuisance, TRACED)
-            ensure(isinstance(found, TracedArray), "the result was not computed by the array namespace")
-        value = np.asarray(untraced(found), dtype=float)
-        ensure(_same(value, self.reference), f"{value} through the namespace, {self.reference} in NumPy")
-        return ""
-
-
-def _same(a: FloatArray, b: FloatArray) -> bool:
-    return bool(np.allclose(a, b, rtol=1e-9, atol=1e-8, equal_nan=True))
-
-
-def _difference(a: FloatArray, b: FloatArray) -> float:
-    both = np.isfinite(a) & np.isfinite(b)
-    return float(np.max(np.abs(a[both] - b[both]), initial=0.0))
+    units = {r.unit for r in probe.requires.values()} | {p.unit for p in probe.parameters}
+    labels = {unit for unit in units if is_label(unit)}
+    note = f"; {listing(labels)} no unit, but a label" if labels else ""
+    return f"{sizes or 'no observable'}; {len(names)} nuisance parameter(s){note}"
 
 
 def _resolvable(probe: Probe, providers: Mapping[str, Provider] | None) -> str:

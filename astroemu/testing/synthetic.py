@@ -14,15 +14,20 @@ from numpy.typing import NDArray
 
 from astroemu.core.array_namespace import NUMPY, Namespace
 from astroemu.core.observable import Axis, Observable
+from astroemu.core.panel import Panel
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Evaluate, Prediction, Provider
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
-from astroemu.testing.findings import Skipped
+from astroemu.testing.findings import NonConformance, Skipped, ensure
 
 #: Constants among which the fiducial values are chosen.
 _MAGNITUDES = 10.0 ** np.arange(-10, 10.1, 0.125)
-_CONSTANTS = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])
+CONSTANTS = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])
+#: Difference of ln L below which two constants are equally good.
+_AS_GOOD = 1e-3
+#: Fall of ln L that defines the spread.
+_FALL = 2.0
 #: Smallest number of nodes per axis that every interpolation rule accepts, and largest number of points of a grid.
 _NODES = 6
 #: Largest number of nodes per axis. The values are constant along each axis, so more nodes would not change them.
@@ -36,7 +41,7 @@ def likelihood(
     nuisance: Mapping[str, FloatArray],
     errors: Mapping[str, FloatArray] | None = None,
 ) -> FloatArray:
-    """Return the log-likelihood ``(n,)`` of a probe, called as the engine calls it.
+    """Return the log-likelihood ``(n,)`` of a probe as float64, called as the engine calls it.
 
     Parameters
     ----------
@@ -47,9 +52,43 @@ def likelihood(
     errors : mapping of str to (n, size) array, optional
         Errors of the predictions by requirement.
     """
-    predictions = {key: Prediction(value, (errors or {}).get(key)) for key, value in values.items()}
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return np.asarray(probe.log_likelihood(predictions, nuisance, NUMPY), dtype=float)
+    return np.asarray(returned(probe, values, nuisance, errors), dtype=float)
+
+
+def returned(
+    probe: Probe,
+    values: Mapping[str, FloatArray],
+    nuisance: Mapping[str, FloatArray],
+    errors: Mapping[str, FloatArray] | None = None,
+) -> Any:
+    """Return what :meth:`Probe.log_likelihood` returns, without any conversion. The arrays that it gets are read-only.
+
+    Raises
+    ------
+    NonConformance
+        If it writes into one of its arrays.
+    """
+    given = errors or {}
+    predictions = {
+        key: Prediction(read_only(value), read_only(given[key]) if key in given else None)
+        for key, value in values.items()
+    }
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return probe.log_likelihood(predictions, {k: read_only(v) for k, v in nuisance.items()}, NUMPY)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise NonConformance(
+            f"`log_likelihood` writes into an array that it was given ({error}). These arrays are read-only: copy first"
+        ) from error
+
+
+def read_only(array: Any) -> FloatArray:
+    """Return a view of an array into which nobody can write."""
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def nuisance_at(probe: Probe, u: FloatArray) -> dict[str, FloatArray]:
@@ -65,17 +104,44 @@ def middle(probe: Probe, n: int) -> dict[str, FloatArray]:
 def fiducial(probe: Probe) -> dict[str, FloatArray]:
     """Return the constants of highest likelihood, as values ``(size,)`` by requirement."""
     found = {key: np.zeros(requirement.size) for key, requirement in probe.requires.items()}
+    allowed = {key: _plausible(probe, requirement.observable) for key, requirement in probe.requires.items()}
     if found and not np.isfinite(_at_constants(probe, found)):
         # The likelihood is zero at the start; no requirement alone can change this, so all are moved together.
-        every = [{key: np.full_like(value, constant) for key, value in found.items()} for constant in _CONSTANTS]
+        every = [{key: np.full_like(value, constant) for key, value in found.items()} for constant in CONSTANTS]
         found = max(every, key=lambda values: np.nan_to_num(_at_constants(probe, values), nan=-np.inf))
+        ensure(
+            _at_constants(probe, found) > -np.inf,
+            "no constant prediction has a finite ln L. If the probe needs the shape of a prediction, give a model: "
+            "astroemu check NAME --model CONFIGURATION",
+        )
     for _ in range(2 if len(found) > 1 else 1):
         for key in found:
-            total = np.array([_at_constant(probe, found, key, constant) for constant in _CONSTANTS])
-            total = np.where(np.isfinite(total), total, -np.inf)
+            total = np.array([_at_constant(probe, found, key, constant) for constant in CONSTANTS])
+            total = np.where(np.isfinite(total) & allowed[key], total, -np.inf)
             if np.any(np.isfinite(total)):
-                found[key] = np.full_like(found[key], _CONSTANTS[int(np.argmax(total))])
+                good = CONSTANTS[total >= total.max() - _AS_GOOD]
+                found[key] = np.full_like(found[key], good[int(np.argmin(np.abs(good)))])
     return found
+
+
+def _plausible(probe: Probe, observable: str) -> NDArray[np.bool_]:
+    """Return which constants are not negative in panels that show only positive data."""
+    plausible = np.ones(len(CONSTANTS), dtype=bool)
+    for panel in drawing(probe, observable):
+        if np.all(np.asarray(panel.y) > 0):
+            plausible &= drawn(panel) >= 0
+    return plausible if plausible.any() else np.ones(len(CONSTANTS), dtype=bool)
+
+
+def drawing(probe: Probe, observable: str) -> list[Panel]:
+    """Return the panels with the curve of an observable."""
+    return [panel for panel in probe.panels() if panel.curve.observable == observable and len(panel.y)]
+
+
+def drawn(panel: Panel) -> FloatArray:
+    """Return what a panel draws at each of :data:`CONSTANTS`."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return np.asarray(panel.transform(CONSTANTS), dtype=float)
 
 
 def _at_constant(probe: Probe, found: Mapping[str, FloatArray], key: str, constant: float) -> float:
@@ -86,21 +152,39 @@ def _at_constants(probe: Probe, values: Mapping[str, FloatArray]) -> float:
     return float(likelihood(probe, {k: v[None] for k, v in values.items()}, middle(probe, 1))[0])
 
 
-def spread(probe: Probe, centre: Mapping[str, FloatArray]) -> float:
-    """Return the step, added to all values, that lowers ln L by about two.
+def spread(
+    probe: Probe, centre: Mapping[str, FloatArray], nuisance: Mapping[str, FloatArray] | None = None
+) -> dict[str, float]:
+    """Return the step of each requirement, added to all its values, that lowers ln L by about two; zero if none does.
+
+    Parameters
+    ----------
+    probe : Probe
+    centre : mapping of str to (size,) array
+    nuisance : mapping of str to (1,) array, optional
+        By default the medians of the priors.
 
     Raises
     ------
     Skipped
-        If the likelihood hardly depends on the values.
+        If the likelihood hardly depends on the values of any requirement.
     """
-    here = likelihood(probe, {k: v[None] for k, v in centre.items()}, middle(probe, 1))[0]
-    for step in _MAGNITUDES:
-        for sign in (1.0, -1.0):
-            moved = likelihood(probe, {k: (v + sign * step)[None] for k, v in centre.items()}, middle(probe, 1))[0]
-            if here - moved > 2.0:
-                return float(step)
-    raise Skipped("the likelihood hardly depends on the required values")
+    steps, most = dict.fromkeys(centre, 0.0), 0.0
+    for key in centre:
+        for part in np.array_split(_MAGNITUDES, 20):  # the batches stay small for long requirements
+            moves = np.concatenate([[0.0], part, -part])[:, None]
+            values = {k: v + (moves if k == key else 0.0 * moves) for k, v in centre.items()}
+            given = middle(probe, 1) if nuisance is None else nuisance
+            log_l = likelihood(probe, values, {k: np.repeat(v, len(moves)) for k, v in given.items()})
+            log_l = np.where(np.isnan(log_l), -np.inf, log_l)
+            fall = np.max(np.reshape(log_l[0] - log_l[1:], (2, -1)), axis=0)
+            most = max(most, float(np.max(fall[np.isfinite(fall)], initial=0.0)))
+            if np.any(fall > _FALL):
+                steps[key] = float(part[int(np.argmax(fall > _FALL))])
+                break
+    if not any(steps.values()):
+        raise Skipped(f"the likelihood hardly depends on the required values: ln L falls by {most:.2g} at most")
+    return steps
 
 
 class Grid(Provider):

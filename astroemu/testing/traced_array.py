@@ -38,6 +38,9 @@ class TracedArray:
     def __getitem__(self, key: Any) -> TracedArray:
         return TracedArray(self._value[_bare(key)])
 
+    def __invert__(self) -> TracedArray:
+        return TracedArray(~self._value)
+
     def __neg__(self) -> TracedArray:
         return TracedArray(-self._value)
 
@@ -80,6 +83,11 @@ for _name in ("add", "sub", "mul", "truediv", "pow", "matmul"):
 
 for _name in ("lt", "le", "gt", "ge"):
     setattr(TracedArray, f"__{_name}__", _binary(getattr(operator, _name), swapped=False))
+
+
+for _name in ("and", "or"):
+    setattr(TracedArray, f"__{_name}__", _binary(getattr(operator, f"{_name}_"), swapped=False))
+    setattr(TracedArray, f"__r{_name}__", _binary(getattr(operator, f"{_name}_"), swapped=True))
 
 
 def _traced(function: Any) -> Any:

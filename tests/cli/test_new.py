@@ -63,6 +63,23 @@ def listed_and_checked(stranger):
     return said, dict(zip(NAMES.values(), checked, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("probe", "change the likelihood and `simulate` together"),
+        ("sampler", "It is plain importance sampling: put your algorithm into `run`"),
+        ("simulator", "raise `version` with every change"),
+        ("emulator", "Put your method into `train` and `evaluator`"),
+    ],
+)
+def test_the_readme_says_what_the_code_is_and_what_to_replace(tmp_path, kind, words):
+    written = write_plugin(kind, "mine", tmp_path / kind)
+    text = "".join(path.read_text() for path in written)
+    readme = (tmp_path / kind / "README.md").read_text()
+    assert words in readme and "`astroemu_mine/__init__.py`" in readme
+    assert "@" not in readme and "@name@" not in text and "@package@" not in text
+
+
 def test_they_are_listed(listed_and_checked):
     said, _ = listed_and_checked
     for name in NAMES.values():

@@ -77,9 +77,10 @@ def test_exact_samples_agree():
         ({"names": ("y", "x")}, "the columns are"),
         ({"converged": False, "reason": "stopped"}, "not converged: stopped"),
         ({"n_likelihood": 0}, "did not count its likelihood evaluations"),
-        ({"log_likelihood": np.zeros(4000)}, "log_likelihood does not belong to theta"),
+        ({"log_likelihood": np.zeros(4000)}, r"row 0: the samples say 0, the target says .*does not belong to theta"),
         ({"log_evidence": -3.0, "log_evidence_err": 0.05}, "ln Z = -3.000"),
         ({"log_evidence": -4.6, "log_evidence_err": 0.0}, "ln Z has no error"),
+        ({"log_evidence": -4.6, "log_evidence_err": np.inf}, "ln Z has no error, or an infinite one"),
         ({"log_birth": np.full(4000, 10.0)}, "is not above its log_birth"),
     ],
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers import StubProbe
+from scipy.special import log_ndtr
 
 from astroemu.core.array_namespace import NUMPY
 from astroemu.core.distributions import Uniform
+from astroemu.core.panel import Panel
 from astroemu.core.parameter import Parameter
 from astroemu.core.requirement import Requirement
 from astroemu.testing.findings import Skipped
@@ -45,7 +47,7 @@ def test_two_requirements_are_moved_together_where_the_likelihood_is_zero():
 def test_the_width_lowers_the_likelihood_by_two():
     probe = StubProbe(AT, gaussian(5.0, 0.3))
     centre = {"it": np.full(3, 5.0)}
-    step = spread(probe, centre)
+    step = spread(probe, centre)["it"]
     assert 2.0 < 0.5 * 3 * (step / 0.3) ** 2 < 2.0 * 10**0.25  # the first step of an eighth of a decade beyond two
 
 
@@ -65,7 +67,34 @@ def test_the_likelihood_is_called_as_by_the_engine():
     probe = StubProbe(AT, gaussian(0.0, 1.0), parameters=(Parameter("p", Uniform(2.0, 4.0)),))
     values, error = np.ones((2, 3)), np.full((2, 3), 0.1)
     assert likelihood(probe, {"it": values}, middle(probe, 2), {"it": error}).tolist() == [-1.5, -1.5]
-    assert probe.seen.error is error and probe.nuisance["p"].tolist() == [3.0, 3.0]
+    assert probe.seen.error.tolist() == error.tolist() and probe.nuisance["p"].tolist() == [3.0, 3.0]
+    assert not any(array.flags.writeable for array in (probe.seen.value, probe.seen.error, probe.nuisance["p"]))
+
+
+def test_each_requirement_has_a_width_of_its_own():
+    class Both(StubProbe):
+        @property
+        def requires(self):
+            return {"a": AT, "b": AT}
+
+        def log_likelihood(self, predictions, parameters, xp):
+            a, b = (predictions[key].value[:, 0] for key in "ab")
+            return -0.5 * ((a - 100.0) / 10.0) ** 2 - 0.5 * ((b - 1e-3) / 1e-5) ** 2
+
+    steps = spread(Both(AT), {"a": np.full(3, 100.0), "b": np.full(3, 1e-3)})
+    assert steps["a"] == pytest.approx(20.0, rel=0.4) and steps["b"] == pytest.approx(2e-5, rel=0.4)
+
+
+def test_a_positive_quantity_starts_at_a_positive_value():
+    """An upper limit is best fitted by minus infinity; its panel shows that only positive values are meant."""
+
+    class Limit(StubProbe):
+        def panels(self):
+            x, none = np.array([1.0, 2.0, 4.0]), np.zeros(3)
+            return (Panel("a limit", "x", "y", x, np.full(3, 7.0), none, none, ("upper",) * 3, AT, curve_x=x),)
+
+    probe = Limit(AT, lambda values: np.sum(log_ndtr(3.0 - values), axis=1))
+    assert fiducial(probe)["it"].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_the_grid_gives_its_level_at_every_coordinate():

@@ -25,6 +25,13 @@ def test_operators_are_those_of_numpy(name):
         np.testing.assert_array_equal(untraced(function(B, traced(A))), function(B, A))
 
 
+def test_conditions_are_combined_as_in_numpy():
+    low, high = traced(A) > 1.5, traced(A) < 4.0
+    np.testing.assert_array_equal(untraced(low & high), (A > 1.5) & (A < 4.0))
+    np.testing.assert_array_equal(untraced(~low | high), ~(A > 1.5) | (A < 4.0))
+    np.testing.assert_array_equal(untraced((A > 4.0) | low), (A > 4.0) | (A > 1.5))
+
+
 def test_shape_and_indexing_are_those_of_numpy():
     x = traced(A)
     assert (x.shape, x.ndim, x.dtype, len(x)) == ((2, 2), 2, np.dtype(float), 2)

@@ -11,11 +11,23 @@ import re
 from pathlib import Path
 
 from astroemu.errors import ConfigurationError, RunFolderError, listing
+from astroemu.io.files import make_folder, write_text
 from astroemu.runtime.plugins import EMULATORS, PROBES, SAMPLERS, SIMULATORS, PluginGroup
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Plugin group of each kind that has a template.
 KINDS: dict[str, PluginGroup] = {"probe": PROBES, "emulator": EMULATORS, "simulator": SIMULATORS, "sampler": SAMPLERS}
+#: What the generated code of each kind does, and what to replace in it.
+_START = {
+    "probe": "The code works as it is, on invented data. Put your data into `@package@/data/`, then change the "
+    "likelihood and `simulate` together: `astroemu check` compares them.",
+    "emulator": "It is a plain least-squares fit of a quadratic. Put your method into `train` and `evaluator`.",
+    "simulator": "It is a hyperbolic tangent. Put your computation into `simulate`, and raise `version` with every "
+    "change of its results.",
+    "sampler": "It is plain importance sampling: put your algorithm into `run`. State in `citation` the paper of the "
+    "algorithm with its arXiv number. List in `packages` the distributions whose versions change the samples. Describe "
+    "in `traits` what the sampler needs. A nested sampler also returns `log_birth`.",
+}
 _CATALOG = '\n[project.entry-points."astroemu.catalogs"]\n{name} = "{package}:CATALOG"\n'
 
 
@@ -61,8 +73,8 @@ def write_plugin(kind: str, name: str, folder: str | Path | None = None) -> list
     for root in (_TEMPLATES / "common", _TEMPLATES / kind):
         for template in sorted(path for path in root.rglob("*") if path.is_file()):
             path = target / _filled(str(template.relative_to(root)).removesuffix(".txt"), words)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
+            make_folder(path.parent)
+            write_text(path, _filled(template.read_text(encoding="utf-8"), words))
             written.append(path)
     return written
 
@@ -76,6 +88,7 @@ def _words(kind: str, name: str) -> dict[str, str]:
         "class": "".join(part.capitalize() for part in name.split("_")),
         "package": package,
         "distribution": package.replace("_", "-"),
+        "start": _filled(_START[kind], {"package": package}),
         "catalog_entry": _CATALOG.format(name=name, package=package) if kind == "probe" else "",
     }
 
