@@ -32,7 +32,7 @@ from scipy.special import erf
 import astroemu
 from astroemu.core.array_namespace import NUMPY
 from astroemu.model.benchmark import bench_model
-from astroemu.report.tables import benchmark_table
+from astroemu.report.benchmark import benchmark_table
 from astroemu_plugins.networks.layers import DenseLayers
 
 BATCHES = (1, 1000)

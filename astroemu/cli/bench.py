@@ -30,8 +30,7 @@ def bench(
     from astroemu.io.files import new_file, write_json
     from astroemu.model.benchmark import bench_model
     from astroemu.model.engines import engine_name
-    from astroemu.report.benchmark import draw_speed
-    from astroemu.report.tables import benchmark_table
+    from astroemu.report.benchmark import benchmark_table, draw_speed
     from astroemu.runtime.provenance import provenance
 
     path = None if out is None else new_file(out)

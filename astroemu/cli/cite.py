@@ -11,7 +11,9 @@ from astroemu.cli.options import DEFAULT, SAMPLER
 
 def cite(
     configuration: str = typer.Argument(
-        DEFAULT, help="TOML file of a fit, name of an installed configuration, or run folder."
+        DEFAULT,
+        help="TOML file of a fit, name of an installed configuration, or run folder. "
+        "An installed name comes first; write ./NAME for a folder of that name.",
     ),
     sampler: str | None = SAMPLER,
 ) -> None:
@@ -19,10 +21,17 @@ def cite(
 
     These are data, likelihoods, models, sampler and software.
     """
+    from astroemu.cli.progress import warned
     from astroemu.inference.bibliography import bibtex
     from astroemu.inference.configuration import load_configuration
+    from astroemu.inference.reuse import model_of
     from astroemu.inference.run_folder import RunFolder
+    from astroemu.runtime.plugins import CONFIGURATIONS
 
     folder = Path(configuration)
-    loaded = RunFolder.open(folder).configuration() if folder.is_dir() else load_configuration(configuration)
+    is_run = configuration not in CONFIGURATIONS.entries and folder.is_dir()
+    loaded = RunFolder.open(folder).configuration() if is_run else load_configuration(configuration)
+    if is_run:
+        with warned():
+            model_of(RunFolder(folder))  # says what has changed since the run
     typer.echo(bibtex(loaded, sampler), nl=False)

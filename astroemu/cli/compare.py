@@ -19,10 +19,11 @@ def compare(
 
     A Bayes factor needs two runs of the same data. For other runs, the differences in the data are printed.
     """
+    from astroemu.cli.terminal import tell, width
     from astroemu.inference.run_folder import RunFolder
     from astroemu.report.tables import bayes_table, comparison_table
 
     runs = {str(folder): RunFolder.open(folder) for folder in folders}
-    typer.echo(comparison_table({label: (run.samples(), run.summary()) for label, run in runs.items()}))
+    tell(comparison_table({label: (run.samples(), run.summary()) for label, run in runs.items()}, width()))
     if factors := bayes_table(runs, jeffreys=jeffreys):
-        typer.echo(f"\n{factors}")
+        tell(f"\n{factors}")

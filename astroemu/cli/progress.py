@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from astroemu.core.progress import Progress, ProgressCallback, silent
+from astroemu.io.terminal import visible, visible_line
 
 #: Seconds between lines if the output is not a terminal.
 _EVERY = 10.0
@@ -25,45 +28,59 @@ def shown(what: str) -> Iterator[ProgressCallback]:
     """
     from astroemu.runtime.mpi import processes
 
+    what = visible_line(what)
     if not processes().is_root:
         yield silent
-    elif sys.stderr.isatty():
+    elif _can_move_the_cursor():
         with _bar(what) as report:
             yield report
     else:
         yield _lines(what)
 
 
+def _can_move_the_cursor() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
 @contextmanager
 def warned() -> Iterator[None]:
     """Print each warning of a run as one line, on the first process."""
-    from astroemu.errors import DivergenceWarning, DoubleCountingWarning
+    from astroemu.errors import DivergenceWarning, DoubleCountingWarning, ReportWarning, RunWarning
     from astroemu.runtime.mpi import processes
 
     with warnings.catch_warnings():
         warnings.showwarning = _plain
         warnings.simplefilter("always" if processes().is_root else "ignore", DoubleCountingWarning)
-        warnings.simplefilter("always", DivergenceWarning)
+        for category in (DivergenceWarning, ReportWarning):
+            warnings.simplefilter("always", category)
+        warnings.simplefilter("default", RunWarning)  # once, though a command may read a run several times
         yield
 
 
 def _plain(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {visible(str(message))}", file=sys.stderr)
+
+
+def _columns() -> list[Any]:
+    """Return the columns of the bar. In a narrow terminal the texts are cut, not the bar."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    def text(field: str, **options: Any) -> TextColumn:
+        column = Column(no_wrap=True, overflow="ellipsis", **options)
+        return TextColumn(f"{{task.{field}}}", markup=False, table_column=column)
+
+    bar = BarColumn(bar_width=None, table_column=Column(width=12, no_wrap=True))
+    elapsed = TimeElapsedColumn(table_column=Column(width=7, no_wrap=True))
+    return [text("description", max_width=18), bar, text("fields[text]", ratio=1), elapsed]
 
 
 @contextmanager
 def _bar(what: str) -> Iterator[ProgressCallback]:
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[text]}"),
-        TimeElapsedColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*_columns(), console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task(what, total=None, text="")
 
         def report(p: Progress) -> None:
@@ -85,4 +102,4 @@ def _lines(what: str) -> ProgressCallback:
 
 
 def _text(p: Progress) -> str:
-    return f"iteration {p.iteration:,}, {p.n_likelihood:,} evaluations, {p.status}"
+    return f"{p.status}, {p.n_likelihood:,} evaluations, iteration {p.iteration:,}"

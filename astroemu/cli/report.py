@@ -22,19 +22,27 @@ def report(
 
     With --html, write one HTML page about one or several runs instead. A validation is always written as HTML.
     """
+    from astroemu.cli.progress import warned
+    from astroemu.cli.terminal import tell, width
+    from astroemu.errors import RunFolderError
+    from astroemu.inference.reuse import model_of
     from astroemu.inference.run_folder import RunFolder
     from astroemu.report import is_validation, write_page, write_report, write_validation_page
+    from astroemu.report.tables import text_table
 
     if len(folders) == 1 and is_validation(folders[0]):
-        typer.echo(f"Written: {write_validation_page(folders[0], out or folders[0] / 'report.html')}")
+        tell(f"Written: {write_validation_page(folders[0], out or folders[0] / 'report.html')}")
         return
     runs = [RunFolder.open(folder) for folder in folders]
     if html or out is not None:
-        typer.echo(f"Written: {write_page(runs, out or folders[0] / 'report.html')}")
+        with warned():
+            page = write_page(runs, out or folders[0] / "report.html")
+        tell(f"Written: {page}")
         return
     for folder, run in zip(folders, runs, strict=True):
-        written = write_report(run, run.configuration().model())
-        typer.echo((folder / "table.txt").read_text())
-        typer.echo("Written:")
-        for path in written:
-            typer.echo(f"  {path}")
+        with warned():
+            written = write_report(run, model_of(run))
+        if not written:
+            raise RunFolderError(f"nothing could be written into {folder}")
+        tell(text_table(run.summary(), width()))
+        tell("\n  ".join(["Written:", *map(str, written)]))

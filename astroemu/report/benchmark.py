@@ -1,18 +1,18 @@
-"""Figure of the speed of a joint model."""
+"""Table and figure of the speed of a joint model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from astroemu.model.benchmark import Timing
-from astroemu.report.style import ACCENT, COLOUR, DATA, style
+from astroemu.model.benchmark import Peak, Timing
+from astroemu.report.style import ACCENT, COLOUR, DATA, picture
 
 
 def draw_speed(rows: Sequence[Timing], path: Path) -> None:
     """Draw the time per point against the batch size, one line per engine."""
-    with style() as pyplot:
-        figure, axis = pyplot.subplots(figsize=(5, 3.6))
+    with picture(path, figsize=(5, 3.6)) as figure:
+        axis = figure.subplots()
         for i, engine in enumerate(dict.fromkeys(row.engine for row in rows)):
             mine = [row for row in rows if row.engine == engine]
             colour = (COLOUR, ACCENT, DATA)[i % 3]
@@ -20,5 +20,31 @@ def draw_speed(rows: Sequence[Timing], path: Path) -> None:
         axis.set_xlabel("points per batch")
         axis.set_ylabel(r"time per point [$\mu$s]")
         axis.legend()
-        figure.savefig(path)
-        pyplot.close(figure)
+
+
+def benchmark_table(peak: Peak, rows: Sequence[Timing]) -> list[str]:
+    """Return the lines of the table of a benchmark.
+
+    Parameters
+    ----------
+    peak : Peak
+        Measured speed of matrix products.
+    rows : sequence of Timing
+        One per engine and batch size.
+    """
+    lines = [f"matrix products here: {1e-9 * peak.single:.0f} GFLOP/s in float32, {1e-9 * peak.double:.0f} in float64"]
+    lines.append(
+        f"{'engine':16s} {'batch':>8s} {'us per point':>13s} {'points per s':>13s} {'GFLOP/s':>8s} {'of sgemm':>9s} "
+        f"{'of peak':>8s} {'kB per point':>13s} {'compiled in':>12s}"
+    )
+    for row in rows:
+        lines.append(
+            f"{row.engine:16s} {row.batch:8d} {row.microseconds:13.2f} {1e6 / row.microseconds:13,.0f} "
+            f"{row.gflops:8.1f} {_percent(row.of_sgemm):>9s} {_percent(row.of_peak):>8s} "
+            f"{1e-3 * row.bytes_moved:13.1f} " + (f"{row.compile_seconds:10.2f} s" if row.compile_seconds else "")
+        )
+    return [line.rstrip() for line in lines]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share == share else "-"

@@ -11,7 +11,7 @@ from astroemu.core.observable import Observable
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.emulator import Emulator
 from astroemu.emulation.reference import ReferenceSimulations
-from astroemu.report.style import ACCENT, COLOUR, style
+from astroemu.report.style import ACCENT, COLOUR, picture, symbol
 from astroemu.validation.accuracy import emulator_residuals, in_stated_errors
 
 _LEVELS = ((0.5, "-"), (0.6827, "--"), (0.95, ":"))
@@ -54,8 +54,8 @@ def _draw_errors(emulator: Emulator, residuals: dict[str, tuple[FloatArray, str]
     names = [name for name in residuals if emulator.provides[name].axes]
     if not names:
         return
-    with style() as pyplot:
-        figure, axes = _grid(pyplot, len(names))
+    with picture(path, **_size(len(names))) as figure:
+        axes = _grid(figure, len(names))
         for axis, name in zip(axes, names, strict=False):
             observable = emulator.provides[name]
             residual, kind = residuals[name]
@@ -65,9 +65,6 @@ def _draw_errors(emulator: Emulator, residuals: dict[str, tuple[FloatArray, str]
             axis.set(title=name, xlabel=observable.axes[0].name, yscale="log")
             axis.set_ylabel(kind if kind.startswith("f") or not observable.unit else f"{kind} [{observable.unit}]")
         axes[0].legend(fontsize=8)
-        figure.tight_layout()
-        figure.savefig(path)
-        pyplot.close(figure)
 
 
 def _along_first_axis(observable: Observable, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -80,17 +77,14 @@ def _draw_by_parameter(
     emulator: Emulator, theta: FloatArray, name: str, residual: FloatArray, kind: str, path: Path
 ) -> None:
     """Draw the median and the largest error of each point against every parameter."""
-    with style() as pyplot:
-        figure, axes = _grid(pyplot, len(emulator.parameters))
+    with picture(path, **_size(len(emulator.parameters))) as figure:
+        axes = _grid(figure, len(emulator.parameters))
         for j, (axis, parameter) in enumerate(zip(axes, emulator.parameters, strict=False)):
             axis.plot(theta[:, j], np.nanmax(residual, axis=1), ".", ms=3, color=ACCENT, label="largest")
             axis.plot(theta[:, j], np.nanmedian(residual, axis=1), ".", ms=3, color=COLOUR, label="median")
             axis.set(xlabel=parameter, ylabel=kind, yscale="log")
         axes[0].legend(fontsize=8)
         figure.suptitle(f"{name}: error of each point", fontsize=10)
-        figure.tight_layout()
-        figure.savefig(path)
-        pyplot.close(figure)
 
 
 def _draw_agreement(emulator: Emulator, found: Any, path: Path) -> None:
@@ -98,18 +92,15 @@ def _draw_agreement(emulator: Emulator, found: Any, path: Path) -> None:
     names = [name for name in found if not emulator.provides[name].axes]
     if not names:
         return
-    with style() as pyplot:
-        figure, axes = _grid(pyplot, len(names))
+    with picture(path, **_size(len(names))) as figure:
+        axes = _grid(figure, len(names))
         for axis, name in zip(axes, names, strict=False):
             truth, value, stated = found[name]
             truth, value, error = truth[:, 0], value[:, 0], None if stated is None else stated[:, 0]
             axis.errorbar(truth, value, error, fmt="o", ms=2, lw=0.4, alpha=0.5, color=COLOUR)
             axis.axline((float(np.nanmean(truth)),) * 2, slope=1.0, color=ACCENT, lw=1)
-            label = f"${emulator.provides[name].latex}$" if emulator.provides[name].latex else name
+            label = symbol(name, emulator.provides[name].latex)
             axis.set(xlabel=f"{label}, truth", ylabel=f"{label}, emulator")
-        figure.tight_layout()
-        figure.savefig(path)
-        pyplot.close(figure)
 
 
 def _draw_calibration(stated: dict[str, FloatArray], path: Path) -> None:
@@ -117,38 +108,43 @@ def _draw_calibration(stated: dict[str, FloatArray], path: Path) -> None:
     from scipy.special import erf
 
     multiples = np.linspace(0, 4, 81)
-    with style() as pyplot:
-        figure, axis = pyplot.subplots(figsize=(5.2, 4.0))
+    with picture(path, figsize=(5.2, 4.0), layout="tight") as figure:
+        axis = figure.subplots()
         axis.plot(multiples, erf(multiples / np.sqrt(2)), "k--", lw=1, label="normal distribution")
         for name, units in stated.items():
             defined = np.sort(units[~np.isnan(units)])
             axis.plot(multiples, np.searchsorted(defined, multiples, side="right") / len(defined), lw=1.2, label=name)
         axis.set(xlabel="|error| / stated error", ylabel="fraction of values within", ylim=(0, 1.02))
         axis.legend(fontsize=8)
-        figure.tight_layout()
-        figure.savefig(path)
-        pyplot.close(figure)
 
 
 def _draw_history(history: dict[str, Any], path: Path) -> None:
     """Draw the losses of every network by epoch."""
-    with style() as pyplot:
-        figure, axes = _grid(pyplot, len(history))
+    with picture(path, **_size(len(history))) as figure:
+        axes = _grid(figure, len(history))
         for axis, (name, columns) in zip(axes, history.items(), strict=False):
             epochs = np.arange(1, len(columns["loss"]) + 1)
             axis.plot(epochs, columns["loss"], color=COLOUR, lw=1, label="training")
             axis.plot(epochs, columns["validation"], color=ACCENT, lw=1, label="validation")
             axis.set(title=name, xlabel="epoch", ylabel="loss", yscale="log")
         axes[0].legend(fontsize=8)
-        figure.tight_layout()
-        figure.savefig(path)
-        pyplot.close(figure)
 
 
-def _grid(pyplot: Any, n: int) -> tuple[Any, Any]:
+def _shape(n: int) -> tuple[int, int]:
+    """Return the rows and columns of ``n`` panels."""
     columns = min(n, 3)
-    rows = -(-n // columns)
-    figure, axes = pyplot.subplots(rows, columns, figsize=(4.2 * columns, 3.2 * rows), squeeze=False)
+    return -(-n // columns), columns
+
+
+def _size(n: int) -> dict[str, Any]:
+    """Return the options of a figure of ``n`` panels."""
+    rows, columns = _shape(n)
+    return {"figsize": (4.2 * columns, 3.2 * rows), "layout": "tight"}
+
+
+def _grid(figure: Any, n: int) -> Any:
+    """Return the axes of ``n`` panels."""
+    axes = figure.subplots(*_shape(n), squeeze=False)
     for axis in axes.flat[n:]:
         axis.set_visible(False)
-    return figure, axes.ravel()
+    return axes.ravel()

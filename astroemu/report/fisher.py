@@ -9,7 +9,7 @@ import numpy as np
 
 from astroemu.core.prior import Prior
 from astroemu.inference.fisher import FisherForecast
-from astroemu.report.style import COLOUR, style
+from astroemu.report.style import COLOUR, picture, plain_where_unsettable
 
 #: delta chi^2 of the 68 and 95 % regions of two Gaussian parameters.
 _LEVELS = (2.2957, 5.9915)
@@ -18,8 +18,8 @@ _LEVELS = (2.2957, 5.9915)
 def draw_ellipses(forecast: FisherForecast, prior: Prior, path: Path) -> None:
     """Draw one- and two-dimensional marginals with 68 and 95 % ellipses."""
     n = len(forecast.names)
-    with style() as pyplot:
-        figure, axes = pyplot.subplots(n, n, figsize=(1.6 * n + 1, 1.6 * n + 1), squeeze=False)
+    with picture(path, figsize=(1.6 * n + 1, 1.6 * n + 1)) as figure:
+        axes = figure.subplots(n, n, squeeze=False)
         figure.subplots_adjust(hspace=0.08, wspace=0.08)
         for i in range(n):
             for j in range(n):
@@ -36,12 +36,10 @@ def draw_ellipses(forecast: FisherForecast, prior: Prior, path: Path) -> None:
                     axis.set_xlabel(_label(prior, forecast.names[j]), fontsize=8)
                 if j == 0 and i > 0:
                     axis.set_ylabel(_label(prior, forecast.names[i]), fontsize=8)
-        figure.savefig(path)
-        pyplot.close(figure)
 
 
 def _label(prior: Prior, name: str) -> str:
-    return prior[name].label.replace(" [", "\n[")
+    return plain_where_unsettable(prior[name]).label.replace(" [", "\n[")
 
 
 def _range(forecast: FisherForecast, i: int) -> tuple[float, float]:

@@ -14,7 +14,8 @@ import numpy as np
 from astroemu.core.observable import Observable
 from astroemu.core.typing import FloatArray
 from astroemu.model.model import Model
-from astroemu.report.style import COLOUR, style
+from astroemu.report.density import draw_density
+from astroemu.report.style import COLOUR, matplotlib_package, picture, symbol
 
 _BANDS = ((0.95, 0.25), (0.68, 0.55))
 _CURVES = 4
@@ -29,27 +30,23 @@ def draw_observables(model: Model, theta: FloatArray, path: Path) -> bool:
     found = model.predict(theta)
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
-    with style() as pyplot:
-        figure, axes = pyplot.subplots(rows, columns, figsize=(4.3 * columns, 3.3 * rows), squeeze=False)
+    with picture(path, figsize=(4.3 * columns, 3.3 * rows), layout="tight") as figure:
+        axes = figure.subplots(rows, columns, squeeze=False)
         for axis, (name, observable) in zip(axes.flat, shown.items(), strict=False):
             _draw(axis, observable, found[name])
         for axis in axes.flat[len(shown) :]:
             axis.set_visible(False)
-        figure.tight_layout()
-        figure.savefig(path)
-        pyplot.close(figure)
     return True
 
 
 def _draw(axis: Any, observable: Observable, values: FloatArray) -> None:
-    label = f"${observable.latex}$" if observable.latex else observable.name
-    unit = f" [{observable.unit}]" if observable.unit else ""
+    label = symbol(observable.name, observable.latex, observable.unit)
     if not observable.axes:
-        axis.hist(values, bins=40, density=True, color=COLOUR, alpha=0.6)
-        axis.set(xlabel=label + unit, yticks=[])
+        draw_density(axis, values)
+        axis.set(xlabel=label)
         return
     last = observable.axes[-1]
-    axis.set(xlabel=last.name + (f" [{last.unit}]" if last.unit else ""), ylabel=label + unit)
+    axis.set(xlabel=symbol(last.name, "", last.unit), ylabel=label)
     for selected, text, colour in _slices(observable):
         curve = values if selected is None else values[:, selected]
         for mass, alpha in _BANDS:
@@ -77,11 +74,9 @@ def _slices(observable: Observable) -> list[tuple[int | None, str, Any]]:
     """Return the curves to draw: index along the first axis, label, colour."""
     if len(observable.axes) == 1:
         return [(None, "", COLOUR)]
-    import matplotlib as mpl
-
     first = observable.axes[0]
     chosen = np.unique(np.linspace(0, len(first.values) - 1, min(_CURVES, len(first.values))).round().astype(int))
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
+    colours = matplotlib_package().colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
     return [
         (int(i), f"{first.name} = {first.values[i]:.3g} {first.unit}".rstrip(), colour)
         for i, colour in zip(chosen, colours, strict=True)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from astroemu.core.panel import Panel
 from astroemu.core.typing import FloatArray
 from astroemu.model.model import Model
-from astroemu.report.style import ACCENT, COLOUR, DATA, style
+from astroemu.report.density import draw_density
+from astroemu.report.style import ACCENT, COLOUR, DATA, picture
 
 _BANDS = ((0.95, 0.25), (0.68, 0.55))
 
@@ -34,8 +35,8 @@ def draw_predictive(model: Model, probe: str, theta: FloatArray, path: Path) -> 
     curves = model.predict_for({str(i): panel.curve for i, panel in enumerate(panels)}, theta)
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    with style() as pyplot:
-        figure, axes = pyplot.subplots(rows, columns, figsize=(5.2 * columns, 3.9 * rows), squeeze=False)
+    with picture(path, figsize=(5.2 * columns, 3.9 * rows), layout="tight") as figure:
+        axes = figure.subplots(rows, columns, squeeze=False)
         for i, (axis, panel) in enumerate(zip(axes.flat, panels, strict=False)):
             values = panel.transform(curves[str(i)])
             if panel.curve_x is None:
@@ -46,17 +47,18 @@ def draw_predictive(model: Model, probe: str, theta: FloatArray, path: Path) -> 
         for axis in axes.flat[len(panels) :]:
             axis.set_visible(False)
         axes.flat[0].legend(loc="best", fontsize=8)
-        figure.tight_layout()
-        figure.savefig(path)
-        pyplot.close(figure)
     return True
 
 
 def _curve(axis: Any, panel: Panel, x: FloatArray, values: FloatArray) -> None:
     for mass, alpha in _BANDS:
-        low, high = np.quantile(values, [(1 - mass) / 2, (1 + mass) / 2], axis=0)
-        axis.fill_between(x, low, high, color=COLOUR, alpha=alpha, lw=0, label=f"{mass:.0%} of the posterior")
-    axis.plot(x, np.median(values, axis=0), color=COLOUR, lw=1.2)
+        low, high = np.nanquantile(values, [(1 - mass) / 2, (1 + mass) / 2], axis=0)
+        label = f"{mass:.0%} of the posterior"
+        if len(x) > 1:
+            axis.fill_between(x, low, high, color=COLOUR, alpha=alpha, lw=0, label=label)
+        else:  # a band of one point has no width
+            axis.vlines(x, low, high, color=COLOUR, alpha=alpha, lw=10, label=label)
+    axis.plot(x, np.nanmedian(values, axis=0), color=COLOUR, lw=1.2, marker="_" if len(x) == 1 else "", ms=14)
     _scale(axis, panel)
     kind = np.array(panel.kind)
     measured = kind == "measurement"
@@ -94,13 +96,15 @@ def _visible(panel: Panel, rows: NDArray[np.bool_]) -> FloatArray:
 def _floor(axis: Any, panel: Panel, values: FloatArray) -> None:
     """Limit a logarithmic axis to the decades of the median and the data."""
     positive = panel.y[panel.y > 0]
-    low = min(np.median(values, axis=0).min(), positive.min() if positive.size else np.inf)
-    high = max(np.quantile(values, 0.975, axis=0).max(), positive.max() if positive.size else 0.0)
-    axis.set_ylim(low / 5, high * 3)
+    median, top = np.nanmedian(values, axis=0), np.nanquantile(values, 0.975, axis=0)
+    shown = [part[np.isfinite(part) & (part > 0)] for part in (median, top, positive)]
+    if any(len(part) for part in shown):
+        shown_values = np.concatenate(shown)
+        axis.set_ylim(shown_values.min() / 5, shown_values.max() * 3)
 
 
 def _histogram(axis: Any, panel: Panel, values: FloatArray) -> None:
-    axis.hist(values, bins=40, density=True, color=COLOUR, alpha=0.6, label="posterior")
+    draw_density(axis, values, "posterior")
     y, low, high = panel.y[0], panel.error_low[0], panel.error_high[0]
     axis.axvspan(y - low, y + high, color=ACCENT, alpha=0.2, lw=0, label="data, 68%")
     axis.axvline(y, color=ACCENT, lw=1.2)

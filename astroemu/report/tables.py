@@ -7,67 +7,86 @@ check, validation, inspection, refinement, repetition, profile and benchmark.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import starmap
 from typing import Any
 
 from astroemu.analysis.bayes_factor import JEFFREYS, bayes_factors
 from astroemu.inference.run_folder import RunFolder
-from astroemu.model.benchmark import Peak, Timing
+from astroemu.io.terminal import visible, visible_line
+from astroemu.report.columns import WIDTH, columns, wrapped
+from astroemu.report.digits import INTERVALS, UNDEFINED, Digits, constant, with_error
 from astroemu.sampling.samples import Samples
 from astroemu.validation.accuracy import ERROR_QUANTILES
 from astroemu.validation.posterior_check import DIFFERENCE_QUANTILES
 from astroemu.validation.ranks import CREDIBLE_LEVELS
-from astroemu.validation.sbc import LEAST_P
-
-_INTERVALS = (("q16", "q84"), ("hpd68_low", "hpd68_high"), ("q025", "q975"))
+from astroemu.validation.verdict import LEAST_P, TELLING_FITS
 
 
-def text_table(summary: Mapping[str, Any]) -> str:
-    """Return the table of one run: parameters, derived numbers in brackets, evidence, convergence and cost.
+def text_table(summary: Mapping[str, Any], width: int = WIDTH) -> str:
+    """Return the table of one run: parameters, derived numbers, evidence, convergence and cost.
 
     Parameters
     ----------
     summary : mapping
         Content of ``summary.json``.
+    width : int
+        Largest length of a line.
     """
-    lines = [summary["title"] or "Run", ""]
-    rows = {**summary["parameters"], **{f"({name})": p for name, p in summary.get("derived", {}).items()}}
-    width = max(len(name) for name in rows)
-    heads = "  ".join(f"{head:>19}" for head in ("68 % interval", "shortest 68 %", "95 % interval"))
-    lines.append(f"{'parameter':<{width}}  {'mean':>9} {'std':>8}   {'median':>9}  {heads}")
-    for name, p in rows.items():
-        d = _decimals(p["std"])
-        lines.append(
-            f"{name:<{width}}  {p['mean']:9.{d}f} {p['std']:8.{d}f}   {p['median']:9.{d}f}  "
-            + "  ".join(f"[{p[a]:8.{d}f}, {p[b]:8.{d}f}]" for a, b in _INTERVALS)
-        )
+    named = {**summary["parameters"], **{f"{k} (derived)": p for k, p in summary.get("derived", {}).items()}}
+    rows = {visible_line(name): row for name, row in named.items()}
+    lines = [visible_line(summary["title"] or "Run"), ""]
+    lines += columns(("parameter", "mean", "std", "median", *INTERVALS), list(starmap(_cells, rows.items())), width)
     lines.append("")
-    lines.append(
-        "ln L at the best sample: " + ", ".join(f"{k} {v:.2f}" for k, v in summary["best_log_likelihood"].items())
-    )
+    facts = [note for name, p in rows.items() if (note := undefined_draws(name, p))]
+    facts.append(f"ln L at the best sample: {likelihoods(summary)}")
     if summary["log_evidence"] is not None:
-        lines.append(f"ln Z = {summary['log_evidence']:.2f} +- {summary['log_evidence_err']:.2f}")
-    lines.append(
+        facts.append(f"ln Z = {with_error(summary['log_evidence'], summary['log_evidence_err'])}")
+    facts.append(
         f"{summary['sampler']}, seed {summary['seed']}: {summary['n_likelihood']:,} likelihoods in "
         f"{summary['wall_seconds']:.1f} s, {summary['ess']:.0f} effective samples"
     )
     verdict = "converged" if summary["converged"] else "NOT converged"
-    lines.append(f"{verdict}: {summary['converged_reason']}")
-    outside = summary["evaluations"]
-    if outside["outside_emulator_range"] or outside["not_finite"]:
-        lines.append(
-            f"{outside['fraction_outside']:.2%} of the evaluations were outside an emulator's range, "
-            f"{outside['not_finite']} had no finite likelihood"
-        )
-    return "\n".join(lines) + "\n"
+    facts.append(f"{verdict}: {summary['converged_reason']}")
+    facts += rejected_points(summary["evaluations"])
+    facts += summary.get("remarks", [])
+    return "\n".join(lines + [wrapped(visible_line(fact), width) for fact in facts]) + "\n"
 
 
-def _decimals(std: float) -> int:
-    """Return the number of decimals for two digits of a standard deviation; at least four."""
-    return min(max(4, 1 - math.floor(math.log10(std))), 12) if 0 < std < math.inf else 4
+def _cells(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    if row.get("constant"):
+        return name, f"{constant(row)} (fixed by the inputs)"
+    digits = Digits.of_row(row)
+    numbers = (digits(row[key]) for key in ("mean", "std", "median"))
+    return name, *numbers, *(digits.interval(row.get(low), row.get(high)) for low, high in INTERVALS.values())
 
 
-def comparison_table(runs: Mapping[str, tuple[Samples, Mapping[str, Any]]]) -> str:
+def likelihoods(summary: Mapping[str, Any]) -> str:
+    """Return the log-likelihood of each probe at the best sample, as text."""
+    best = summary["best_log_likelihood"]
+    return ", ".join(f"{name} {Digits.of([value, 1.0], 0.1)(value)}" for name, value in best.items()) or UNDEFINED
+
+
+def undefined_draws(name: str, row: Mapping[str, Any]) -> str:
+    """Return a sentence on the draws at which a number is undefined or infinite; empty if there are none."""
+    draws, undefined, infinite = row.get("draws", 0), row.get("undefined", 0), row.get("infinite", 0)
+    parts = [f"over {draws - undefined:,} of {draws:,} draws, undefined at the others"] if undefined else []
+    parts += [f"infinite at {infinite:,} of {draws:,} draws"] if infinite else []
+    return f"{name}: {'; '.join(parts)}" if parts else ""
+
+
+def rejected_points(evaluations: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each kind of points that had no likelihood, with its number and share."""
+    whole = max(evaluations.get("evaluated", 0), 1)
+    kinds = {"outside_emulator_range": "outside an emulator's range", "not_finite": "without a finite likelihood"}
+    return [
+        f"{evaluations[key]:,} of {whole:,} evaluations ({evaluations[key] / whole:.2%}) were {words}"
+        for key, words in kinds.items()
+        if evaluations[key]
+    ]
+
+
+def comparison_table(runs: Mapping[str, tuple[Samples, Mapping[str, Any]]], width: int = WIDTH) -> str:
     """Return the posteriors of several runs, grouped by parameter.
 
     The last column is the difference of the mean from that of the first run, in standard deviations of the first run.
@@ -76,41 +95,62 @@ def comparison_table(runs: Mapping[str, tuple[Samples, Mapping[str, Any]]]) -> s
     ----------
     runs : mapping of label to (Samples, mapping)
         Samples and summary of each run.
+    width : int
+        Largest length of a sentence below the table.
     """
     tables = {label: samples.table() | dict(run.get("derived", {})) for label, (samples, run) in runs.items()}
-    names = list(dict.fromkeys(name for table in tables.values() for name in table))
     first = next(iter(tables.values()))
-    width = max(len(name) for name in names)
-    lines = []
+    names = dict.fromkeys(name for table in tables.values() for name in table)
+    cells = {
+        (name, label): _compared(table.get(name), run.get("fixed", {}).get(name), first.get(name) if i else None)
+        for name in names
+        for i, (label, table, (_, run)) in enumerate(zip(tables, tables.values(), runs.values(), strict=True))
+    }
+    shown = {label: visible_line(label) for label in runs}
+    size = max(map(len, shown.values()))
+    sizes = [max((len(row[j]) for row in cells.values() if len(row) > 1), default=0) for j in (0, 1)]
+    lines = [f"{'':<{size}}    {'mean +- std':<{sizes[0]}}  shortest 68 %"]
     for name in names:
-        for i, (label, table) in enumerate(tables.items()):
-            start = f"{'' if i else name:<{width}}  {label:<20}"
-            p = table.get(name)
-            if p is None:
-                lines.append(f"{start}  not in this run")
-                continue
-            d = _decimals(p["std"])
-            shift = f"{(p['mean'] - first[name]['mean']) / first[name]['std']:+.2f} std" if i and name in first else ""
-            lines.append(
-                f"{start}  {p['mean']:9.{d}f} +- {p['std']:.{d}f}   shortest 68 % "
-                f"[{p['hpd68_low']:8.{d}f}, {p['hpd68_high']:8.{d}f}]  {shift}".rstrip()
-            )
+        lines.append(visible_line(name))
+        for label in runs:
+            text = "  ".join(f"{cell:<{size}}" for cell, size in zip(cells[name, label], [*sizes, 0], strict=False))
+            lines.append(f"  {shown[label]:<{size}}  {text}".rstrip())
     for label, (_, run) in runs.items():
         evidence = run["log_evidence"]
-        lines.append(
-            f"{label}: {run['sampler']}, seed {run['seed']}, {run['n_likelihood']:,} likelihoods in "
+        ln_z = "" if evidence is None else f", ln Z = {with_error(evidence, run['log_evidence_err'])}"
+        sentence = (
+            f"{shown[label]}: {run['sampler']}, seed {run['seed']}, {run['n_likelihood']:,} likelihoods in "
             f"{run['wall_seconds']:.1f} s, {run['ess']:.0f} effective samples, "
-            f"{'converged' if run['converged'] else 'NOT converged'}"
-            + ("" if evidence is None else f", ln Z = {evidence:.2f} +- {run['log_evidence_err']:.2f}")
+            f"{'converged' if run['converged'] else 'NOT converged'}{ln_z}"
         )
+        lines.append(wrapped(sentence, width))
     return "\n".join(lines)
+
+
+def _compared(row: Mapping[str, Any] | None, fixed: float | None, first: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the cells of one parameter of a run: mean and std, shortest interval, difference from the first run."""
+    if row is None:
+        return ("not in this run" if fixed is None else f"fixed at {fixed:.6g}",)
+    if row.get("constant"):
+        return (f"{constant(row)} (fixed by the inputs)",)
+    digits = Digits.of_row(row)
+    values = f"{digits(row['mean'])} +- {digits(row['std'])}"
+    return values, digits.interval(row.get("hpd68_low"), row.get("hpd68_high")), _shift(row, first or {})
+
+
+def _shift(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    mean, std = first.get("mean"), first.get("std")
+    if None in (mean, std, row["mean"]) or not std or first.get("constant"):
+        return ""
+    shift = (row["mean"] - mean) / std
+    return f"{shift:+.2f} std of the first run" if math.isfinite(shift) else ""
 
 
 _RUN = {"log_evidence": "ln Z", "d_kl": "D", "mean_log_likelihood": "<ln L>", "dimensionality": "d"}
 _BETWEEN = {
-    "log_r": ("ln R", "evidence ratio: positive if the data agree (wider priors increase it)"),
+    "log_r": ("ln R", "evidence ratio: agreement where positive (wider priors increase it)"),
     "information": ("I", "the part of ln R that depends on the priors"),
-    "log_s": ("ln S", "suspiciousness, ln R - I: negative if the data disagree"),
+    "log_s": ("ln S", "suspiciousness, ln R - I: agreement where positive, tension where negative"),
     "dimensionality": ("d", "number of parameters constrained in common"),
     "p": ("p", "probability of a tension at least this large"),
     "sigma": ("sigma", "the same in standard deviations of a Gaussian"),
@@ -131,7 +171,10 @@ def tension_table(result: Mapping[str, Any]) -> str:
         lines.append(f"{labels[label]:<6}" + "".join(f"{_number(run[key]):>21}" for key in _RUN))
     lines.append("")
     for key, (symbol, meaning) in _BETWEEN.items():
-        lines.append(f"{symbol:<6}{_number(result['statistics'][key]):>21}   {meaning}")
+        moments = result["statistics"][key]
+        # A probability that is one in every draw, as for d near zero, measures nothing.
+        number = UNDEFINED if key in ("p", "sigma") and moments["std"] == 0 else _number(moments)
+        lines.append(f"{symbol:<6}{number:>21}   {meaning}")
     lines += ["", *_remarks(result, labels)]
     return "\n".join(lines) + "\n"
 
@@ -153,13 +196,11 @@ def _remarks(result: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
 
 def _number(moments: Mapping[str, float | None]) -> str:
     mean, std = moments["mean"], moments["std"]
-    if mean is None or std is None:
-        return "undefined"
-    return f"{mean:.3f} +- {std:.3f}" if std >= 0.001 else f"{mean:.2g} +- {std:.2g}"
+    return "undefined" if mean is None or std is None else with_error(mean, std)
 
 
 def calibration_table(found: Mapping[str, Any]) -> str:
-    """Return the table of a calibration, see :func:`astroemu.validation.sbc.verdict`."""
+    """Return the table of a calibration, see :func:`astroemu.validation.verdict.verdict`."""
     head = "".join(f"{'in ' + str(round(100 * level)) + ' %':>16}" for level in CREDIBLE_LEVELS)
     lines = [f"{'quantity':<20}{'p':>8}{'corrected':>11}{head}"]
     for name, row in found["quantities"].items():
@@ -179,6 +220,12 @@ def calibration_table(found: Mapping[str, Any]) -> str:
     )
     for key, count in found["unlikely_truths"].items():
         lines.append(f"{count} truths: the data of {key!r} are a rare fluctuation (docs/calibration.md)")
+    if found["passed"] is None:
+        lines.append(
+            f"too few fits to tell: nothing speaks against the calibration (smallest corrected p-value "
+            f"{found['p_value']:.3f}), but {TELLING_FITS} fits are needed to see that it is right"
+        )
+        return "\n".join(lines)
     if found.get("truths_from_prior", 1.0) <= LEAST_P:
         share = found["weighted_joint"]["0.95"]
         lines.append(
@@ -266,7 +313,7 @@ def refinement_table(found: Mapping[str, Any]) -> str:
     """Return the table of a refinement, see :class:`astroemu.validation.refinement.Refinement`."""
     lines = [f"{'parameter':<20}{'before':>22}{'after':>22}{'shift':>10}"]
     for name, row in found["parameters"].items():
-        a, b = (f"{row[k]['mean']:.4g} +- {row[k]['std']:.2g}" for k in ("before", "after"))
+        a, b = (with_error(row[k]["mean"], row[k]["std"]) for k in ("before", "after"))
         lines.append(f"{name:<20}{a:>22}{b:>22}{row['shift']:>9.2f}s")
     for when, share in found["efficiency"].items():
         if share is not None:
@@ -309,7 +356,8 @@ def bayes_table(runs: Mapping[str, RunFolder], *, jeffreys: bool = False) -> str
     lines = [f"Bayes factors against {first} (positive: preferred to it)"]
     for other, factor in factors.items():
         word = f"   {factor.jeffreys()} evidence" if jeffreys and factor.log_b is not None else ""
-        lines.append(f"  {other}: {factor}{word}")
+        text = factor.why_not if factor.why_not.startswith(f"{other}: ") else f"{other}: {factor}{word}"
+        lines.append(f"  {visible(text)}")
     if jeffreys:
         edges = ", ".join(f"{word} from {edge:g}" for edge, word in JEFFREYS[1:])
         lines.append(f"  (Jeffreys 1961 as calibrated by Trotta 2008, arXiv:0803.4089: abs(ln B) {edges})")
@@ -324,31 +372,3 @@ def profile_table(summary: dict[str, Any]) -> str:
     width = max(len(name) for name, _, _ in rows)
     lines = [f"{'time by component':{width}}  {'seconds':>9}  {'calls':>10}"]
     return "\n".join(lines + [f"{name:{width}}  {seconds:9.2f}  {calls:>10}" for name, seconds, calls in rows])
-
-
-def benchmark_table(peak: Peak, rows: Sequence[Timing]) -> list[str]:
-    """Return the lines of the table of a benchmark.
-
-    Parameters
-    ----------
-    peak : Peak
-        Measured speed of matrix products.
-    rows : sequence of Timing
-        One per engine and batch size.
-    """
-    lines = [f"matrix products here: {1e-9 * peak.single:.0f} GFLOP/s in float32, {1e-9 * peak.double:.0f} in float64"]
-    lines.append(
-        f"{'engine':16s} {'batch':>8s} {'us per point':>13s} {'points per s':>13s} {'GFLOP/s':>8s} {'of sgemm':>9s} "
-        f"{'of peak':>8s} {'kB per point':>13s} {'compiled in':>12s}"
-    )
-    for row in rows:
-        lines.append(
-            f"{row.engine:16s} {row.batch:8d} {row.microseconds:13.2f} {1e6 / row.microseconds:13,.0f} "
-            f"{row.gflops:8.1f} {_percent(row.of_sgemm):>9s} {_percent(row.of_peak):>8s} "
-            f"{1e-3 * row.bytes_moved:13.1f} " + (f"{row.compile_seconds:10.2f} s" if row.compile_seconds else "")
-        )
-    return [line.rstrip() for line in lines]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share == share else "-"

@@ -14,7 +14,7 @@ import numpy as np
 
 from astroemu.core.prior import Prior
 from astroemu.core.typing import FloatArray
-from astroemu.report.style import ACCENT, COLOUR, plain_where_unsettable, style
+from astroemu.report.style import ACCENT, COLOUR, picture, plain_where_unsettable
 from astroemu.sampling.samples import Samples
 
 _PARTS = 10
@@ -30,9 +30,9 @@ def draw_trace(samples: Samples, prior: Prior, path: Path) -> None:
     seen = np.flatnonzero(samples.log_weight > samples.log_weight.max() - _WEIGHTLESS)
     shown = seen[np.unique(np.linspace(0, len(seen) - 1, min(_POINTS, len(seen))).astype(int))]
     chain = bool(np.ptp(samples.log_weight) < 1e-9)
-    with style() as pyplot:
-        shape = {"figsize": (9.0, 1.45 * len(columns)), "squeeze": False, "sharex": "col"}
-        figure, axes = pyplot.subplots(len(columns), 2, width_ratios=(3, 1), **shape)
+    with picture(path, figsize=(9.0, 1.45 * len(columns)), layout="tight") as figure:
+        figure.get_layout_engine().set(h_pad=0.3)
+        axes = figure.subplots(len(columns), 2, width_ratios=(3, 1), squeeze=False, sharex="col")
         for (left, right), (name, values) in zip(axes, columns.items(), strict=True):
             left.plot(shown, values[shown], ",", color=COLOUR, alpha=0.7, rasterized=True)
             left.set_ylabel(labels[name].replace(" [", "\n["), fontsize=9)
@@ -41,12 +41,12 @@ def draw_trace(samples: Samples, prior: Prior, path: Path) -> None:
         axes[-1, 0].set_xlabel("sample, in the order of the run")
         axes[-1, 1].set_xlabel("tenth of the chain" if chain else "sample")
         axes[0, 1].set_title("mean of each tenth" if chain else "weight", fontsize=9)
-        figure.tight_layout(h_pad=0.3)
-        figure.savefig(path)
-        pyplot.close(figure)
 
 
 def _tenths(axis: Any, samples: Samples, values: FloatArray) -> None:
+    values = values[np.isfinite(values)]
+    if len(values) < _PARTS:
+        return
     parts = np.array_split(values, _PARTS)
     means = [part.mean() for part in parts]
     error = values.std() / np.sqrt(max(samples.ess / _PARTS, 1.0))

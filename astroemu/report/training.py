@@ -11,7 +11,7 @@ from astroemu.core.observable import Observable
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.inspection import stated_box
 from astroemu.emulation.training_set import TrainingSet
-from astroemu.report.style import style
+from astroemu.report.style import matplotlib_package, picture, symbol
 
 _CURVES = 150
 
@@ -29,8 +29,8 @@ def draw_observable(data: TrainingSet, name: str, path: Path) -> None:
     logarithmic = bool(np.nanmin(values) > 0 and np.nanmax(values) > 100 * np.nanmin(values))
     columns = min(len(data.names), 3)
     lines = -(-len(data.names) // columns)
-    with style() as pyplot:
-        figure, axes = pyplot.subplots(lines, columns, figsize=(3.9 * columns, 2.9 * lines), squeeze=False)
+    with picture(path, figsize=(3.9 * columns, 2.9 * lines), layout="tight") as figure:
+        axes = figure.subplots(lines, columns, squeeze=False)
         for j, axis in enumerate(axes.flat):
             if j >= len(data.names):
                 axis.set_visible(False)
@@ -38,26 +38,22 @@ def draw_observable(data: TrainingSet, name: str, path: Path) -> None:
             _panel(axis, observable, values, theta[:, j], box[data.names[j]])
             label = _latex(data, data.names[j])
             axis.set_title(f"coloured by {label}" if observable.axes else "")
-            axis.set_xlabel(_with_unit(observable.axes[0].name, observable.axes[0].unit) if observable.axes else label)
-            axis.set_ylabel(_with_unit(f"${observable.latex}$" if observable.latex else name, observable.unit))
+            axis.set_xlabel(symbol(observable.axes[0].name, "", observable.axes[0].unit) if observable.axes else label)
+            axis.set_ylabel(symbol(name, observable.latex, observable.unit))
             if logarithmic:
                 axis.set_yscale("log")
         figure.suptitle(f"{name}{cut}, {len(values)} of {len(data)} points", fontsize=10)
-        figure.tight_layout()
-        figure.savefig(path)
-        pyplot.close(figure)
 
 
 def _panel(
     axis: Any, observable: Observable, values: FloatArray, parameter: FloatArray, box: tuple[float, float]
 ) -> None:
-    import matplotlib as mpl
-
     if not observable.axes:
         axis.plot(parameter, values, ".", ms=2, color="#1f5a8a")
         return
     low, high = box
     shade = (parameter - low) / (high - low) if high > low else np.zeros(len(parameter))
+    mpl = matplotlib_package()
     colours = mpl.colormaps["viridis"](shade)
     for curve, colour in zip(values, colours, strict=True):
         axis.plot(observable.axes[0].values, curve, color=colour, lw=0.6)
@@ -77,8 +73,4 @@ def _middle(observable: Observable, values: FloatArray) -> tuple[FloatArray, str
 
 def _latex(data: TrainingSet, name: str) -> str:
     own = data.metadata.get("parameters", {}).get(name, {})
-    return _with_unit(f"${own['latex']}$" if own.get("latex") else name, own.get("unit", ""))
-
-
-def _with_unit(label: str, unit: str) -> str:
-    return f"{label} [{unit}]" if unit else label
+    return symbol(name, own.get("latex", ""), own.get("unit", ""))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from html import escape
 from pathlib import Path
 
-from astroemu.errors import DataError
-from astroemu.io.files import new_file, strict_json, write_text
-from astroemu.report.html_page import embedded, html_page
+from astroemu.errors import AstroemuError, DataError
+from astroemu.io.files import new_file, read_json, strict_json, write_text
+from astroemu.report.html_page import embedded, html_page, shown
 from astroemu.report.tables import validation_table
 from astroemu.runtime.provenance import without_host
 
@@ -28,15 +26,16 @@ def write_validation_page(folder: Path, path: str | Path) -> Path:
     """
     target = new_file(path)
     try:
-        found = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+        found = read_json(folder / "validation.json")
         table = validation_table(found)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (AstroemuError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder} holds no complete validation ({type(error).__name__}: {error})") from None
-    pictures = sorted(folder.glob("*.png"))
-    sections = [("Errors", f"<pre>{escape(table)}</pre>")]
+    # A link could lead to a private file, which would then be inside a page that is given away.
+    pictures = [picture for picture in sorted(folder.glob("*.png")) if picture.is_file() and not picture.is_symlink()]
+    sections = [("Errors", f"<pre>{shown(table)}</pre>")]
     sections += [(path.stem, embedded(path, path.stem)) for path in pictures]
     if "provenance" in found:
-        sections.append(("Provenance", f"<pre>{escape(strict_json(without_host(found['provenance'])))}</pre>"))
+        sections.append(("Provenance", f"<pre>{shown(strict_json(without_host(found['provenance'])))}</pre>"))
     title = f"Validation against {found['points']} simulations"
     text = html_page(title, str(folder), sections)
     write_text(target, text)

@@ -6,6 +6,8 @@ Exit code 2, one line that names the file and what to do, no traceback, nothing 
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 
 import h5py
 import numpy as np
@@ -142,3 +144,23 @@ def test_report_of_what_is_no_run(tmp_path):
     assert_refused("report", tmp_path / "absent", words=["absent", "finished run"])
     (tmp_path / "samples.h5").write_text("no samples")
     assert_refused("report", tmp_path, words=[str(tmp_path), "summary.json"])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [("ENOSPC", 2), ("EDQUOT", 2), ("EROFS", 2), ("EACCES", 2), ("ENOENT", None), ("EPIPE", None)]
+)
+@pytest.mark.attack("full disk", "an error of the disk at a place where no writer of ours is, such as a full /tmp")
+def test_a_disk_that_is_full_anywhere_is_no_traceback(monkeypatch, error, code):
+    number = getattr(errno, error)
+
+    def full():
+        raise OSError(number, os.strerror(number), "/tmp/work")
+
+    monkeypatch.setattr("astroemu.cli.app", full)
+    if code is None:
+        with pytest.raises(OSError, match="tmp"):
+            command("list")
+        return
+    found, _, message = command("list")
+    assert found == code and message.count("\n") == 1
+    assert message.startswith(f"astroemu: cannot write /tmp/work: {os.strerror(number)}; ")

@@ -14,7 +14,7 @@ import pytest
 from helpers import command
 from matplotlib import image
 
-from astroemu.errors import ConfigurationError, DataError
+from astroemu.errors import ConfigurationError, DataError, ReportWarning
 from astroemu.inference.run_folder import RunFolder
 from astroemu.report import write_page
 
@@ -59,8 +59,11 @@ def single(runs):
 
 def pictures(run, model):
     """Write small images instead of the figures of a report, which has its own tests."""
-    for name in ("corner", *(f"predictive_{probe}" for probe in model.probes)):
-        image.imsave(run.path / f"{name}.png", np.zeros((4, 4)))
+    names = ("corner", *(f"predictive_{probe}" for probe in model.probes))
+    written = [run.path / f"{name}.png" for name in names]
+    for path in written:
+        image.imsave(path, np.zeros((4, 4)))
+    return written
 
 
 def test_it_refers_to_nothing_outside(single):
@@ -117,6 +120,61 @@ def test_several_runs_are_compared(runs, tmp_path, monkeypatch):
 def test_one_run_twice_is_refused(runs):
     with pytest.raises(ConfigurationError, match="each once"):
         write_page([RunFolder.open(runs[0])] * 2, "never.html")
+
+
+@pytest.mark.case(34)
+def test_all_columns_are_there_and_only_numbers_keep_their_line(single):
+    text = single.read_text()
+    head = re.search(r"<thead><tr>(.*?)</tr>", text).group(1)
+    heads = ["", "mean", "std", "median", "68 % interval", "shortest 68 %", "95 % interval"]
+    assert re.findall(r"<th>(.*?)</th>", head) == heads
+    body = re.search(r"<tbody>(.*?)</tbody>", text).group(1)
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in body.split("</tr>")[:-1]]
+    assert all(len(row) == 7 for row in rows)
+    for row in rows:  # one number of places in a row, trailing zeros included
+        places = {len(number.partition(".")[2]) for cell in row[1:] for number in cell.split(" to ")}
+        assert len(places) == 1
+    # The name may take several lines, so that 7 columns of numbers fit a window of 1,200 pixels.
+    assert "th, td:first-child { white-space: normal; overflow-wrap: anywhere; }" in text
+    longest = max(sum(len(cell) for cell in row[1:]) for row in rows)
+    assert 8.5 * longest + 7 * 20 < 1200 - 2 * 24 - 2 * 24 - 150
+
+
+@pytest.mark.attack("report", "markup and terminal codes in title, checksums, reasons and remarks of a summary")
+def test_markup_of_a_stranger_is_shown_as_text(runs, tmp_path, monkeypatch):
+    bad = "<script>alert(1)</script>\x1b[2J\u202e"
+    whole = RunFolder.summary
+
+    def changed(run):
+        found = whole(run)
+        table = {"title": bad, "converged_reason": bad, "sampler": bad, "remarks": [bad], "inputs": {bad: bad}}
+        found["provenance"] = {**found["provenance"], "engine": bad, "versions": {bad: bad}}
+        return {**found, **table, "derived": {bad: next(iter(found["parameters"].values()))}}
+
+    monkeypatch.setattr(RunFolder, "summary", changed)
+    for name in ("write_report", "bibtex"):
+        monkeypatch.setattr(f"astroemu.report.html_page.{name}", lambda *_, name=name: bad if name == "bibtex" else [])
+    for name in ("draw_trace", "draw_observables"):
+        monkeypatch.setattr(f"astroemu.report.html_page.{name}", lambda *_: False)
+    text = write_page([RunFolder.open(runs[0])], tmp_path / "page.html").read_text()
+    assert "<script" not in text and "\x1b" not in text and "\u202e" not in text
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[2J\\u202e") >= 8
+
+
+def test_a_picture_that_fails_is_named_on_the_page(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("astroemu.report.html_page.write_report", pictures)
+    monkeypatch.setattr("astroemu.report.html_page.draw_observables", lambda *_: False)
+
+    def fail(*_):
+        raise ValueError("no room")
+
+    monkeypatch.setattr("astroemu.report.html_page.draw_trace", fail)
+    (runs[0] / "trace.png").unlink(missing_ok=True)
+    with pytest.warns(ReportWarning, match="trace.png was not written: ValueError: no room"):
+        page = write_page([RunFolder.open(runs[0])], tmp_path / "page.html")
+    text = page.read_text()
+    assert "trace.png was not written: ValueError: no room" in text and 'alt="Trace"' not in text
+    assert "Convergence" in text and "Provenance" in text
 
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium here")

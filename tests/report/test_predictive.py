@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from helpers import TAU, Stub, StubProbe, uniform
 
 from astroemu.core.panel import Panel
 from astroemu.core.requirement import Requirement
 from astroemu.model.model import Model
-from astroemu.report.predictive import _floor, _visible, draw_predictive
+from astroemu.report.predictive import _curve, _floor, _visible, draw_predictive
 
 
 def panel(**changed):
@@ -47,3 +48,36 @@ def test_a_logarithmic_axis_holds_the_median_and_the_data():
     values = np.array([[1e-9, 5.0], [0.5, 10.0], [0.6, 20.0]])
     _floor(axis, panel(y_log=True), values)
     assert limits == [(0.5 / 5, np.quantile(values[:, 1], 0.975) * 3)]
+
+
+class Axis:
+    """Records what is drawn."""
+
+    def __init__(self):
+        self.calls = {}
+        self.xaxis = SimpleNamespace(set_major_locator=lambda _: None)
+
+    def __getattr__(self, name):
+        return lambda *arguments, **options: self.calls.setdefault(name, []).append((arguments, options))
+
+
+@pytest.mark.case(29)
+def test_a_model_of_one_bin_is_drawn():
+    axis, values = Axis(), np.random.default_rng(1).normal(3.0, 0.1, (1000, 1))
+    _curve(axis, panel(), np.array([-20.0]), values)
+    assert len(axis.calls["vlines"]) == 2 and "fill_between" not in axis.calls
+    x, low, high = axis.calls["vlines"][0][0]
+    assert (x, low, high) == pytest.approx((-20.0, 2.804, 3.196), abs=0.03)
+    assert axis.calls["plot"][0][1]["marker"] == "_"
+
+
+@pytest.mark.attack("pictures", "a model curve that is NaN at some draws and everywhere at one coordinate")
+@pytest.mark.filterwarnings("ignore:All-NaN")
+def test_a_curve_that_is_undefined_at_some_draws_is_drawn():
+    axis, values = Axis(), np.random.default_rng(1).normal(3.0, 0.1, (1000, 3))
+    values[:500, 0], values[:, 2] = np.nan, np.nan
+    _curve(axis, panel(y_log=True), np.array([1.0, 2.0, 3.0]), values)
+    _, low, high = axis.calls["fill_between"][0][0]
+    assert low[0] == pytest.approx(2.8, abs=0.03) and high[1] == pytest.approx(3.2, abs=0.03) and np.isnan(low[2])
+    ((bottom, top), _) = axis.calls["set_ylim"][0]
+    assert 0 < bottom < 1.0 and 9.0 < top < 13.0

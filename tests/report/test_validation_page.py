@@ -29,6 +29,17 @@ def test_a_validation_has_a_page_too(tmp_path):
     assert code == 2 and "no complete validation" in error
 
 
+@pytest.mark.attack("report", "a picture of a validation that is a link to a private file, or a folder")
+def test_a_link_is_not_put_into_the_page(tmp_path):
+    folder = tmp_path / "validation"
+    folder.mkdir()
+    shutil.copy(MEASURED, folder / "validation.json")
+    (tmp_path / "private").write_text("secret")
+    (folder / "errors.png").symlink_to(tmp_path / "private")
+    (folder / "folder.png").mkdir()
+    assert "data:image/png" not in write_validation_page(folder, tmp_path / "page.html").read_text()
+
+
 def test_a_folder_without_a_validation_has_no_page(tmp_path):
     assert not is_validation(tmp_path)
     with pytest.raises(DataError, match="holds no complete validation"):

@@ -73,3 +73,38 @@ def test_systematic_resampling_goes_through_the_weights_in_equal_steps():
     assert systematic_resampling(weight, 4).tolist() == [0, 2, 2, 3]
     assert systematic_resampling(weight, 2, start=0.9).tolist() == [2, 3]
     assert systematic_resampling(weight, 3, start=1.0).tolist() == [2, 2, 3]
+
+
+@pytest.mark.case(20)
+def test_values_that_are_not_defined_are_counted_and_do_not_move_the_statistics():
+    x = np.random.default_rng(1).normal(3.0, 0.5, 812)
+    with_gaps = np.concatenate([np.full(188, np.nan), x])
+    found = statistics(with_gaps, np.ones(1000))
+    assert (found.pop("draws"), found.pop("undefined"), found.pop("infinite")) == (1000, 188, 0)
+    assert found == pytest.approx(statistics(x, np.ones(812)))
+    assert found["median"] == pytest.approx(np.median(x), abs=0.01)
+
+
+def test_statistics_of_nothing_are_not_numbers():
+    found = statistics(np.full(3, np.nan), np.ones(3))
+    assert found.pop("draws") == 3 and found.pop("undefined") == 3 and found.pop("infinite") == 0
+    assert set(found) == {"mean", "std", *QUANTILES, "hpd68_low", "hpd68_high"} and np.isnan(list(found.values())).all()
+
+
+@pytest.mark.attack("statistics", "infinite values, one sample, samples of weight zero that are NaN or infinite")
+def test_infinite_values_count_in_the_quantiles():
+    x = np.concatenate([np.full(5, -np.inf), np.linspace(0.0, 1.0, 990), np.full(5, np.inf)])
+    found = statistics(x, np.ones(1000))
+    assert found["infinite"] == 10 and found["undefined"] == 0 and found["draws"] == 1000
+    assert found["median"] == pytest.approx(0.5, abs=0.01) and found["q025"] == pytest.approx(0.02, abs=0.01)
+    assert not np.isfinite(found["mean"]) and np.isnan(found["std"])
+    assert 0.0 <= found["hpd68_low"] < found["hpd68_high"] <= 1.0
+    assert statistics(np.array([1.0, np.inf, np.inf]), np.ones(3))["q975"] == np.inf
+
+
+def test_samples_without_a_weight_do_not_count():
+    weight = np.array([0.0, 1.0, 1.0, 0.0])
+    found = statistics(np.array([np.nan, 1.0, 2.0, np.inf]), weight)
+    assert found == statistics(np.array([1.0, 2.0]), np.ones(2)) and "draws" not in found
+    one = statistics(np.array([7.0]), np.ones(1))
+    assert one["std"] == 0.0 and {one[key] for key in ("mean", *QUANTILES, "hpd68_low", "hpd68_high")} == {7.0}

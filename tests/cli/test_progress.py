@@ -1,0 +1,60 @@
+"""What a terminal shows of a run: the bar, and warnings."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from astroemu.cli import progress
+from astroemu.core.progress import Progress
+from astroemu.errors import ReportWarning
+
+STATE = Progress(1330, 186_064, "28 of 50 autocorrelation times", 0.5)
+
+
+def shown(width, what):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    bar = Bar(*progress._columns(), console=console, expand=True)
+    bar.add_task(what, total=1.0, completed=STATE.fraction, text=progress._text(STATE))
+    console.print(bar.get_renderable())
+    return console.file.getvalue()
+
+
+@pytest.mark.case(35)
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_bar_fits_the_terminal_and_does_not_vanish(width):
+    line = shown(width, "fit [red]a configuration of a long name")
+    assert line.count("\n") == 1 and len(line) - 1 <= width
+    assert "━" * 5 in line and "fit [red]a" in line  # markup of a name is text
+    if width >= 80:
+        assert "28 of 50 autocorrel" in line
+
+
+@pytest.mark.attack("terminal", "TERM=dumb on a terminal; standard error closed")
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    assert progress._can_move_the_cursor()
+    monkeypatch.setenv("TERM", "dumb")
+    assert not progress._can_move_the_cursor()
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    with progress.shown("fit \x1b[2Jx") as report:
+        report(STATE)
+    lines = progress.sys.stderr.getvalue()
+    assert lines.startswith(r"fit \x1b[2Jx: 28 of 50 autocorrelation times, 186,064 evaluations")
+    monkeypatch.setattr("sys.stderr", None)
+    assert not progress._can_move_the_cursor()
+
+
+def test_a_warning_of_the_report_is_a_line_even_where_warnings_are_errors(capsys):
+    with progress.warned():
+        warnings.warn("corner.png was not written \x1b[2J", ReportWarning, stacklevel=1)
+    assert capsys.readouterr().err == "warning: corner.png was not written \\x1b[2J\n"
