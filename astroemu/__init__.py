@@ -23,6 +23,7 @@ _HOME = {
     "Emulator": "emulation.emulator",
     "FileName": "io.paths",
     "Model": "model.model",
+    "NumberColumn": "core.columns",
     "Observable": "core.observable",
     "Panel": "core.panel",
     "Parameter": "core.parameter",
@@ -34,6 +35,7 @@ _HOME = {
     "Sampler": "sampling.sampler",
     "Samples": "sampling.samples",
     "Simulator": "emulation.simulator",
+    "TextColumn": "core.columns",
     "TrainingSet": "emulation.training_set",
     "fit": "inference.fitting",
     "load_catalog": "core.catalog",
@@ -53,6 +55,7 @@ __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 if TYPE_CHECKING:
     from astroemu.core import distributions, likelihoods
     from astroemu.core.catalog import Catalog, load_catalog
+    from astroemu.core.columns import NumberColumn, TextColumn
     from astroemu.core.observable import Axis, Observable
     from astroemu.core.panel import Panel
     from astroemu.core.parameter import Parameter

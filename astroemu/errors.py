@@ -40,6 +40,10 @@ class SamplingError(AstroemuError):
     """A sampler that cannot start or continue with this model."""
 
 
+class WorkerError(AstroemuError):
+    """A worker process that was killed, usually because the memory was full."""
+
+
 class ProbeError(Exception):
     """A programming error inside a plugin. The message names the plugin and the point at which it failed.
 
@@ -88,5 +92,13 @@ class FarFromTrainingWarning(UserWarning):
     """Most of a posterior lies in a region where an emulator had few training points."""
 
 
+class RunWarning(UserWarning):
+    """A run whose code has changed, that was left unconverged, or whose folder does not hold all of its inputs."""
+
+
 class DivergenceWarning(UserWarning):
     """A restarted sampler requested other points than in the interrupted run."""
+
+
+class ReportWarning(UserWarning):
+    """A table or a picture that could not be written. The run and the rest of its report are complete."""

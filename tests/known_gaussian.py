@@ -34,3 +34,37 @@ def check_moments(samples):
     error = WIDTH / np.sqrt(samples.ess)
     assert np.all(np.abs(samples.mean() - MEAN) < 5 * error)
     assert np.all(np.abs(samples.std() - WIDTH) < 5 * error)
+
+
+class Recorded:
+    """A target that keeps every batch that a sampler requests from another one."""
+
+    def __init__(self, target):
+        self.target = target
+        self.names = target.names
+        self.batches = []
+
+    def __getattr__(self, name):
+        return getattr(self.target, name)
+
+    def log_likelihood(self, theta):
+        self.batches.append(np.array(theta))
+        return self.target.log_likelihood(theta)
+
+    def value_and_grad(self, theta):
+        self.batches.append(np.array(theta))
+        return self.target.value_and_grad(theta)
+
+
+def assert_only_stops(sampler, options, later, target=None):
+    """Check that options only decide when to stop: the longer run begins with exactly the batches of the shorter one.
+
+    ``later`` maps each of these options to a value with which the run goes on for longer than with ``options``.
+    """
+    assert set(later) <= sampler.stopping
+    short, long = Recorded(target or Gaussian()), Recorded(target or Gaussian())
+    sampler(**options).run(short, seed=1)
+    sampler(**{**options, **later}).run(long, seed=1)
+    assert len(long.batches) > len(short.batches)
+    for ours, theirs in zip(short.batches, long.batches, strict=False):
+        np.testing.assert_array_equal(ours, theirs)

@@ -44,12 +44,17 @@ from astroemu.cli import (
     validate,
 )
 from astroemu.cli.sections import CommandGroup
-from astroemu.errors import AstroemuError, PluginError, ProbeError, Terminated
+from astroemu.errors import AstroemuError, PluginError, ProbeError
+from astroemu.io.files import DISK_ERRORS, explained
+from astroemu.io.terminal import print_what_can_be_printed, visible
+from astroemu.runtime import interruption
 from astroemu.runtime.mpi import Processes, launched, processes
 
 #: Commands that all processes of an MPI job run together. Any other command runs on rank 0 only.
 _SHARED = ("fit", "rerun", "tension", "calibrate", "check-posterior", "simulate", "refine", "doctor")
-#: Messages for the exit codes of signals. The first code is typer's own.
+#: Commands that go on where they were interrupted.
+_GOES_ON = ("fit", "tension", "calibrate", "check-posterior", "simulate", "train", "refine")
+#: Messages for the exit codes of signals. The first code is also typer's own.
 _SIGNALLED = {128 + signal.SIGINT: "interrupted", 128 + signal.SIGTERM: "terminated"}
 #: Commands by section of the help, both in the order in which they are listed.
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
@@ -136,32 +141,43 @@ def main() -> None:
         # Ranks that compete for cores are slower than a single one.
         # TensorFlow reads OMP_NUM_THREADS, and JAX reads PJRT_NPROC.
         os.environ.setdefault("PJRT_NPROC", os.environ.setdefault("OMP_NUM_THREADS", "1"))
-    signal.signal(signal.SIGTERM, _terminated)
+    print_what_can_be_printed()
+    with interruption.handled(_message):
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except (AstroemuError, ProbeError) as error:
         if os.environ.get("ASTROEMU_DEBUG"):
             raise
         _wait_for_root()
-        print(f"astroemu: {error}", file=sys.stderr)
+        print(f"astroemu: {visible(str(error))}", file=sys.stderr)
         _end(1 if isinstance(error, ProbeError) else 2)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
         if code not in _SIGNALLED:
             raise
         _wait_for_root()  # it writes its state to the disk and prints the message
-        print(f"astroemu: {_SIGNALLED[code]}", file=sys.stderr)
+        interruption.tell(_message(code))
         _end(code)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS and not os.environ.get("ASTROEMU_DEBUG"):
+            where = visible(str(error.filename or "a file"))
+            print(f"astroemu: cannot write {where}: {explained(error)}", file=sys.stderr)
+            _end(2)
         if launched() > 1:
             traceback.print_exc()
             _end(1)
         raise
 
 
-def _terminated(*_: object) -> None:
-    """Raise `Terminated`, so that a run writes its state. Batch systems send SIGTERM before they kill a job."""
-    raise Terminated(128 + signal.SIGTERM)
+def _message(code: int) -> str:
+    """Return the line for a signal's exit code: what happened and, if the command can go on, how."""
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    how = "the same command with --resume" if command == "fit" and "--resume" not in sys.argv else "the same command"
+    return f"astroemu: {_SIGNALLED[code]}" + (f"; to go on: {how}" if command in _GOES_ON else "")
 
 
 def _wait_for_root() -> None:

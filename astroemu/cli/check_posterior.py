@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from astroemu.cli.options import (
+    ACCEPT_CHANGED_CODE,
     FINISHED_RUN,
     FIX,
     SIMULATION_WORKERS,
@@ -32,6 +33,7 @@ def check_posterior(
     points: Path | None = typer.Option(
         None, help="Only write the posterior draws to this file, to run the simulator on another machine."
     ),
+    accept_changed_code: bool = ACCEPT_CHANGED_CODE,
 ) -> None:
     """Compare a finished run with the true simulator.
 
@@ -49,7 +51,8 @@ def check_posterior(
     if points is not None:
         typer.echo(f"Written: {write_points(folder, n, seed, points)}")
         return
-    task = PosteriorCheck(folder, chosen_truth(simulator, option, fix, simulations), n, seed, workers)
+    truth = chosen_truth(simulator, option, fix, simulations)
+    task = PosteriorCheck(folder, truth, n, seed, workers, accept_changed_code)
     place = out or run / f"check_{simulator or 'simulations'}"
     with shown(f"check {run.name}") as report:
         found = task.check(place, report)

@@ -21,7 +21,10 @@ def export(
     The samples are written with their weights, symbols and units, as far as the format can store them.
     """
     from astroemu.analysis.export import export as write
+    from astroemu.cli.progress import warned
     from astroemu.inference.run_folder import RunFolder
 
-    for path in write(RunFolder.open(folder), to, out, derived=derived):
+    with warned():
+        written = write(RunFolder.open(folder), to, out, derived=derived)
+    for path in written:
         typer.echo(f"Written: {path}")

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import CONFIGURATION, ENGINE, NO_REPORT, SAMPLER, SEED_INSTEAD, SET, WITHOUT, load
+from astroemu.cli.options import (
+    ACCEPT_CHANGED_CODE,
+    CONFIGURATION,
+    ENGINE,
+    NO_REPORT,
+    SAMPLER,
+    SEED_INSTEAD,
+    SET,
+    WITHOUT,
+    load,
+)
 
 
 def fit(
@@ -22,8 +32,10 @@ def fit(
     resume: bool = typer.Option(
         False,
         "--resume",
-        help="Continue an interrupted run, in --out or else in the last runs/NAME. If there is none, start a new run.",
+        help="Continue an interrupted run, in --out or else in the last runs/NAME. If there is none, start a new run. "
+        "A run that ended unconverged goes on with more steps or other stopping criteria.",
     ),
+    accept_changed_code: bool = ACCEPT_CHANGED_CODE,
     profile: bool = typer.Option(
         False, "--profile", help="Measure the time of the sampler, the emulators and the probes."
     ),
@@ -31,11 +43,12 @@ def fit(
 ) -> None:
     """Sample the joint posterior of a configuration.
 
-    Samples, summary, table and figures are written into the run folder. A finished run is never overwritten.
+    Samples, summary, table and figures are written into the run folder. A converged run is never overwritten.
 
     Under mpiexec, the processes share the likelihood evaluations.
     """
     from astroemu.cli.progress import shown, warned
+    from astroemu.cli.terminal import tell, width
     from astroemu.inference.fitting import fit as run_fit
     from astroemu.report import write_report
     from astroemu.report.tables import profile_table, text_table
@@ -44,17 +57,24 @@ def fit(
     loaded = load(configuration, set_, without, engine)
     with warned(), shown(f"fit {loaded.name}") as report:
         folder, model = run_fit(
-            loaded, out=out, sampler=sampler, seed=seed, resume=resume, profile=profile, report=report
+            loaded,
+            out=out,
+            sampler=sampler,
+            seed=seed,
+            resume=resume,
+            accept_changed_code=accept_changed_code,
+            profile=profile,
+            report=report,
         )
     if not processes().is_root:
         return
+    with warned():
+        written = [] if no_report else write_report(folder, model)
     if model.engine.name != "numpy":
-        typer.echo("\n".join(model.compile_report()))
+        tell("\n".join(model.compile_report()))
     summary = folder.summary()
-    typer.echo(text_table(summary))
+    tell(text_table(summary, width()))
     if "profile" in summary:
-        typer.echo(profile_table(summary))
-    if not no_report:
-        typer.echo("Written:")
-        for path in write_report(folder, model):
-            typer.echo(f"  {path}")
+        tell(profile_table(summary))
+    if written:
+        tell("\n  ".join(["Written:", *map(str, written)]))

@@ -11,10 +11,14 @@ def importing(
     recipe: str = typer.Argument(
         ..., help="TOML recipe. Its table [import] names the array of each parameter and observable."
     ),
-    data: Path = typer.Option(..., help="File with the arrays: npz, HDF5 or CSV."),
+    data: Path = typer.Option(..., help="File with the arrays: npz, HDF5, or a text table such as CSV."),
     out: Path = typer.Option(..., help="Training set to write (HDF5)."),
 ) -> None:
-    """Turn plain arrays from other programs into a training set."""
+    """Turn plain arrays from other programs into a training set.
+
+    What looks odd in the points, such as repetitions or values that are left out, is printed.
+    """
+    from astroemu.emulation.inspection import inspect
     from astroemu.emulation.recipe import Recipe
     from astroemu.io.files import new_file
 
@@ -22,3 +26,5 @@ def importing(
     imported = Recipe(recipe).imported(data)
     imported.save(out)
     typer.echo(f"Written: {out} ({len(imported)} points)")
+    for remark in inspect(imported)["remarks"]:
+        typer.echo(f"note: {remark}")

@@ -22,18 +22,20 @@ def inspect(
     """
     from astroemu.emulation.inspection import inspect as look
     from astroemu.emulation.training_set import TrainingSet
-    from astroemu.io.files import new_file, sha256, write_json
+    from astroemu.errors import located
+    from astroemu.io.files import make_folder, new_file, sha256, write_json
     from astroemu.report.tables import inspection_table
     from astroemu.runtime.provenance import provenance
 
     folder = None if out is None else new_file(out)
     loaded = TrainingSet.load(data)
-    found = look(loaded, outlier)
+    with located(str(data)):
+        found = look(loaded, outlier)
     typer.echo(inspection_table(found))
     if folder is not None:
         from astroemu.report.training import draw_observable
 
-        folder.mkdir()
+        make_folder(folder)
         content = {**found, "provenance": provenance(inputs={data.name: sha256(data)})}
         write_json(folder / "inspection.json", content)
         for name in loaded.observables:

@@ -51,7 +51,11 @@ def find_and_print(model: Model, starts: int, seed: int, *, prior: bool) -> Best
     typer.echo(f"\n{what} {best.value:.4f} after {best.evaluations} gradient evaluations; the starts ended at")
     typer.echo("  " + " ".join(f"{value:.3f}" for value in best.starts))
     for name, value in zip(best.names, best.theta, strict=True):
-        typer.echo(f"{name:20s} {value:12.6g}" + ("  at an edge of the prior" if name in best.at_edge else ""))
+        edge = "  at an edge of the prior" if name in best.at_edge else ""
+        flat = "  any value near by is as good" if name in best.flat else ""
+        typer.echo(f"{name:20s} {value:12.6g}{edge}{flat}")
+    if best.flat:
+        typer.echo("The data do not determine " + ", ".join(best.flat) + ": this is one of many equal best fits.")
     for key, value in best.by_probe.items():
         typer.echo(f"ln L {key:20s} {value:10.4f}")
     return best
@@ -66,6 +70,7 @@ def best_fit_json(best: BestFit) -> dict[str, Any]:
         "by_probe": best.by_probe,
         "starts": best.starts.tolist(),
         "at_edge": list(best.at_edge),
+        "flat": list(best.flat),
     }
 
 

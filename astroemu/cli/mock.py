@@ -26,7 +26,12 @@ def mock(
     at: list[str] = typer.Option(
         [], metavar="NAME=VALUE", help="True value of a parameter. Repeat for each parameter."
     ),
-    draw: bool = typer.Option(False, "--draw", help="Draw the parameters without --at from the prior."),
+    draw: bool = typer.Option(
+        False,
+        "--draw",
+        help="Draw the parameters without --at from the prior, times the normalisation of likelihoods that have none, "
+        "such as those of limits.",
+    ),
     seed: int = typer.Option(1, min=0, help="Seed of the true parameters and of the noise."),
     no_noise: bool = typer.Option(False, "--no-noise", help="Write the true predictions without noise (Asimov data)."),
     simulator: str | None = SIMULATOR,
@@ -45,6 +50,7 @@ def mock(
 
     from astroemu.errors import ConfigurationError
     from astroemu.inference.run_folder import RunFolder
+    from astroemu.io.lock import locked
     from astroemu.validation.mock import (
         TruthSampler,
         complete_point,
@@ -58,11 +64,14 @@ def mock(
     model = loaded.model()
     truth, rows = chosen_truth(simulator, option, fix, simulations).of(model)
     values = numbers("--at", at)
+    if rows is None and row:
+        raise ConfigurationError(f"--row {row} chooses a simulation of --simulations FILE, which is not given")
     if rows is not None:
-        if values or row >= len(rows):
+        if values:
+            raise ConfigurationError("--at cannot be used with --simulations: the parameters are those of its --row")
+        if row >= len(rows):
             raise ConfigurationError(
-                f"--row = {row} must be one of the {len(rows)} simulations of {simulations}, counted from 0; "
-                "--at cannot be used, because the parameters are those of the simulation"
+                f"--row {row}: {simulations} holds {len(rows)} simulations, with rows from 0 to {len(rows) - 1}"
             )
         values = {name: float(v) for name, v in zip(model.names, rows[row], strict=True) if np.isfinite(v)}
     rng = np.random.default_rng([seed, 1])
@@ -79,7 +88,8 @@ def mock(
         "simulator": simulator,
         "simulations": None if simulations is None else {"file": str(simulations), "row": row},
     }
-    path = write_mock(loaded, probes, RunFolder.create(out).path, note)
+    with locked(out, "command"):
+        path = write_mock(loaded, probes, RunFolder.create(out).path, note)
     for key in unlikely_probes(truth, theta, usual_normalisations(model, seed)):
         typer.echo(
             f"warning: at this truth, the mock data of {key!r} are a rare fluctuation; a fit will exclude the truth",

@@ -38,6 +38,12 @@ STARTS = typer.Option(8, min=1, help="Number of starting points. They are the be
 STARTS_SEED = typer.Option(1, min=0, help="Seed of the draws from the prior.")
 FINISHED_RUN = typer.Argument(..., help="Folder of a finished run.")
 SIMULATION_WORKERS = typer.Option(1, min=1, help="Number of processes for the simulations.")
+ACCEPT_CHANGED_CODE = typer.Option(
+    False,
+    "--accept-changed-code",
+    help="Accept that the code of plugins, or their versions, have changed since the run. What was accepted is listed "
+    "and recorded. Only for changes on which no number depends, such as a comment.",
+)
 NO_REPORT = typer.Option(False, "--no-report", help="Do not write the table and the figures.")
 
 SIMULATOR = typer.Option(None, help="Simulator that computes the true predictions, instead of the emulator.")

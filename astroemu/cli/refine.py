@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import SIMULATION_WORKERS
+from astroemu.cli.options import ACCEPT_CHANGED_CODE, SIMULATION_WORKERS
 
 
 def refine(
@@ -28,6 +28,7 @@ def refine(
     ),
     seed: int = typer.Option(1, min=0, help="Seed of the samples and the new points."),
     workers: int = SIMULATION_WORKERS,
+    accept_changed_code: bool = ACCEPT_CHANGED_CODE,
 ) -> None:
     """Add simulations in the region of the posterior, and train the emulator again.
 
@@ -49,6 +50,7 @@ def refine(
         temperature=temperature,
         seed=seed,
         workers=workers,
+        accept_changed_code=accept_changed_code,
     )
     typer.echo(refinement_table(task.run(out, log=lambda line: typer.echo(line))))
     typer.echo(f"Written: {out}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import FINISHED_RUN
+from astroemu.cli.options import ACCEPT_CHANGED_CODE, FINISHED_RUN
 
 
 def rerun(
@@ -14,13 +14,14 @@ def rerun(
     out: Path | None = typer.Option(
         None, help="New run folder. Default: the first free one of RUN-rerun, RUN-rerun-2, ..."
     ),
+    accept_changed_code: bool = ACCEPT_CHANGED_CODE,
 ) -> None:
     """Repeat a finished run and compare the samples bit by bit.
 
     Exit code 3 if the samples differ.
 
-    Configuration, data, emulators, and the versions of astroemu and the sampler must be those of the finished run. If
-    one has changed, nothing is written and every change is listed.
+    Configuration, data, emulators, the code of all plugins, and the versions of astroemu and the sampler must be those
+    of the finished run. If one has changed, nothing is written and every change is listed.
     """
     from astroemu.analysis.rerun import rerun as repeat
     from astroemu.cli.progress import shown, warned
@@ -30,7 +31,7 @@ def rerun(
 
     folder = RunFolder.open(run)
     with warned(), shown(f"rerun {run.name}") as report:
-        new, found = repeat(folder, out, report)
+        new, found = repeat(folder, out, report, accept_changed_code=accept_changed_code)
     if processes().is_root:
         typer.echo(repetition_table(found))
         typer.echo(f"Written: {new.path}")

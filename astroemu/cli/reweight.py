@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import FINISHED_RUN, NO_REPORT
+from astroemu.cli.options import ACCEPT_CHANGED_CODE, FINISHED_RUN, NO_REPORT
 
 
 def reweight(
@@ -25,6 +25,7 @@ def reweight(
     min_ess: float = typer.Option(
         400.0, min=0.0, help="Smallest effective sample size. A run with fewer effective samples is not written."
     ),
+    accept_changed_code: bool = ACCEPT_CHANGED_CODE,
     no_report: bool = NO_REPORT,
 ) -> None:
     """Add, change or drop probes of a finished run without sampling again.
@@ -35,6 +36,7 @@ def reweight(
     """
     from astroemu.analysis.reweight import reweight as run_reweight
     from astroemu.cli.progress import shown, warned
+    from astroemu.cli.terminal import tell, width
     from astroemu.inference.run_folder import RunFolder
     from astroemu.report import write_report
     from astroemu.report.tables import text_table
@@ -42,9 +44,10 @@ def reweight(
     source = RunFolder.open(run)
     changed = source.configuration().overridden(set_).without(without)
     with warned(), shown(f"reweight {run}") as report:
-        folder, model = run_reweight(source, changed, out=out, min_ess=min_ess, report=report)
-    typer.echo(text_table(folder.summary()))
-    typer.echo("Written:")
-    written = [folder.samples_file, folder.summary_file] if no_report else write_report(folder, model)
-    for path in written:
-        typer.echo(f"  {path}")
+        folder, model = run_reweight(
+            source, changed, out=out, min_ess=min_ess, accept_changed_code=accept_changed_code, report=report
+        )
+    with warned():
+        written = [folder.samples_file, folder.summary_file] if no_report else write_report(folder, model)
+    tell(text_table(folder.summary(), width()))
+    tell("\n  ".join(["Written:", *map(str, written)]))

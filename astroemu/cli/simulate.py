@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import SIMULATION_WORKERS
+from astroemu.cli.options import ACCEPT_CHANGED_CODE, SIMULATION_WORKERS
 
 
 def simulate(
@@ -18,6 +18,7 @@ def simulate(
         metavar="I/N",
         help="Simulate only part I of N, into a separate file next to --out. `astroemu merge` joins the parts.",
     ),
+    accept_changed_code: bool = ACCEPT_CHANGED_CODE,
 ) -> None:
     """Run the simulator of a recipe at the points of its design.
 
@@ -33,7 +34,7 @@ def simulate(
     task = loaded.simulation()
     piece = Shard.parse(part) if part else None
     with shown(f"simulate {task.simulator}") as report:
-        path = loaded.simulate(out, workers=workers, part=piece, report=report)
+        path = loaded.simulate(out, workers=workers, part=piece, report=report, accept_changed_code=accept_changed_code)
     if processes().is_root:
         failed = read_metadata(path)["failed"]
         n = task.n if piece is None else len(piece.rows(task.n))

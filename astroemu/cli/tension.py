@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import CONFIGURATION, ENGINE, SEED_INSTEAD, SET, WITHOUT, load
+from astroemu.cli.options import ACCEPT_CHANGED_CODE, CONFIGURATION, ENGINE, SEED_INSTEAD, SET, WITHOUT, load
 
 
 def tension(
@@ -23,6 +23,7 @@ def tension(
     engine: str | None = ENGINE,
     set_: list[str] = SET,
     without: list[str] = WITHOUT,
+    accept_changed_code: bool = ACCEPT_CHANGED_CODE,
 ) -> None:
     """Measure how well groups of probes agree.
 
@@ -39,7 +40,13 @@ def tension(
     loaded = load(configuration, set_, without, engine)
     plan = TensionStudy.of(loaded, [between, *and_], sampler)
     with warned():
-        result = run_tension(plan, out or Path("runs") / f"{loaded.name}_tension", seed=seed, report=shown)
+        result = run_tension(
+            plan,
+            out or Path("runs") / f"{loaded.name}_tension",
+            seed=seed,
+            accept_changed_code=accept_changed_code,
+            report=shown,
+        )
     if result is not None:
         typer.echo(tension_table(result))
         typer.echo(f"Written: {result['written']}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from astroemu.cli.options import ACCEPT_CHANGED_CODE
+
 
 def train(
     recipe: str = typer.Argument(..., help="TOML recipe of an emulator, or the name of an installed recipe."),
@@ -17,6 +19,7 @@ def train(
     logs: Path | None = typer.Option(
         None, help="Folder for logs of TensorBoard, which shows the progress of the training."
     ),
+    accept_changed_code: bool = ACCEPT_CHANGED_CODE,
 ) -> None:
     """Train the emulator of a recipe on a training set.
 
@@ -24,23 +27,26 @@ def train(
     continues.
     """
     import json
-    import shutil
 
     from astroemu.emulation.loading import load_emulator
-    from astroemu.emulation.recipe import Recipe
+    from astroemu.emulation.recipe import TRAINING_NOTE, Recipe
     from astroemu.emulation.training_set import TrainingSet
+    from astroemu.io.claim import release_folder
     from astroemu.io.files import new_file
+    from astroemu.io.lock import alone
 
-    new_file(out)
-    unfinished = out.with_name(out.name + ".training")
-    emulator = Recipe(recipe).train(
-        TrainingSet.load(data),
-        log=lambda line: typer.echo(line),
-        reuse=load_emulator(reuse) if reuse else None,
-        folder=unfinished,
-        logs=logs,
-    )
-    emulator.save(out)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    typer.echo(json.dumps(emulator.provenance["metrics"], indent=1))
+    with alone(out, "training"):
+        new_file(out)
+        unfinished = out.with_name(out.name + ".training")
+        emulator = Recipe(recipe).train(
+            TrainingSet.load(data),
+            log=lambda line: typer.echo(line),
+            reuse=load_emulator(reuse) if reuse else None,
+            folder=unfinished,
+            logs=logs,
+            accept_changed_code=accept_changed_code,
+        )
+        emulator.save(out)
+        release_folder(unfinished / TRAINING_NOTE)
+    typer.echo(json.dumps(emulator.provenance.get("metrics", {}), indent=1))
     typer.echo(f"Written: {out}")

@@ -28,7 +28,7 @@ def validate(
     from astroemu.emulation.recipe import Recipe
     from astroemu.emulation.reference import load_simulations
     from astroemu.inference.configuration import load_model
-    from astroemu.io.files import new_file, sha256, write_json
+    from astroemu.io.files import make_folder, new_file, sha256, write_json
     from astroemu.report.tables import validation_table
     from astroemu.runtime.provenance import provenance
     from astroemu.validation.accuracy import exceeded_limits
@@ -43,7 +43,7 @@ def validate(
     if folder is not None:
         from astroemu.report.emulator_accuracy import draw_validation
 
-        folder.mkdir()
+        make_folder(folder)
         went_in = {**loaded.sources, data.name: sha256(data)}
         content = {**found, "provenance": provenance(inputs=went_in)}
         write_json(folder / "validation.json", content)

@@ -10,7 +10,7 @@ from helpers import assert_provenance, command
 from astroemu.model import benchmark
 from astroemu.model.benchmark import Peak, bench_model, measured_peak
 from astroemu.model.operation_count import OperationCount
-from astroemu.report.tables import benchmark_table
+from astroemu.report.benchmark import benchmark_table
 
 
 @pytest.fixture(scope="module")
