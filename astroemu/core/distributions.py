@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -73,9 +73,23 @@ class Distribution(ABC):
         return both
 
 
+#: Least width of a prior, as a fraction of its values and absolute: about 5000 numbers of double precision.
+_LEAST_SHARE, _LEAST_WIDTH = 1e-12, 1e-300
+
+
 def _check_range(low: float, high: float) -> None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ConfigurationError(f"low = {low} must be finite and below high = {high}")
+    if not math.isfinite(high - low):
+        raise ConfigurationError(f"low = {low} and high = {high} are too far apart for floating-point numbers")
+    _check_width(high - low, max(abs(low), abs(high)), f"low = {low} and high = {high}")
+
+
+def _check_width(width: float, size: float, what: str) -> None:
+    if width < max(_LEAST_SHARE * size, _LEAST_WIDTH):
+        raise ConfigurationError(
+            f"{what} leave too few floating-point numbers to sample; use distribution = 'fixed', or a wider prior"
+        )
 
 
 @dataclass(frozen=True)
@@ -164,6 +178,7 @@ class TruncatedNormal(Distribution):
             raise ConfigurationError(f"mean = {self.mean} must be finite and std = {self.std} above 0")
         if not self.low < self.high:
             raise ConfigurationError(f"low = {self.low} must be below high = {self.high}")
+        _check_width(self.std, abs(self.mean), f"mean = {self.mean} and std = {self.std}")
         a, b, _ = self._edges
         if b - a < _NARROWEST or b < -_FARTHEST:
             raise ConfigurationError(
@@ -274,6 +289,20 @@ DISTRIBUTIONS: Mapping[str, type[Distribution]] = {
 }
 
 
+#: Words of other packages for distributions and for their numbers.
+_SYNONYMS = {
+    "gaussian": "normal", "gauss": "normal", "flat": "uniform", "tophat": "uniform", "top_hat": "uniform",
+    "jeffreys": "log_uniform", "reciprocal": "log_uniform", "truncnorm": "truncated_normal", "constant": "fixed",
+    "delta": "fixed", "mu": "mean", "loc": "mean", "sigma": "std", "scale": "std", "width": "std", "min": "low",
+    "max": "high", "lower": "low", "upper": "high",
+}  # fmt: skip
+
+
+def _meant(word: str, known: Collection[str]) -> str:
+    synonym = _SYNONYMS.get(word.lower(), "")
+    return f" Did you mean {synonym!r}?" if synonym in known else closest(word, known)
+
+
 def distribution_from(spec: Mapping[str, Any]) -> Distribution:
     """Return a distribution from its form in a configuration.
 
@@ -289,20 +318,21 @@ def distribution_from(spec: Mapping[str, Any]) -> Distribution:
         For an unknown kind, an unknown or missing key, or a value that is not a number.
     """
     numbers = dict(spec)
-    kind = numbers.pop("distribution", None)
+    if "distribution" not in numbers:
+        raise ConfigurationError(f"it has no 'distribution'; choose one of {listing(DISTRIBUTIONS)}")
+    kind = numbers.pop("distribution")
     if not isinstance(kind, str) or kind not in DISTRIBUTIONS:
-        hint = closest(str(kind), DISTRIBUTIONS)
+        hint = _meant(str(kind), DISTRIBUTIONS)
         raise ConfigurationError(f"distribution = {kind!r} is not one of {listing(DISTRIBUTIONS)}.{hint}")
     cls = DISTRIBUTIONS[kind]
     fields = dataclasses.fields(cls)
     names = [f.name for f in fields]
     for key, value in numbers.items():
         if key not in names:
-            raise ConfigurationError(
-                f"unknown key {key!r}: a {kind} prior takes {listing(names)}.{closest(key, names)}"
-            )
+            raise ConfigurationError(f"unknown key {key!r}: a {kind} prior takes {listing(names)}.{_meant(key, names)}")
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConfigurationError(f"{key} = {value!r} must be a number")
+            how = ", without quotation marks and in the unit of the parameter" if isinstance(value, str) else ""
+            raise ConfigurationError(f"{key} = {value!r} must be a number{how}")
         try:
             numbers[key] = float(value)
         except OverflowError:

@@ -22,7 +22,7 @@ from astroemu.core.observable import Observable
 from astroemu.core.typing import FloatArray
 from astroemu.errors import DataError, located
 from astroemu.io.claim import CODE, HINT, differences, told
-from astroemu.io.files import strict_json
+from astroemu.io.files import new_file, strict_json
 from astroemu.io.hdf5 import write_hdf5
 from astroemu.io.hdf5_fields import (
     read_floats,
@@ -170,7 +170,13 @@ class TrainingSet:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the file, completely or not at all. It is made in memory first."""
+        """Write a new file, completely or not at all. It is made in memory first.
+
+        Raises
+        ------
+        DataError
+            If the file exists already, or cannot be written.
+        """
 
         def write(file: h5py.File) -> None:
             file.attrs["format"] = FORMAT
@@ -183,7 +189,7 @@ class TrainingSet:
                 data = group.create_dataset(name, data=_stored(self.values[name]))
                 data.attrs["observable"] = json.dumps(observable.to_json())
 
-        write_hdf5(path, write)
+        write_hdf5(new_file(path), write)
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingSet:

@@ -59,7 +59,11 @@ def reading(path: str | Path) -> Iterator[None]:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def new_file(path: str | Path) -> Path:
+class NewFile(type(Path())):  # type: ignore[misc]
+    """The path of a file that did not exist. Writing it never replaces a file that another process made meanwhile."""
+
+
+def new_file(path: str | Path) -> NewFile:
     """Return the path of a file that is to be written, after creating its folder.
 
     Call it before a long computation, so that an error comes early.
@@ -71,9 +75,13 @@ def new_file(path: str | Path) -> Path:
     """
     path = Path(path)
     if os.path.lexists(path):  # also a link to nothing
-        raise DataError(f"{path} exists and is not overwritten; remove it or choose another name")
+        raise _exists(path)
     make_folder(path.parent)
-    return path
+    return NewFile(path)
+
+
+def _exists(path: Path) -> DataError:
+    return DataError(f"{path} exists and is not overwritten; remove it or choose another name")
 
 
 def make_folder(path: Path) -> None:
@@ -166,7 +174,7 @@ def read_json(path: str | Path) -> Any:
 def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
     """Write a file atomically: a reader, or a crash, finds the old file or the complete new one.
 
-    A link at the path is replaced, never followed.
+    A link at the path is replaced, never followed. A path of :func:`new_file` replaces nothing.
 
     Parameters
     ----------
@@ -181,18 +189,33 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
     DataError
         In place of every error of the operating system. The old file, if any, is then unchanged.
     """
-    path = Path(path)
+    is_new, path = isinstance(path, NewFile), Path(path)
     # Nobody can have prepared a link under a name that nobody can guess.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     with writing(path):
         try:
             write(temporary)
             _flush(temporary, os.O_RDONLY | os.O_NOFOLLOW)
-            temporary.replace(path)
+            _put(temporary, path, is_new)
             _flush_folder(path.parent)
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _put(temporary: Path, path: Path, is_new: bool) -> None:
+    """Give a finished file its name. A new file may not replace what another process wrote meanwhile."""
+    if not is_new:
+        temporary.replace(path)
+        return
+    try:
+        os.link(temporary, path, follow_symlinks=False)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise _exists(path) from None
+        temporary.replace(path)
 
 
 @contextmanager

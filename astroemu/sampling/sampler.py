@@ -7,16 +7,22 @@ transform and of the log-likelihood. A model is a target, and so is any analytic
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from astroemu.core.progress import ProgressCallback, silent
+from astroemu.errors import ConfigurationError
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.target import Target, gradient_target
+
+#: Held by a sampler while it changes what belongs to the entire process, such as NumPy's global generator. It sets
+#: everything back before it lets go. Samplers that need the lock run one after the other in the threads of a process.
+PROCESS_STATE = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,10 @@ class Sampler(ABC):
     #: Distributions whose versions change its samples: a run can be resumed with the same versions only.
     packages: tuple[str, ...] = ()
 
+    #: Names of the options that only decide when to stop. Runs that differ in these alone request the same points in
+    #: the same order, until the first of them stops. A run can therefore go on from the record of another.
+    stopping: ClassVar[frozenset[str]] = frozenset()
+
     @classmethod
     def component(cls) -> SystemLibrary | None:
         """Return the system library that this sampler needs, without loading it; None if it needs none."""
@@ -127,6 +137,22 @@ class Sampler(ABC):
         SamplingError
             If the sampler cannot start or cannot continue.
         """
+
+
+def demand_live_points(live_points: int, target: Target) -> None:
+    """Raise an error if a nested sampler has too few live points to know the shape of the posterior.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are fewer than two per parameter, and two more: an ellipsoid around fewer points is degenerate.
+    """
+    least = 2 * (len(target.names) + 1)
+    if live_points < least:
+        raise ConfigurationError(
+            f"live_points = {live_points} must be at least {least} for {len(target.names)} parameters: with fewer, "
+            "the evidence is wrong"
+        )
 
 
 def seeds(seed: int, n: int) -> list[Any]:

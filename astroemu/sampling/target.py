@@ -13,6 +13,7 @@ import numpy as np
 
 from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, SamplingError
+from astroemu.runtime import interruption
 
 
 class Target(Protocol):
@@ -121,17 +122,31 @@ class TargetWrapper(ABC):
 
 
 def evaluate(target: Target, theta: FloatArray, *, gradient: bool) -> FloatArray:
-    """Evaluate a target; the result has the form of :meth:`TargetWrapper.evaluate`."""
+    """Evaluate a target; the result has the form of :meth:`TargetWrapper.evaluate`.
+
+    Raises
+    ------
+    Terminated
+        If Ctrl-C or SIGTERM has come since the last batch. This happens on the command line only.
+    """
+    interruption.check()
     if not gradient:
         return np.asarray(target.log_likelihood(theta))[:, None]
     value, slope = cast(GradientTarget, target).value_and_grad(theta)
     return np.concatenate([value[:, None], slope], axis=1)
 
 
+#: Largest absolute value of the log-likelihood at the peak. Its neighbours are 1e-4 apart.
+_LARGEST = 1e12
+#: Number of points, and their largest extent in units of the distance of neighbouring numbers, that are called one.
+_CLOUD, _ROUNDED = 8, 1000.0
+
+
 class CountedTarget(TargetWrapper):
     """A target that counts its evaluated points and rejects NaN and plus infinity.
 
-    A model never returns these values, but another target may. Samplers then hang or give wrong results.
+    A model never returns these values, but another target may. Samplers then hang or give wrong results. The same holds
+    for problems that floating-point numbers cannot resolve, which are rejected too.
 
     Attributes
     ----------
@@ -142,6 +157,31 @@ class CountedTarget(TargetWrapper):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         self.n = 0
+
+    def prior_transform(self, u: FloatArray) -> FloatArray:
+        """Map points of the unit cube ``(n, d)`` to parameters ``(n, d)``.
+
+        Raises
+        ------
+        SamplingError
+            If the points are so close to each other that rounding decides between them.
+        """
+        if len(u) >= _CLOUD and np.any(close := np.ptp(u, axis=0) < _ROUNDED * np.spacing(np.max(u, axis=0))):
+            name = self.names[int(np.argmax(close))]
+            raise SamplingError(
+                f"the posterior of {name!r} is too narrow for floating-point numbers in the range of its prior; narrow "
+                "this prior, or check the errors of the data"
+            )
+        return self.target.prior_transform(u)
+
+    def demand_resolved(self, log_likelihood: FloatArray) -> None:
+        """Raise an error if the highest log-likelihood ``(n,)`` of the samples has no digits after the point.
+
+        Raises
+        ------
+        SamplingError
+        """
+        _demand_digits(float(np.max(log_likelihood, initial=-np.inf)))
 
     def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:
         """Evaluate a batch; see :meth:`TargetWrapper.evaluate`.
@@ -158,4 +198,15 @@ class CountedTarget(TargetWrapper):
             wrong = int(np.flatnonzero(~(values < np.inf))[0])
             point = dict(zip(self.names, np.asarray(theta)[wrong].tolist(), strict=True))
             raise SamplingError(f"a log-likelihood of {values[wrong]} at {point}; it must be finite or minus infinity")
+        if np.max(values, initial=-np.inf) > _LARGEST:
+            _demand_digits(float(np.max(values)))
         return found
+
+
+def _demand_digits(highest: float) -> None:
+    if _LARGEST < abs(highest) < np.inf:
+        raise SamplingError(
+            f"the highest log-likelihood is {highest:g}: floating-point numbers of this size are "
+            f"{np.spacing(abs(highest)):g} apart, but differences of 1 matter. Check the data and their errors, or "
+            "subtract a constant"
+        )

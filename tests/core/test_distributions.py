@@ -57,6 +57,7 @@ def test_truncation_renormalises():
         Fixed(5.0).truncated(0, 1)
 
 
+@pytest.mark.attack("samplers", "priors with the words of other packages, numbers as text, NaN, reversed bounds")
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -64,15 +65,43 @@ def test_truncation_renormalises():
         ({"distribution": "uniform", "low": 0, "hihg": 1}, "Did you mean 'high'"),
         ({"distribution": "uniform", "low": 0}, "needs 'high'"),
         ({"distribution": "uniform", "low": 2, "high": 1}, "below"),
-        ({"distribution": "uniform", "low": "0", "high": 1}, "must be a number"),
+        ({"distribution": "uniform", "low": "0", "high": 1}, "low = '0' must be a number, without quotation marks"),
+        ({"distribution": "uniform", "low": True, "high": 1}, "low = True must be a number$"),
+        ({"distribution": "gaussian", "mean": 0, "std": 1}, "Did you mean 'normal'?"),
+        ({"distribution": "Flat", "low": 0, "high": 1}, "Did you mean 'uniform'?"),
+        ({"distribution": "normal", "mean": 0, "sigma": 1}, "unknown key 'sigma'.*Did you mean 'std'?"),
+        ({"distribution": "uniform", "min": 0, "high": 1}, "Did you mean 'low'?"),
+        ({"distribution": "uniform", "low": np.nan, "high": 1}, "low = nan must be finite"),
         ({"distribution": "log_uniform", "low": 0, "high": 1}, "above 0"),
         ({"distribution": "normal", "mean": 0, "std": 0}, "above 0"),
-        ({"low": 0, "high": 1}, "not one of"),
+        ({"low": 0, "high": 1}, "it has no 'distribution'; choose one of 'fixed'"),
     ],
 )
 def test_a_bad_prior_is_refused(spec, message):
     with pytest.raises(ConfigurationError, match=message):
         distribution_from(spec)
+
+
+@pytest.mark.attack("samplers", "priors of width 0, 1e-300 and 1e-14, and of the width of all numbers")
+@pytest.mark.parametrize(
+    ("cls", "numbers", "message"),
+    [
+        (Uniform, (40.0, 40.00000000000001), "too few floating-point numbers.*use distribution = 'fixed'"),
+        (LogUniform, (1e9, 1e9 + 1e-4), "too few floating-point numbers"),
+        (Uniform, (0.0, 1e-310), "too few floating-point numbers"),
+        (Uniform, (-1e308, 1e308), "too far apart"),
+        (Normal, (40.0, 1e-300), "mean = 40.0 and std = 1e-300 leave too few"),
+        (TruncatedNormal, (40.0, 1e-14, 39.0, 41.0), "too few"),
+    ],
+)
+def test_a_prior_that_floating_point_numbers_cannot_fill_is_refused(cls, numbers, message):
+    with pytest.raises(ConfigurationError, match=message):
+        cls(*numbers)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1e-290), (2459000.5, 2459000.51), (1e-200, 1e200)])
+def test_a_narrow_or_wide_prior_that_they_can_fill_is_accepted(low, high):
+    assert len(np.unique(Uniform(low, high).transform(np.linspace(0, 1, 100)))) == 100
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS)

@@ -268,14 +268,16 @@ def test_a_file_of_something_else_or_of_a_newer_format_is_refused(tmp_path):
         TrainingSet.load(tmp_path / "newer.h5")
 
 
-def test_a_save_that_fails_leaves_the_old_file(tmp_path):
+def test_a_save_that_fails_leaves_nothing_and_no_file_is_overwritten(tmp_path):
     path = tmp_path / "set.h5"
-    made().save(path)
-    content = path.read_bytes()
     with pytest.raises(TypeError):
         made(metadata={"when": object()}).save(path)
-    assert path.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [path]
+    assert not list(tmp_path.iterdir())
+    made().save(path)
+    content = path.read_bytes()
+    with pytest.raises(DataError, match="is not overwritten"):
+        made().save(path)
+    assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
 
 
 def test_sets_of_another_simulator_version_are_not_joined():

@@ -329,3 +329,22 @@ def test_a_folder_that_is_removed_meanwhile_is_an_error(tmp_path):
 def test_a_checksum_of_what_cannot_be_read_names_the_file(tmp_path):
     with pytest.raises(DataError, match=r"cannot read .*none"):
         sha256(tmp_path / "none")
+
+
+@pytest.mark.attack("files", "two commands that write one new file at once")
+def test_a_new_file_replaces_nothing_that_came_meanwhile(tmp_path):
+    path = new_file(tmp_path / "out.json")
+    (tmp_path / "out.json").write_text("of another process")
+    with pytest.raises(DataError, match="exists and is not overwritten"):
+        write_text(path, "mine")
+    assert path.read_text() == "of another process"
+    assert [file.name for file in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_a_new_file_is_written_where_there_are_no_hard_links(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr("os.link", refuse)
+    write_text(new_file(tmp_path / "out.txt"), "mine")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["mine"]

@@ -187,6 +187,7 @@ def test_layers_that_keras_evaluates_are_traced(backend, capsys):
     assert words == ["True"] * 3
 
 
+@pytest.mark.slow
 def test_one_process_with_jax_alone_imports_no_tensorflow(tmp_path):
     """With a model whose networks NumPy could evaluate, and with layers that Keras evaluates."""
     have("jax")

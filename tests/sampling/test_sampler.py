@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from astroemu.errors import ConfigurationError
-from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
+from astroemu.sampling.sampler import Sampler, SamplerTraits, demand_live_points, seeds
 from astroemu.testing.problems import Gaussian
 
 
@@ -44,6 +44,17 @@ def test_a_target_without_gradients_is_refused_by_a_sampler_that_needs_them():
         Following().check(Plain())
     assert Following().check(Gaussian()) is None
     assert Nothing().check(Plain()) is None
+
+
+@pytest.mark.attack("samplers", "fewer live points than parameters, as in MultiNest")
+def test_too_few_live_points_for_the_parameters_are_refused():
+    demand_live_points(6, Gaussian())
+    with pytest.raises(ConfigurationError, match="live_points = 5 must be at least 6 for 2 parameters"):
+        demand_live_points(5, Gaussian())
+
+
+def test_no_option_only_stops_unless_it_is_declared():
+    assert Nothing.stopping == frozenset()
 
 
 def test_seeds_are_repeated_and_independent():

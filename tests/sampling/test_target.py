@@ -76,6 +76,34 @@ def test_points_are_counted_with_and_without_gradients():
     assert counted.n == 5
 
 
+@pytest.mark.attack("samplers", "a log-likelihood of 1e300, and of 1e15 times a constant")
+@pytest.mark.parametrize("highest", [1e300, 1e15, -1e15])
+def test_a_peak_without_digits_after_the_point_is_refused(highest):
+    target = WithoutGradient()
+    target.log_likelihood = lambda theta: np.full(len(theta), highest)
+    with pytest.raises(SamplingError, match=r"1e\+\d+: floating-point numbers of this size are .* subtract a constant"):
+        CountedTarget(target).demand_resolved(CountedTarget(target).log_likelihood(THETA))
+
+
+def test_low_values_away_from_the_peak_are_accepted():
+    counted = CountedTarget(WithoutGradient())
+    counted.demand_resolved(np.array([-1e300, -np.inf, -3.0]))
+    counted.demand_resolved(np.array([-np.inf]))
+    counted.demand_resolved(np.zeros(0))
+
+
+@pytest.mark.attack("samplers", "a posterior that is 1e-16 as wide as its prior")
+def test_points_that_rounding_has_made_one_are_refused_by_name():
+    counted = CountedTarget(Gaussian())
+    u = np.random.default_rng(1).random((20, 2))
+    u[:, 1] = 0.5 + 1e-15 * u[:, 1]
+    with pytest.raises(SamplingError, match="the posterior of 'y' is too narrow"):
+        counted.prior_transform(u)
+    u[:, 1] = 1e-20 * np.linspace(1, 2, 20)  # numbers near zero have digits enough
+    np.testing.assert_array_equal(counted.prior_transform(u), Gaussian().prior_transform(u))
+    assert counted.prior_transform(np.full((1, 2), 0.5)).shape == (1, 2)
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_what_is_no_log_likelihood_is_refused_with_the_point(wrong):
     target = WithoutGradient()

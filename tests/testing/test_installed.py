@@ -130,7 +130,7 @@ FAULTS = {
     "ends the process at import": ({"before": "raise SystemExit('no library')"}, "loads", "no library"),
     "prints in __init__": ({"constructor": "print('reading the data')"}, "loads", "prints 'reading the data'"),
     "sets np.seterr at import": ({"before": "np.seterr(over='raise')"}, "loads", "np.seterr (over)"),
-    "seeds NumPy in __init__": ({"constructor": "np.random.seed(1)"}, "loads", "np.random's global generator"),
+    "seeds NumPy in __init__": ({"constructor": "np.random.seed(13571)"}, "loads", "np.random's global generator"),
     "changes the folder": ({"constructor": "os.chdir('/')"}, "loads", "the working folder"),
     "silences warnings": ({"constructor": "warnings.simplefilter('ignore')"}, "loads", "warnings.filters"),
     "draws from random": ({"likelihood": "random.random()"}, "process state", "random's global generator"),

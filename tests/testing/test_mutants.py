@@ -548,8 +548,8 @@ class ForgetsTheSeed(Emcee):
     ("mutant", "check"),
     [
         (TooNarrow, "known evidence, mean and width"),
-        (Swallows, "exception of a probe"),
-        (ForgetsTheSeed, "same seed, same samples; no state"),
+        pytest.param(Swallows, "exception of a probe", marks=pytest.mark.slow),
+        pytest.param(ForgetsTheSeed, "same seed, same samples; no state", marks=pytest.mark.slow),
     ],
 )
 def test_a_sampler_that_errs_fails(mutant, check):

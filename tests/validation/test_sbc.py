@@ -102,6 +102,7 @@ def test_a_folder_of_something_else_is_refused(configuration, out, tmp_path):
         SimulationBasedCalibration(configuration).run(tmp_path / "new", 3)
 
 
+@pytest.mark.slow
 def test_data_that_do_not_belong_to_the_likelihood_are_found(configuration, tmp_path, monkeypatch):
     """Noise three times as large as the likelihood says."""
     honest = astroemu.validation.sbc.mock_probes

@@ -55,8 +55,10 @@ _CHECKS = 20
 _POINTS = 10
 #: Least mean acceptance of a fitted mixture's draws. Below it, differential evolution alone is better.
 _USEFUL = 0.02
-#: Number of steps of an ensemble before the next ensemble continues.
-_TURN = 10
+#: Highest ratio of the variances of two halves of the chains. Above it, the ensemble still contracts or spreads.
+_STEADY = 4.0
+#: Number of steps for which an ensemble has room at first. The room is doubled when it is full.
+_ROOM = 256
 
 
 class Emcee(Sampler):
@@ -92,6 +94,7 @@ class Emcee(Sampler):
     citation = "Foreman-Mackey et al. 2013, PASP 125, 306, arXiv:1202.3665"
     packages = ("emcee",)
     traits = SamplerTraits(batch="fixed")
+    stopping = frozenset({"autocorrelation_times", "burn_in", "check_every", "effective_samples", "max_steps", "r_hat"})
 
     def __init__(
         self,
@@ -158,10 +161,9 @@ class Emcee(Sampler):
         state = _State(0, np.full(len(target.names), np.nan), np.full(len(target.names), np.nan))
         last, step, check_at = time.monotonic(), 0, self.check_every
         while step < self.max_steps and not self._enough(state):
-            turn = min(_TURN, self.max_steps - step, check_at - step)
-            for chain in chains:
-                chain.advance(turn)
-            step += turn
+            for chain in chains:  # one step each: the order of the requests does not depend on when the run ends
+                chain.advance()
+            step += 1
             if step >= check_at:
                 check_at = step + max(self.check_every, step // _CHECKS)  # estimates cost more as the chain grows
                 state = _estimated(chains, state)
@@ -193,7 +195,7 @@ class Emcee(Sampler):
     def _enough(self, state: _State) -> bool:
         burn_in, length, ess = self._lengths(state)
         long = burn_in >= self.burn_in and length >= self.autocorrelation_times and ess >= self.effective_samples
-        return long and bool(np.max(state.r_hat) <= self.r_hat)
+        return long and bool(np.max(state.r_hat) <= self.r_hat) and state.steady
 
     def _progress(self, step: int, state: _State, n: int) -> Progress:
         _, length, ess = self._lengths(state)
@@ -210,6 +212,7 @@ class Emcee(Sampler):
         theta = _theta(counted, z)
         burn_in, length, ess = self._lengths(state)
         n = len(theta)
+        counted.demand_resolved(log_prob + _half_square(z))
         return Samples(
             names=counted.names,
             theta=theta,
@@ -224,6 +227,7 @@ class Emcee(Sampler):
                 f"{burn_in:.0f} ({self.burn_in:g} asked for), "
                 f"{ess:.0f} effective samples ({self.effective_samples:g} asked for), "
                 f"and a split R-hat of {np.max(state.r_hat):.4f} (at most {self.r_hat:g} asked for)"
+                + ("" if state.steady else "; the walkers were still contracting or spreading")
             ),
             n_likelihood=counted.n,
             diagnostics={
@@ -249,11 +253,14 @@ class _State:
         Number of steps at the time of the estimate.
     tau, r_hat : (d,) array
         Integrated autocorrelation times [steps] and split R-hat; NaN before the first estimate.
+    steady : bool
+        False if the halves of the chains differ too much in width. R-hat compares their means only.
     """
 
     step: int
     tau: FloatArray
     r_hat: FloatArray
+    steady: bool = True
 
 
 class Chain:
@@ -277,7 +284,9 @@ class Chain:
             return counted.log_likelihood(_theta(counted, z)) - _half_square(z)
 
         moves = _moves(move, population)
-        self.sampler = emcee.EnsembleSampler(*population.start.shape, log_posterior, moves=moves, vectorize=True)
+        self.sampler = emcee.EnsembleSampler(
+            *population.start.shape, log_posterior, moves=moves, vectorize=True, backend=_growing()
+        )
         # emcee's wrapper prints a traceback of every exception, even of an interrupt.
         self.sampler.log_prob_fn = log_posterior
         generator = np.random.RandomState(np.random.MT19937(seed))
@@ -289,10 +298,9 @@ class Chain:
         """Number of steps so far."""
         return int(self.sampler.iteration)
 
-    def advance(self, steps: int) -> None:
-        """Take this many steps."""
-        for _ in range(steps):
-            next(self._steps)
+    def advance(self) -> None:
+        """Take one step."""
+        next(self._steps)
 
     def autocorrelation_time(self, thin: int) -> FloatArray:
         """Return the integrated autocorrelation times ``(d,)`` [steps] after burn-in; NaN if the chain has not moved.
@@ -314,6 +322,22 @@ class Chain:
         """Return the thinned normal scores ``(n, d)`` after burn-in, and their log posteriors ``(n,)``."""
         which = {"discard": discard, "thin": thin, "flat": True}
         return self.sampler.get_chain(**which), self.sampler.get_log_prob(**which)
+
+
+def _growing() -> Any:
+    """Return a backend of emcee whose memory grows with the chain; emcee's own takes all of ``max_steps`` at once."""
+    from emcee.backends import Backend
+
+    class Growing(Backend):  # type: ignore[misc, no-any-unimported, unused-ignore]
+        def grow(self, ngrow: int, blobs: Any) -> None:
+            super().grow(min(ngrow, _ROOM), blobs)
+
+        def save_step(self, state: Any, accepted: Any) -> None:
+            if self.iteration == len(self.chain):
+                super().grow(self.iteration, state.blobs)
+            super().save_step(state, accepted)
+
+    return Growing()
 
 
 def _moves(name: str, population: Population) -> list[tuple[Any, float]]:
@@ -347,7 +371,9 @@ def _estimated(chains: Sequence[Chain], before: _State) -> _State:
     fastest = float(np.min(before.tau))
     thin = max(int(fastest / _POINTS), 1) if np.isfinite(fastest) else 1
     tau = np.mean([chain.autocorrelation_time(thin) for chain in chains], axis=0)
-    return _State(chains[0].step, tau, split_r_hat(np.concatenate(means), np.concatenate(variances)))
+    centres, widths = np.concatenate(means), np.concatenate(variances)
+    steady = bool(np.all(widths.max(axis=0) <= _STEADY * widths.min(axis=0)))
+    return _State(chains[0].step, tau, split_r_hat(centres, widths), steady)
 
 
 def _theta(target: Target, z: FloatArray) -> FloatArray:

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 
 from astroemu.core.typing import FloatArray
+from astroemu.errors import SamplingError
 
 #: Degrees of freedom.
 _NU = 8.0
@@ -45,7 +46,7 @@ class Mixture:
     @classmethod
     def around(cls, z: FloatArray, log_weight: FloatArray, k: int, rng: Any) -> Self:
         """Return ``k`` equal components, centred on points ``(n, d)`` drawn by their log weights ``(n,)``."""
-        weight = np.exp(log_weight - logsumexp(log_weight))
+        weight = probabilities(log_weight)
         chosen = rng.choice(len(z), size=k, p=weight)
         return cls(np.full(k, 1.0 / k), z[chosen], np.repeat(_covariance(z, weight)[None], k, axis=0))
 
@@ -107,6 +108,23 @@ class Mixture:
     def _log_volume(self) -> FloatArray:
         """Minus half the log determinant of each scale matrix."""
         return -np.sum(np.log(np.diagonal(self._root, axis1=1, axis2=2)), axis=1)
+
+
+def probabilities(log_weight: FloatArray) -> FloatArray:
+    """Return probabilities ``(n,)`` from log weights.
+
+    Raises
+    ------
+    SamplingError
+        If the log weights are so large that rounding errors decide.
+    """
+    found = np.exp(log_weight - logsumexp(log_weight))
+    if abs(found.sum() - 1.0) > 1e-8:
+        raise SamplingError(
+            f"log-likelihoods of {np.max(np.abs(log_weight)):g} differ by their rounding errors only. Check the data "
+            "and their errors, or subtract a constant"
+        )
+    return np.asarray(found)
 
 
 def _covariance(z: FloatArray, weight: FloatArray) -> FloatArray:

@@ -33,7 +33,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +48,8 @@ from scipy.special import ndtr, ndtri
 from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, PluginError, SamplingError
-from astroemu.sampling.sampler import Sampler, SamplerTraits, SystemLibrary, seeds
+from astroemu.io.lock import temporary_folder
+from astroemu.sampling.sampler import Sampler, SamplerTraits, SystemLibrary, demand_live_points, seeds
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 from astroemu.sampling.target import CountedTarget, Target
@@ -96,6 +96,7 @@ class MultiNest(Sampler):
     )
     traits = SamplerTraits(batch="scalar", minus_infinity="floored")
     packages = ("pymultinest",)
+    stopping = frozenset({"max_iterations", "tolerance"})
 
     def __init__(
         self,
@@ -132,6 +133,7 @@ class MultiNest(Sampler):
         return SystemLibrary("libmultinest", str(path) if path.is_file() else None, remedy)
 
     def check(self, target: Target) -> None:
+        demand_live_points(self.live_points, target)
         self._library()
 
     def _library(self) -> str:
@@ -145,6 +147,7 @@ class MultiNest(Sampler):
     def run(
         self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
     ) -> Samples:
+        demand_live_points(self.live_points, target)
         counted, last = CountedTarget(target), 0.0
         settings = {
             "library": self._library(),
@@ -156,7 +159,7 @@ class MultiNest(Sampler):
             "batch": self.batch,
             "seed": int(seeds(seed, 1)[0].generate_state(1)[0]) % _SEEDS,
         }
-        with tempfile.TemporaryDirectory(prefix="astroemu_") as place, _asking(settings, Path(place)) as points:
+        with temporary_folder() as place, _asking(settings, place) as points:
             possible = False
             for u in points:
                 log_likelihood = counted.log_likelihood(_theta(target, u))
@@ -186,6 +189,7 @@ class MultiNest(Sampler):
         keep = (-0.5 * rows[:, 1] > 0.5 * FLOOR) & (rows[:, 0] > 0)  # others: no likelihood or no weight
         weight, u = rows[keep, 0], rows[keep, 2:]
         log_likelihood = -0.5 * rows[keep, 1] - _log_density(u)
+        counted.demand_resolved(log_likelihood)
         theta = _theta(counted, u)
         log_weight = np.log(weight / weight.sum())
         return Samples(
@@ -287,7 +291,7 @@ def _asking(settings: dict[str, Any], place: Path) -> Iterator[_Points]:
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [*command, str(theirs_ask), str(theirs_answer), json.dumps(settings)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=place, pass_fds=(theirs_ask, theirs_answer),
+            stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=place, pass_fds=(theirs_ask, theirs_answer),
             start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
     os.close(theirs_ask)
@@ -299,7 +303,7 @@ def _asking(settings: dict[str, Any], place: Path) -> Iterator[_Points]:
         raise SamplingError(f"MultiNest ended with exit code {process.wait()} while it received likelihoods") from None
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def _numbers(text: str) -> FloatArray:

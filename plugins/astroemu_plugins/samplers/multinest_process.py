@@ -1,5 +1,7 @@
 """Process in which MultiNest runs: ``python -m ... ASK ANSWER SETTINGS`` with two file descriptors and JSON.
 
+It ends with the process that started it, which holds the other end of its standard input.
+
 MultiNest evaluates the likelihood of one point at a time. Most of its proposals are rejected, and a rejection changes
 only the state of its random numbers. Batches are therefore made by prediction:
 
@@ -24,6 +26,8 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
+
+from astroemu.runtime.leash import end_with_parent, give_up
 
 #: Below every log-likelihood that MultiNest gets, and above the value at which it draws a point again.
 _REJECTED = -1e90
@@ -70,7 +74,9 @@ class Questions:
             point = ctypes.string_at(cube, self._size)
             return self._forecast(point) if self.forked else self._told(point)
         except BaseException:  # a fork failed, or the other process has ended
-            os._exit(1)
+            if self.forked:
+                os._exit(1)
+            give_up()
 
     def _told(self, point: bytes) -> float:
         if not self._known or self._known[0][0] != point:
@@ -152,6 +158,7 @@ def load(library: str) -> Any:
 
 def main(ask: int, answer: int, settings: dict[str, Any]) -> None:
     """Run MultiNest, request every likelihood, and write the files of MultiNest into the current folder."""
+    end_with_parent(sys.stdin.fileno(), Path.cwd())
     ahead = Path("ahead")
     ahead.mkdir()
     questions = Questions(ask, answer, settings["n_dims"], settings.pop("batch"), ahead)

@@ -25,7 +25,6 @@ import math
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +39,7 @@ from scipy.special import ndtr
 from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, PluginError, SamplingError
+from astroemu.io.lock import temporary_folder
 from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.target import CountedTarget, Target
@@ -82,6 +82,7 @@ class Nuts(Sampler):
     citation = "Hoffman & Gelman 2014, JMLR 15, 1593, arXiv:1111.4246; NumPyro: Phan et al. 2019, arXiv:1912.11554"
     packages = _PACKAGES
     traits = SamplerTraits(needs="gradient", batch="fixed")
+    stopping = frozenset({"effective_samples", "max_draws", "r_hat"})
 
     def __init__(
         self,
@@ -188,6 +189,7 @@ class Nuts(Sampler):
         also = dict(zip(COLUMNS, np.moveaxis(rounds.draws[..., len(names) :], -1, 0), strict=True))
         theta, n = _theta(counted, z), len(z)
         diverging = int(also["diverging"].sum())
+        counted.demand_resolved(_half_square(z) - also["potential_energy"].ravel())
         return Samples(
             names=names,
             theta=theta,
@@ -306,12 +308,12 @@ def _asking(settings: dict[str, Any], start: FloatArray) -> Iterator[_Process]:
     """Start NumPyro at points ``start`` ``(n, d)``, and end it on exit."""
     (ask, theirs_ask), (theirs_answer, answer) = os.pipe(), os.pipe()
     command = [sys.executable, "-m", "astroemu_plugins.samplers.nuts_process"]
-    with tempfile.TemporaryDirectory(prefix="astroemu_") as place:
-        log = Path(place) / "log"
+    with temporary_folder() as place:
+        log = place / "log"
         with log.open("wb") as said:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 [*command, str(theirs_ask), str(theirs_answer), json.dumps(settings)],
-                stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=place, pass_fds=(theirs_ask, theirs_answer),
+                stdin=subprocess.PIPE, stdout=said, stderr=said, cwd=place, pass_fds=(theirs_ask, theirs_answer),
                 start_new_session=True, env={**os.environ, **_ENVIRONMENT},
             )  # fmt: skip
         os.close(theirs_ask)
@@ -325,5 +327,5 @@ def _asking(settings: dict[str, Any], start: FloatArray) -> Iterator[_Process]:
             raise running.failed() from None
         finally:
             process.kill()
-            process.wait()
+            process.communicate()
             pipe.close()

@@ -1,5 +1,7 @@
 """Process in which NumPyro runs: ``python -m ... ASK ANSWER SETTINGS`` with two file descriptors and JSON.
 
+It ends with the process that started it, which holds the other end of its standard input.
+
 The messages are arrays:
 
 * It receives starting points ``(1, n, d)``.
@@ -20,11 +22,13 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from astroemu.core.typing import FloatArray
+from astroemu.runtime.leash import end_with_parent, give_up
 
 #: Columns that follow the normal scores of a draw.
 COLUMNS = ("potential_energy", "diverging", "num_steps", "accept_prob", "adapt_state.step_size")
@@ -84,7 +88,7 @@ def potential_from(pipe: Pipe, n_dim: int) -> Any:
         pipe.tell(np.asarray(z).reshape(1, -1, n_dim))
         answer = pipe.told()
         if answer is None:
-            os._exit(1)  # the other process has ended; an exception would have to pass through XLA
+            give_up()  # the other process has ended; an exception would have to pass through XLA
         return answer[0, :, 0].reshape(z.shape[:-1]), answer[0, :, 1:].reshape(z.shape)
 
     def both(z: Any) -> Any:
@@ -198,4 +202,5 @@ def main(pipe: Pipe, settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent(sys.stdin.fileno(), Path.cwd())
     main(Pipe(int(sys.argv[2]), int(sys.argv[1])), json.loads(sys.argv[3]))

@@ -5,7 +5,8 @@ are from the prior, in its normal scores. They are weighted by a tempered likeli
 enough draws carry weight. A mixture fitted to them gives the next draws. This is repeated until no tempering is needed
 and the fit no longer improves.
 
-Walkers start at draws of the last population. A walker that starts far from the posterior may stay there for an entire
+Walkers start at draws of the best population: the one of the highest power of the likelihood, and of the highest
+acceptance among these. A walker that starts far from the posterior may stay there for an entire
 run: differences between the other walkers are too short to bring it back.
 """
 
@@ -16,12 +17,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.special import logsumexp
 
 from astroemu.core.typing import FloatArray
 from astroemu.errors import SamplingError
 from astroemu.sampling.statistics import kish_ess
-from astroemu_plugins.samplers.mixture import Mixture
+from astroemu_plugins.samplers.mixture import Mixture, probabilities
 
 #: Number of components at the start; those with too little weight are dropped.
 _COMPONENTS = 24
@@ -161,7 +161,7 @@ def tempered(log_l: FloatArray, log_ratio: FloatArray, ess: float) -> tuple[floa
 
 def _acceptance(log_w: FloatArray, rng: np.random.Generator) -> float:
     """Return the mean of min(1, w' / w) over posterior points (w) and proposals (w'), from log weights ``(n,)``."""
-    at = rng.choice(len(log_w), size=len(log_w), p=np.exp(log_w - logsumexp(log_w)))
+    at = rng.choice(len(log_w), size=len(log_w), p=probabilities(log_w))
     proposed = rng.permutation(len(log_w))
     return float(np.mean(np.exp(np.minimum(log_w[proposed] - log_w[at], 0.0))))
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -25,7 +27,7 @@ import numpy as np
 from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, PluginError, SamplingError
-from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
+from astroemu.sampling.sampler import PROCESS_STATE, Sampler, SamplerTraits, demand_live_points, seeds
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 from astroemu.sampling.target import CountedTarget, Target
@@ -58,6 +60,7 @@ class UltraNest(Sampler):
     citation = "Buchner 2021, JOSS 6, 3001, arXiv:2101.09604"
     packages = ("ultranest",)
     traits = SamplerTraits(minus_infinity="floored", nested=True)
+    stopping = frozenset({"max_calls"})
 
     def __init__(
         self,
@@ -81,9 +84,13 @@ class UltraNest(Sampler):
         self.evidence_fraction = evidence_fraction
         self.max_calls = max_calls
 
+    def check(self, target: Target) -> None:
+        demand_live_points(self.live_points, target)
+
     def run(
         self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
     ) -> Samples:
+        self.check(target)
         try:
             import ultranest
         except ImportError:
@@ -93,30 +100,19 @@ class UltraNest(Sampler):
             ) from None
 
         counted = CountedTarget(target)
-        # UltraNest draws from NumPy's global generator, whose state is restored afterwards.
-        before = np.random.get_state()
-        np.random.seed(int(seeds(seed, 1)[0].generate_state(1)[0]))
-        try:
-            # UltraNest adapts the number of proposals ten times per second; with a real clock no run is reproducible.
-            with (
-                warnings.catch_warnings(),
-                patch.object(ultranest.integrator, "time", SimpleNamespace(time=lambda: 0.0)),
-            ):
-                warnings.simplefilter("ignore")
-                sampler = ultranest.ReactiveNestedSampler(
-                    list(target.names),
-                    _floored(counted),
-                    transform=target.prior_transform,
-                    vectorized=True,
-                    num_test_samples=0,
-                    comm=_Alone(),
-                    ndraw_min=self.batch,
-                    ndraw_max=max(self.batch, 65536),
-                )
-                sampler.logger.setLevel(logging.ERROR)
-                result = sampler.run(**self._settings(sampler, len(target.names), report, counted))
-        finally:
-            np.random.set_state(before)
+        with _reproducible(ultranest.integrator, int(seeds(seed, 1)[0].generate_state(1)[0])):
+            sampler = ultranest.ReactiveNestedSampler(
+                list(target.names),
+                _floored(counted),
+                transform=counted.prior_transform,
+                vectorized=True,
+                num_test_samples=0,
+                comm=_Alone(),
+                ndraw_min=self.batch,
+                ndraw_max=max(self.batch, 65536),
+            )
+            sampler.logger.setLevel(logging.ERROR)
+            result = sampler.run(**self._settings(sampler, len(target.names), report, counted))
         return self._samples(result, counted, sampler.root, sampler.pointpile)
 
     def _settings(self, sampler: Any, n_dim: int, report: ProgressCallback, counted: CountedTarget) -> dict[str, Any]:
@@ -156,6 +152,7 @@ class UltraNest(Sampler):
                 f"none of {counted.n} prior draws has a finite likelihood. Narrow the prior, raise live_points or "
                 "check the data"
             )
+        counted.demand_resolved(log_likelihood)
         theta, log_likelihood, log_weight, log_birth = (
             values[keep] for values in (theta, log_likelihood, log_weight, log_birth)
         )
@@ -194,6 +191,27 @@ class UltraNest(Sampler):
         )
 
 
+@contextmanager
+def _reproducible(integrator: Any, seed: int) -> Iterator[None]:
+    """Give UltraNest a seed and a standing clock, and set back everything that belongs to the user's process.
+
+    UltraNest draws from NumPy's global generator. It also adapts the number of proposals ten times per second: with a
+    real clock no run is reproducible.
+    """
+    logger = logging.getLogger("ultranest")
+    with PROCESS_STATE, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        generator, level, handlers = np.random.get_state(), logger.level, list(logger.handlers)
+        np.random.seed(seed)
+        try:
+            with patch.object(integrator, "time", SimpleNamespace(time=lambda: 0.0)):
+                yield
+        finally:
+            np.random.set_state(generator)
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
+
+
 class _Alone:
     """MPI communicator of one process: astroemu distributes the likelihood, UltraNest would distribute the run."""
 
@@ -220,10 +238,14 @@ def _births(root: Any, pile: Any) -> dict[bytes, float]:
 
 
 def _floored(target: CountedTarget) -> Any:
-    """Return the log-likelihood function with values that are not finite replaced by :data:`FLOOR`."""
+    """Return the log-likelihood function with minus infinity replaced by :data:`FLOOR`."""
 
     def log_likelihood(theta: FloatArray) -> FloatArray:
         values = target.log_likelihood(theta)
+        if np.any(low := np.isfinite(values) & (values <= FLOOR)):
+            raise SamplingError(
+                f"a log-likelihood is {values[low][0]:g}; no data are of such significance. Check the data"
+            )
         return np.where(np.isfinite(values), values, FLOOR)
 
     return log_likelihood

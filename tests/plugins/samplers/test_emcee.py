@@ -6,10 +6,12 @@ from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
-from known_gaussian import Gaussian, check_moments
+from known_gaussian import MEAN, Gaussian, assert_only_stops, check_moments
 
-from astroemu.errors import ConfigurationError
-from astroemu_plugins.samplers.emcee import Emcee, _moves
+from astroemu.errors import ConfigurationError, SamplingError
+from astroemu.sampling.sampler import seeds
+from astroemu.sampling.target import CountedTarget
+from astroemu_plugins.samplers.emcee import _ROOM, Chain, Emcee, _moves
 from astroemu_plugins.samplers.mixture import Mixture
 from astroemu_plugins.samplers.population import Population
 
@@ -38,6 +40,58 @@ def test_independent_ensembles_add_up():
     np.testing.assert_array_equal(two.theta[:half][-32:], one.theta[-32:])
     assert not np.any(np.isin(two.theta[half:, 0], two.theta[:half, 0]))
     check_moments(two)
+
+
+TINY = {"walkers": 16, "starting_draws": 500}
+
+
+def test_the_declared_options_only_stop_it():
+    """Two ensembles take turns, whose order must not depend on the end of the run either."""
+    two = {**TINY, "ensembles": 2}
+    loose = {"autocorrelation_times": 0.0, "burn_in": 0.0, "effective_samples": 0.0, "r_hat": 99.0, "check_every": 13}
+    longer = {
+        "autocorrelation_times": 3.0,
+        "burn_in": 1.0,
+        "effective_samples": 99.0,
+        "r_hat": 1.0001,
+        "check_every": 7,
+    }
+    assert_only_stops(Emcee, {**two, **loose, "max_steps": 50}, {**longer, "max_steps": 41})
+    assert_only_stops(Emcee, {**two, "max_steps": 13}, {"max_steps": 22})
+    assert set(longer) | {"max_steps"} == Emcee.stopping
+
+
+@pytest.mark.case(25)
+def test_memory_grows_with_the_steps_that_were_taken():
+    """emcee's own backend takes all of max_steps at once: 128 GB here."""
+    loose = {"autocorrelation_times": 0.0, "burn_in": 0.0, "effective_samples": 0.0, "r_hat": 99.0, "check_every": 9}
+    assert Emcee(**TINY, **loose, max_steps=10**9).run(Gaussian(), seed=1).converged
+    chain = Chain(CountedTarget(Gaussian()), Population(np.eye(8, 4), None, 0.0), "de", seeds(1, 1)[0], 10**9)
+    sizes = []
+    for _ in range(3 * _ROOM):
+        chain.advance()
+        sizes.append(len(chain.sampler.backend.chain))
+    assert sizes[0] == _ROOM and sizes[-1] <= 2 * len(sizes)
+
+
+@pytest.mark.attack("samplers", "a posterior 1e-8 as wide as its prior: emcee called the contracting walkers converged")
+def test_walkers_that_still_contract_are_not_called_converged():
+    class Narrow(Gaussian):
+        def log_likelihood(self, theta):
+            return 1e14 * (super().log_likelihood(theta) - super().log_likelihood(MEAN[None]))
+
+    loose = {"autocorrelation_times": 3.0, "burn_in": 0.5, "effective_samples": 50.0, "r_hat": 99.0, "check_every": 50}
+    samples = Emcee(**TINY, **loose, move="de", max_steps=250).run(Narrow(), seed=1)
+    assert not samples.converged and "still contracting" in samples.reason
+
+
+def test_log_likelihoods_that_only_rounding_tells_apart_are_refused():
+    class Lifted(Gaussian):
+        def log_likelihood(self, theta):
+            return super().log_likelihood(theta) - 1e15
+
+    with pytest.raises(SamplingError, match="subtract a constant"):
+        Emcee(**TINY, max_steps=20).run(Lifted(), seed=1)
 
 
 def test_fewer_starting_draws_are_fewer_likelihoods():

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from known_gaussian import MEAN, WIDTH, Gaussian, check_moments
+from known_gaussian import MEAN, WIDTH, Gaussian, assert_only_stops, check_moments
 
 from astroemu.core.distributions import LogUniform, Normal, TruncatedNormal, Uniform
 from astroemu.core.parameter import Parameter
@@ -72,6 +72,14 @@ def test_a_gradient_that_is_no_number_moves_nothing():
     samples = Nuts(**QUICK, effective_samples=500, r_hat=1.03).run(Smooth(spoil=spoil), seed=1)
     assert samples.converged, samples.reason
     check_moments(samples)
+
+
+@pytest.mark.slow
+def test_the_declared_options_only_stop_it():
+    loose = {"effective_samples": 0.0, "r_hat": 99.0}
+    assert_only_stops(Nuts, {**QUICK, "draws": 20, **loose}, {"effective_samples": 400.0, "r_hat": 1.0001}, Smooth())
+    assert_only_stops(Nuts, SHORT, {"max_draws": 40}, Smooth())
+    assert Nuts.stopping == {"effective_samples", "r_hat", "max_draws"}
 
 
 @pytest.mark.slow

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from known_gaussian import LOG_Z, MEAN, Gaussian, check_moments
+from known_gaussian import LOG_Z, MEAN, Gaussian, assert_only_stops, check_moments
 
-from astroemu.errors import ConfigurationError
+from astroemu.errors import ConfigurationError, SamplingError
 from astroemu_plugins.samplers.ultranest import UltraNest
 
-pytest.importorskip("ultranest")
+ultranest = pytest.importorskip("ultranest")
 
 LIVE = 200
 
@@ -112,6 +116,57 @@ def test_it_is_the_same_by_another_clock(monkeypatch):
     hasty = sampler.run(Shell(), seed=1)
     np.testing.assert_array_equal(calm.theta, hasty.theta)
     assert calm.n_likelihood == hasty.n_likelihood
+
+
+def test_the_declared_options_only_stop_it():
+    assert_only_stops(UltraNest, {"live_points": 40, "batch": 64, "max_calls": 300}, {"max_calls": 500})
+    assert UltraNest.stopping == {"max_calls"}
+
+
+@pytest.mark.case(23)
+def test_two_threads_find_what_each_finds_alone_and_leave_the_process_as_it_was():
+    sampler = UltraNest(live_points=40, batch=64, max_calls=400)
+    alone = [sampler.run(Gaussian(), seed=seed) for seed in (1, 2)]
+    logger = logging.getLogger("ultranest")
+
+    def state():
+        return (
+            ultranest.integrator.time, np.random.get_state()[1].tolist(), list(warnings.filters), logger.level,
+            list(logger.handlers),
+        )  # fmt: skip
+
+    before = state()
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda seed: sampler.run(Gaussian(), seed=seed), (1, 2)))
+    assert state() == before and before[0] is time
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.theta, other.theta)
+
+
+@pytest.mark.attack("samplers", "a likelihood that raises inside UltraNest: its clock and generator afterwards")
+def test_a_failing_likelihood_leaves_the_process_as_it_was():
+    class Failing(Gaussian):
+        def log_likelihood(self, theta):
+            raise KeyError("mine")
+
+    before = np.random.get_state()[1].tolist()
+    with pytest.raises(KeyError, match="mine"):
+        UltraNest(live_points=40).run(Failing(), seed=1)
+    assert ultranest.integrator.time is time and np.random.get_state()[1].tolist() == before
+
+
+def test_a_likelihood_that_it_would_take_for_minus_infinity_is_refused():
+    class Steep(Gaussian):
+        def log_likelihood(self, theta):
+            return 1e31 * super().log_likelihood(theta)
+
+    with pytest.raises(SamplingError, match="no data are of such significance"):
+        UltraNest(live_points=40).run(Steep(), seed=1)
+
+
+def test_too_few_live_points_are_refused_before_the_run():
+    with pytest.raises(ConfigurationError, match="live_points = 40 must be at least 42 for 20 parameters"):
+        UltraNest(live_points=40).check(SimpleNamespace(names=tuple(f"a{i}" for i in range(20))))
 
 
 @pytest.mark.parametrize("options", [{"live_points": 3}, {"evidence_fraction": 0.0}])
