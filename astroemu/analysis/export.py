@@ -253,7 +253,7 @@ def _write_getdist(exported: RunTable, path: Path) -> list[Path]:
         ".ranges": "\n".join(ranges) + "\n",
         ".properties.ini": f"sampler = {exported.kind}\nprovenance = {exported.provenance}\n",
     }
-    files = [new_file(root + suffix) for suffix in texts]
+    files: list[Path] = [new_file(root + suffix) for suffix in texts]
     for file, text in zip(files, texts.values(), strict=True):
         write_text(file, text)
     return files

@@ -114,7 +114,7 @@ def test_a_file_is_made_by_one_process_and_its_folder_is_made(tmp_path):
     assert list(path.parent.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning")  # of JAX, of Python 3.12
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning")  # JAX, Python 3.12
 def test_a_fork_does_not_hold_the_lock(tmp_path):
     read, write = os.pipe()
     with locked(tmp_path / "run"):
