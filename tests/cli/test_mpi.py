@@ -78,6 +78,7 @@ def test_an_error_of_one_process_ends_all_at_once(recipe, tmp_path):
     assert done.stderr.count("is not overwritten") == 1 and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_nothing_is_lost_or_doubled(tmp_path):
     recipe, out = tmp_path / "recipe.toml", tmp_path / "set.h5"
     recipe.write_text(RECIPE.format(n=8000))

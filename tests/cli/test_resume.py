@@ -161,7 +161,9 @@ def whole(file):
     return folder
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    "sampler", [name if name == "emcee" else pytest.param(name, marks=pytest.mark.slow) for name in SAMPLERS]
+)
 def test_killed_twice_it_ends_as_if_nothing_had_happened(file, whole, tmp_path, sampler):
     out = tmp_path / "run"
     undisturbed = json.loads((whole(sampler) / "summary.json").read_text())

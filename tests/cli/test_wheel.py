@@ -104,6 +104,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_what_needs_a_compiler_says_what_is_missing(clean):
     commands = {
         ("maximize", "galaxies"): "'jax', 'tensorflow'",

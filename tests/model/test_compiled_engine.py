@@ -427,6 +427,7 @@ starting_draws = 64
 )
 
 
+@pytest.mark.slow
 def test_a_fit_with_the_engine_says_what_was_compiled(tmp_path, monkeypatch):
     have("jax")
     monkeypatch.setenv("KERAS_BACKEND", "jax")

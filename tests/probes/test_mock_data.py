@@ -121,8 +121,8 @@ def ranks_of(probe, centre, reach, error, nuisance=None, n=300, nodes=161):
 @pytest.mark.parametrize(
     ("name", "start", "reach"),
     [
-        ("limits", 30.0, 60.0),
-        ("detections", 30.0, 60.0),
+        pytest.param("limits", 30.0, 60.0, marks=pytest.mark.slow),
+        pytest.param("detections", 30.0, 60.0, marks=pytest.mark.slow),
         ("uv_barlow", -3.4, -0.4),
         ("uv", -4.0, -0.3),
         ("x_hi", 0.1, 7.0),

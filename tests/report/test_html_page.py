@@ -108,6 +108,7 @@ def test_it_is_not_overwritten(runs, single):
         write_page([RunFolder.open(runs[2])], single)
 
 
+@pytest.mark.slow
 def test_several_runs_are_compared(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("astroemu.report.html_page.write_report", pictures)
     out = tmp_path / "all.html"

@@ -59,8 +59,8 @@ def test_a_kind_of_emulator_conforms(name):
     ("name", "make"),
     [
         ("emcee", lambda: Emcee(walkers=32)),
-        ("ultranest", lambda: UltraNest(live_points=100)),
-        # Their own tests in tests/plugins/samplers are fast; these two take 40 s.
+        pytest.param("ultranest", lambda: UltraNest(live_points=100), marks=pytest.mark.slow),
+        # Their own tests in tests/plugins/samplers are fast; these take 10 to 40 s.
         pytest.param(
             "nautilus",
             lambda: Nautilus(live_points=100, effective_samples=1000, evidence_fraction=0.05),

@@ -544,6 +544,7 @@ class ForgetsTheSeed(Emcee):
         return super().run(target, seed=seed + type(self).runs, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mutant", "check"),
     [

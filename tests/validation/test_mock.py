@@ -162,6 +162,7 @@ def test_the_command_writes_what_a_fit_reads(tmp_path):
     assert code == 2 and "already holds" in err
 
 
+@pytest.mark.slow
 def test_the_command_takes_files_beside_the_configuration_along(tmp_path):
     first = tmp_path / "first"
     others = [word for name in ("power_spectrum_21cm", "neutral_fraction") for word in ("--without", name)]

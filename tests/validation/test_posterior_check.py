@@ -83,6 +83,7 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_runs_the_simulator_once_and_goes_on(run, tmp_path):
     fixed = [part for text in FIX for part in ("--fix", text)]
     words = (

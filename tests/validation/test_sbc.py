@@ -162,6 +162,7 @@ def made_up(truths, ranks):
     ]
 
 
+@pytest.mark.slow
 def test_given_truths_that_are_no_prior_draws_are_judged_by_coverage(configuration):
     setting, rng = (
         astroemu.validation.sbc._setting(SimulationBasedCalibration(configuration)._key()),
@@ -191,6 +192,7 @@ def test_a_worker_with_other_inputs_than_those_of_the_start_is_refused(configura
         astroemu.validation.sbc._fit((SimulationBasedCalibration(configuration)._key(), "0" * 64, 0))
 
 
+@pytest.mark.slow
 def test_the_command_shows_a_verdict_and_pictures(configuration, out):
     code, said, err = command("calibrate", str(configuration.path), "--n", "14", "--out", str(out), "--workers", "2")
     assert code == 0, err

@@ -40,6 +40,7 @@ def test_it_finds_the_parameters(inverse):
     np.testing.assert_allclose(found["b"], theta[:, 1], atol=0.06)
 
 
+@pytest.mark.slow
 def test_with_noise_it_finds_the_mean_of_the_posterior():
     noise = 2.0
     network = {**NETWORK, "epochs": 10, "batch_size": 1024}

@@ -81,6 +81,7 @@ def test_the_file_holds_the_network_that_was_trained(form, tmp_path, monkeypatch
     assert_predicts(tmp_path / "e.h5", emulator, kept["model"], kept["targets"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["conv1d", pytest.param("gru", marks=pytest.mark.slow)])
 def test_a_sequence_learns(architecture):
     metrics = trained(12, architecture=architecture, hidden=[24], learning_rate=2e-2).provenance["metrics"]["all"]

@@ -73,6 +73,7 @@ def test_the_stated_error_covers_two_thirds_of_new_points(trained):
     assert 0.6 < np.mean(np.abs(found.value - truth(theta)["power"]) < found.error) < 0.76
 
 
+@pytest.mark.slow
 def test_the_seed_decides_every_weight():
     short = {"hidden": [8], "epochs": 2, "batch_size": 64}
     networks = {key: {**network, **short} for key, network in SETTINGS["networks"].items()}
