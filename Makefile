@@ -47,7 +47,9 @@ lint: $(VENV)/.installed-test
 
 # One process per core (four at most), each with one thread. A file of tests stays together, since it shares what it fits.
 # The tests start many processes: compiled modules are kept, also where the environment says otherwise.
-PARALLEL = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+# One more than the cores, since many tests wait for processes; at most four.
+WORKERS = $(shell n=$$(( $$(nproc 2>/dev/null || echo 2) + 1 )); echo $$(( n < 4 ? n : 4 )))
+PARALLEL = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 test: lint
 	$(PARALLEL) -m "not slow"
