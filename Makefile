@@ -45,9 +45,8 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# One process per core (four at most), each with one thread. A file of tests stays together, since it shares what it fits.
-# The tests start many processes: compiled modules are kept, also where the environment says otherwise.
-# One more than the cores, since many tests wait for processes; at most four.
+# Processes with one thread each: one more than the cores, since many tests wait for others, and at most four. A file of
+# tests stays together, since it shares what it fits. Compiled modules are kept, also where the environment says otherwise.
 WORKERS = $(shell n=$$(( $$(nproc 2>/dev/null || echo 2) + 1 )); echo $$(( n < 4 ? n : 4 )))
 PARALLEL = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
