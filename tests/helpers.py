@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import resource
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
+import pytest
 
 from astroemu.core.distributions import Distribution, Uniform
 from astroemu.core.observable import Axis, Observable
@@ -308,3 +312,25 @@ def assert_provenance(block: Mapping[str, Any], *inputs: str, engine: str | None
     assert {"python", "numpy", "astroemu-inference"} <= set(block["versions"]) and block["threads"] >= 1
     assert set(inputs) <= set(block["inputs"]), block["inputs"]
     assert all(len(digest) == 64 for digest in block["inputs"].values())
+
+
+@contextlib.contextmanager
+def no_file_above(size):
+    """Let the system refuse to write beyond this byte of any file, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def refusal_of_odd(load, whole, odd, folder, errors):
+    """Return the message with which ``load`` refuses a copy of an HDF5 file that ``odd(file)`` has changed."""
+    path = folder / "odd.h5"
+    shutil.copyfile(whole, path)
+    with h5py.File(path, "r+") as file:
+        odd(file)
+    with pytest.raises(errors, match=r"odd\.h5") as refused:
+        load(path)
+    return str(refused.value)

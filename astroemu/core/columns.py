@@ -12,7 +12,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class Column(ABC):
     unit: str = ""
     #: Rows in which there must be a value: all, none, or those of ``needed(table)``.
     needed: bool | Callable[[Any], Rows] = True
+    #: Value in every row of a column that is not needed, and is missing.
+    absent: ClassVar[Any] = math.nan
 
     @abstractmethod
     def read(self, column: Any) -> Any:
@@ -49,10 +51,6 @@ class Column(ABC):
         DataError
             If the column has another type, or a unit that cannot be converted.
         """
-
-    @abstractmethod
-    def absent(self, rows: int) -> Any:
-        """Return the values of a column that is missing."""
 
     @abstractmethod
     def faults(self, name: str, table: Any) -> Iterable[str]:
@@ -92,9 +90,6 @@ class NumberColumn(Column):
         stated = "" if column.unit is None else str(column.unit)
         return values if self.same and stated == self.same else in_unit(values, stated, self.unit)
 
-    def absent(self, rows: int) -> Any:
-        return np.full(rows, np.nan)
-
     def faults(self, name: str, table: Any) -> Iterable[str]:
         values = np.asarray(table[name])
         yield from _fault(
@@ -129,6 +124,7 @@ class TextColumn(Column):
         then empty.
     """
 
+    absent = ""
     choices: tuple[str, ...] = ()
     needed: bool | Callable[[Any], Rows] = True
 
@@ -137,9 +133,6 @@ class TextColumn(Column):
         if values.dtype.kind not in "SU":
             raise DataError("holds no text; give texts, with `datatype: string` in the header")
         return np.where(np.ma.getmaskarray(np.ma.asarray(column)), "", np.char.strip(values.astype(str)))
-
-    def absent(self, rows: int) -> Any:
-        return np.full(rows, "")
 
     def faults(self, name: str, table: Any) -> Iterable[str]:
         values = np.asarray(table[name])
@@ -167,9 +160,6 @@ class _AsStated(Column):
         if values.dtype.kind in "iufc" or column.unit is not None or self.unit:
             return NumberColumn(self.unit).read(column)
         return np.char.strip(values) if values.dtype.kind == "U" else values
-
-    def absent(self, rows: int) -> Any:
-        raise NotImplementedError  # a needed column
 
     def faults(self, name: str, table: Any) -> Iterable[str]:
         values = np.asarray(table[name])
@@ -203,7 +193,7 @@ def check_columns(table: Any, columns: Mapping[str, Column | str]) -> None:
             elif name in table.colnames:
                 _replace(table, name, column.read(table[name]), column.unit)
             elif column.needed is not True:
-                table[name] = column.absent(len(table))
+                table[name] = np.full(len(table), column.absent)
         except DataError as error:
             problems.append(f"the column {name!r} {error}")
     if not problems:

@@ -229,7 +229,6 @@ def _run(
         wall = time.perf_counter() - started
         timed = {} if model.profile is None else {"profile": model.profile.summary(wall)}
         model.profile = None
-        warn_if_far(model, samples)
         summary = summarise(samples, model, configuration, seed=seed, wall_seconds=wall)
         summary["evaluations"]["recalled"] = record.recalled
         summary |= timed
@@ -240,6 +239,7 @@ def _run(
         folder.finish(samples, summary)
         if samples.converged:
             record.remove()
+    warn_if_far(model, samples)  # after the results are on the disk
 
 
 def _demand_agreement(identity: RunFingerprint, processes: Processes) -> None:

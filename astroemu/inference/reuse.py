@@ -16,12 +16,11 @@ from astroemu.errors import DataError, RunFolderError, RunWarning
 from astroemu.inference.fingerprint import FORMAT, RunFingerprint, differences, of_likelihood, only_code
 from astroemu.inference.run_folder import RunFolder
 from astroemu.model.model import Model
+from astroemu.sampling.replay import ABSOLUTE, RELATIVE
 from astroemu.sampling.samples import Samples
 
 #: Number of best samples at which the likelihood is computed again.
 CHECKED = 16
-#: Largest relative and absolute difference of log-likelihoods that count as equal: float32 networks round by the batch.
-RELATIVE, ABSOLUTE = 1e-4, 0.02
 
 
 def demand_current(run: RunFolder, model: Model | None = None, *, accept_changed_code: bool = False) -> None:

@@ -47,7 +47,7 @@ _EARLIER = (b"astroemu record 1\n", b"astroemu record 2\n")
 _DIGEST = 65
 _NO_DIGEST = "0" * 64
 #: Largest relative and absolute difference of log-likelihoods that count as equal: float32 networks round by the batch.
-_RELATIVE, _ABSOLUTE = 1e-4, 0.02
+RELATIVE, ABSOLUTE = 1e-4, 0.02
 #: Seconds between two writes to disk: a kill loses at most the likelihoods of this time.
 EVERY = 5.0
 
@@ -170,7 +170,7 @@ class LikelihoodReplay(TargetWrapper):
             now = float(evaluate(self.target, theta[row : row + 1], gradient=False)[0, 0])
         vars(self._counts).update(vars(before))
         self.verified += 1
-        if not np.isclose(now, known[row, 0], rtol=_RELATIVE, atol=_ABSOLUTE):
+        if not np.isclose(now, known[row, 0], rtol=RELATIVE, atol=ABSOLUTE):
             raise RunFolderError(
                 f"{self.path} holds ln L = {known[row, 0]:.6g} for a point at which the model gives {now:.6g} now. The "
                 "likelihood has changed since the run was started, perhaps by a file that a plugin reads by itself, or "

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import resource
-
 import numpy as np
 import pytest
+from helpers import no_file_above
 
 from astroemu.errors import AstroemuError
 from astroemu.inference.fitting import fit
 from astroemu.sampling.samples import Samples
-
-
-@contextlib.contextmanager
-def no_file_above(size):
-    """Let the system refuse to write beyond this byte of any file, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.attack("full disk", "a fit: no space for the inputs, the record, the samples or the summary")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from helpers import KnownEmulator
+from helpers import KnownEmulator, no_file_above
 
 from astroemu.core.catalog import write_datasets
 from astroemu.core.observable import Observable
@@ -46,17 +44,6 @@ WRITERS = {
 }
 #: Those that replace an old file.
 REPLACING = [name for name in WRITERS if name not in ("emulator", "catalog")]
-
-
-@contextlib.contextmanager
-def no_file_above(size):
-    """Let the system refuse to write beyond this byte of any file, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def content(folder):

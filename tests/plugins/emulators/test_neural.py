@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 
 import h5py
 import numpy as np
 import pytest
+from helpers import refusal_of_odd
 from scipy.special import expit
 
 from astroemu.core.array_namespace import NUMPY
@@ -221,10 +221,5 @@ def whole(tmp_path_factory):
 @pytest.mark.attack("emulator files", "odd neural emulators: edges, weights, errors, transforms, headers")
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_an_odd_file_is_refused_with_its_path_and_the_key(whole, odd, tmp_path, request):
-    path = tmp_path / "odd.h5"
-    shutil.copyfile(whole, path)
-    with h5py.File(path, "r+") as file:
-        odd(file)
-    with pytest.raises(DataError, match=r"odd\.h5") as refused:
-        NeuralEmulator.load(path)
-    assert request.node.callspec.id.split(":")[0].strip("'") in str(refused.value)
+    said = refusal_of_odd(NeuralEmulator.load, whole, odd, tmp_path, DataError)
+    assert request.node.callspec.id.split(":")[0].strip("'") in said
