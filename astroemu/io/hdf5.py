@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import h5py
 
 
-def write_hdf5(path: str | Path, write: Callable[[h5py.File], object], *, track_order: bool = False) -> None:
+def write_hdf5(path: str | Path, write: Callable[[h5py.File], object]) -> None:
     """Write an HDF5 file atomically, see :func:`~astroemu.io.files.write_atomically`.
 
     h5py writes the last bytes of a file when it is closed, and ignores errors there: on a full disk, parts of the file
@@ -24,8 +24,6 @@ def write_hdf5(path: str | Path, write: Callable[[h5py.File], object], *, track_
     path : str or Path
     write : callable
         ``write(file)`` writes the content into an open ``h5py.File``.
-    track_order : bool
-        Keep the order in which attributes and datasets were written.
 
     Raises
     ------
@@ -34,12 +32,13 @@ def write_hdf5(path: str | Path, write: Callable[[h5py.File], object], *, track_
 
     Notes
     -----
-    The memory in use is the size of the file, beside the arrays themselves.
+    The memory in use is the size of the file, beside the arrays themselves. The same content gives the same bytes: h5py
+    would store the time if it kept the order of the datasets (``track_order``).
     """
     import h5py  # imported here: listing the installed plugins must not load it
 
     with io.BytesIO() as image:
-        with h5py.File(image, "w", track_order=track_order) as file:
+        with h5py.File(image, "w") as file:
             write(file)
             file.flush()  # an error when the file is closed would be ignored
         with image.getbuffer() as content:

@@ -175,7 +175,7 @@ class Samples:
             if self.log_birth is not None:
                 file["log_birth"].attrs["log_volume"] = self.log_volume
 
-        write_hdf5(path, write, track_order=True)
+        write_hdf5(path, write)
 
     @classmethod
     def load(cls, path: str | Path) -> Samples:
