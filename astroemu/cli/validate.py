@@ -18,11 +18,16 @@ def validate(
     gate: str | None = typer.Option(
         None, help="Recipe with limits of the errors in its table [gate]. Exit code 3 if a limit is exceeded."
     ),
+    coverage: bool = typer.Option(
+        False, "--coverage", help="Exit code 3 if the stated errors are too small or too large anywhere."
+    ),
     out: Path | None = typer.Option(None, help="New folder for validation.json and figures."),
 ) -> None:
     """Compare an emulator with simulations that were not used in its training.
 
-    The errors of each observable are printed. With --model, the errors are also given for each probe.
+    The errors of each observable are printed, and the shares of values within one, two and three stated errors: for all
+    points, and the least and the most in a quarter of a parameter. With --model, the errors are also given for each
+    probe, and the shares for the outputs that the fit uses.
     """
     from astroemu.emulation.loading import load_emulator
     from astroemu.emulation.recipe import Recipe
@@ -33,6 +38,7 @@ def validate(
     from astroemu.runtime.provenance import provenance
     from astroemu.validation.accuracy import exceeded_limits
     from astroemu.validation.accuracy import validate as compare
+    from astroemu.validation.coverage import missed_targets
 
     folder = None if out is None else new_file(out)
     limits = None if gate is None else Recipe(gate).gate()
@@ -49,10 +55,13 @@ def validate(
         write_json(folder / "validation.json", content)
         draw_validation(loaded, simulations, folder)
         typer.echo(f"Written: {folder}")
-    if limits is not None:
-        exceeded = exceeded_limits(found, limits)
-        for line in exceeded:
-            typer.echo(f"gate: {line}", err=True)
-        if exceeded:
-            raise typer.Exit(3)
+    exceeded = [] if limits is None else exceeded_limits(found, limits)
+    if coverage:
+        exceeded += missed_targets(found["observables"])
+        exceeded += [f"outputs in use: {line}" for line in missed_targets(found.get("used", {}))]
+    for line in exceeded:
+        typer.echo(f"gate: {line}", err=True)
+    if exceeded:
+        raise typer.Exit(3)
+    if limits is not None or coverage:
         typer.echo("gate: passed")

@@ -15,6 +15,21 @@ from scipy import special
 
 #: Type of ``xp``, an object with the same functions as :data:`NUMPY`.
 Namespace = Any
+
+
+def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
+    """Return ``value (n,)`` where ``good (n,)`` is true, and elsewhere the result of ``otherwise(choose)``.
+
+    ``choose(array)`` returns the rows of an array ``(n, ...)`` that are not good. Nothing else is computed for them.
+    """
+    bad = np.flatnonzero(~np.asarray(good))
+    if not len(bad):
+        return value
+    found = np.array(value)
+    found[bad] = otherwise(lambda array: array[bad])
+    return found
+
+
 #: The NumPy namespace.
 NUMPY: Namespace = SimpleNamespace(
     abs=np.abs,
@@ -42,10 +57,12 @@ NUMPY: Namespace = SimpleNamespace(
     solve=np.linalg.solve,
     sqrt=np.sqrt,
     stack=np.stack,
+    stop_gradient=lambda x: x,
     sum=lambda x, axis=None: np.add.reduce(x, axis=axis),  # faster than np.sum, which calls this through a wrapper
     take=lambda x, columns: x.take(columns, axis=1),
     tanh=np.tanh,
     transpose=np.transpose,
     where=np.where,
+    where_rows=_where_rows,
     zeros=np.zeros,
 )

@@ -110,10 +110,14 @@ def marginal_upper_limit(m: Array, d: Array, sigma: Array, xp: Namespace, extra:
     """
     if extra is None:
         return xp.log_ndtr((d - m) / sigma)
+    return xp.log_ndtr((d - m) / xp.sqrt(sigma**2 + limited_variance(extra, m, d, sigma, xp)))
+
+
+def limited_variance(extra: Array, m: Array, d: Array, sigma: Array, xp: Namespace) -> Array:
+    """Return the variance ``extra``, limited for negative data as :func:`marginal_upper_limit` describes."""
     below = np.asarray(d) < 0
     most = sigma**2 * m / np.where(below, np.abs(d), 1.0)
-    extra = xp.where(below, xp.minimum(extra, most), extra)
-    return xp.log_ndtr((d - m) / xp.sqrt(sigma**2 + extra))
+    return xp.where(below, xp.minimum(extra, most), extra)
 
 
 def one_sided(m: Array, d: Array, sigma: Array, xp: Namespace, extra: Array | None = None) -> Array:

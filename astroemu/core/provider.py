@@ -28,11 +28,26 @@ class Prediction:
     value : (n, m) array
         In the unit of the observable. The array belongs to the namespace of the engine that computed it.
     error : (n, m) array, optional
-        1-sigma error in the same unit. None if it is unknown.
+        Total 1-sigma error in the same unit. None if it is unknown.
+    modes : (n, r, m) array, optional
+        The part of the error that the values share: r independent amplitudes of unit variance move all values together.
+        The covariance of the errors is ``sum_r u_r u_r^T``, and a diagonal rest that adds up to ``error^2``. None if
+        the correlation is unknown.
     """
 
     value: Any
     error: Any = None
+    modes: Any = None
+
+    def shared_modes(self) -> Any:
+        """Return the modes ``(n, r, m)`` of the error. If the correlation is unknown, all values share the error."""
+        return self.error[:, None, :] if self.modes is None else self.modes
+
+    def independent_variance(self, xp: Namespace) -> Any:
+        """Return the variance ``(n, m)`` of the error that the modes do not contain; None if there is none."""
+        if self.modes is None:
+            return None
+        return xp.maximum(self.error**2 - xp.sum(self.modes**2, axis=1), 0.0)
 
 
 #: ``evaluate(theta, observables, xp)``. The columns of ``theta (n, d)`` are in the order of the provider's parameters.

@@ -119,6 +119,22 @@ class Emulator(Provider):
             Folder for logs that TensorBoard displays.
         """
 
+    def with_errors(self, data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any = print) -> Self:
+        """Return this emulator with errors that are fitted on points it was not trained on; it predicts the same.
+
+        Parameters
+        ----------
+        data : TrainingSet
+        settings, seed, log
+            As in :meth:`train`.
+
+        Raises
+        ------
+        DataError
+            If this kind of emulator states no errors that can be fitted on their own, or the data do not fit.
+        """
+        raise DataError(f"the errors of an emulator of the kind {self.kind!r} cannot be fitted on their own; train it")
+
     @classmethod
     def resolved(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the table ``[training]`` with its defaults, as JSON values. By default it is returned as written.

@@ -23,7 +23,7 @@ from astroemu.emulation.importing import ImportTable, import_arrays
 from astroemu.emulation.shards import Shard
 from astroemu.emulation.simulation import SimulationTask, simulate
 from astroemu.emulation.training_set import TrainingSet
-from astroemu.errors import ConfigurationError, located
+from astroemu.errors import ConfigurationError, DataError, located
 from astroemu.io.claim import CODE, claim_folder
 from astroemu.io.toml import read_toml
 from astroemu.runtime.options import validate_options
@@ -195,6 +195,22 @@ class Recipe:
             theta = data.theta[:, [data.names.index(name) for name in emulator.parameters]]
             emulator.training_points = thin_points(emulator.unit(theta), emulator.kept_points)
         return emulator
+
+    def errors_of(self, emulator: Emulator, data: TrainingSet, log: Any = print) -> Emulator:
+        """Return an emulator with errors fitted on other points, by the settings of ``[training]``.
+
+        Raises
+        ------
+        DataError
+            If it is of another kind than that of the recipe, or was trained on the data, or names or grids differ.
+        """
+        if emulator.kind != self.document.emulator:
+            raise DataError(
+                f"{self.path} is of the kind {self.document.emulator!r}, but the emulator of the kind {emulator.kind!r}"
+            )
+        with located(str(self.path)):
+            settings = self._table("training", self.document.training)
+            return emulator.with_errors(data, settings, seed=self.document.seed, log=log)
 
 
 #: Limits by observable or probe, and by figure (``fractional_q95``, ``delta_log_likelihood_q95``).

@@ -15,11 +15,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from astroemu.core.array_namespace import Namespace
+from astroemu.core.array_namespace import NUMPY, Namespace
 from astroemu.core.typing import FloatArray
 from astroemu.errors import DataError, closest, listing
 
 _LN_10 = math.log(10.0)
+#: Fraction below which, and share of the rest below which, the errors of a fraction stop to shrink.
+_NOTHING_LEFT, _NOTHING_ELSE = 1e-3, 1e-6
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,17 @@ class Transform(ABC):
     @abstractmethod
     def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
         """Return |dy/dt| at ``t``, in the same shape; ``y`` is ``inverse(t)``."""
+
+    def error_slope(self, t: Any, y: Any, xp: Namespace) -> Any:
+        """Return the factor that converts an error in the space of residuals into an error of ``y``, in its shape.
+
+        See :meth:`residual`. By default it is the slope.
+        """
+        return self.slope(t, y, xp)
+
+    def residual(self, t: FloatArray, truth: FloatArray) -> FloatArray:
+        """Return the residuals of predictions ``t`` in the space in which errors are stated; NaN where undefined."""
+        return np.asarray(t - self.forward(truth))
 
     def feature(self, t: Any, xp: Namespace) -> Any:
         """Return the form of ``t`` that serves as an input of another network."""
@@ -138,6 +151,23 @@ class Fraction(Transform):
 
     def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
         return self.power * y * (1.0 - xp.sigmoid(t))
+
+    def error_slope(self, t: Any, y: Any, xp: Namespace) -> Any:
+        """Return ``sqrt(y + 1e-3) (1 - y + 1e-6)``.
+
+        The errors of an ionisation history grow with the root of a small neutral fraction, and with the ionised
+        fraction of nearly neutral gas. The slope itself vanishes faster, and would claim an end of reionization that is
+        known exactly.
+        """
+        return xp.sqrt(y + _NOTHING_LEFT) * (1.0 - y + _NOTHING_ELSE)
+
+    def residual(self, t: FloatArray, truth: FloatArray) -> FloatArray:
+        """Return the residuals of the fraction, in units of :meth:`error_slope`; NaN where almost nothing is left.
+
+        A prediction of zero for a true zero shows nothing of the size of errors.
+        """
+        y = self.inverse(t, NUMPY)
+        return np.where(y < _NOTHING_LEFT, np.nan, (y - truth) / self.error_slope(t, y, NUMPY))
 
     def feature(self, t: Any, xp: Namespace) -> Any:
         return xp.sigmoid(t)

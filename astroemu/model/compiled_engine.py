@@ -88,7 +88,7 @@ class CompiledEngine(Engine):
     def log_likelihoods(self, theta: FloatArray) -> tuple[dict[str, FloatArray], Any]:
         values, requested, inside = self._in_chunks("log-likelihood", self._joint, theta)
         for key in self.on_host:
-            predictions = {name: Prediction(*pair) for name, pair in requested[key].items()}
+            predictions = {name: Prediction(*parts) for name, parts in requested[key].items()}
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 values[key] = self.pipeline.probe_log_likelihood(key, theta, predictions)
         return {key: values[key] for key in self.pipeline.nuisance}, inside
@@ -193,12 +193,12 @@ class CompiledEngine(Engine):
 
 
 def _packed(found: Any) -> dict[str, Any]:
-    return {name: (prediction.value, prediction.error) for name, prediction in found.items()}
+    return {name: (prediction.value, prediction.error, prediction.modes) for name, prediction in found.items()}
 
 
 def _unpacked(given: Any) -> ProviderOutput:
     found, inside = given
-    return ProviderOutput({name: Prediction(*pair) for name, pair in found.items()}, inside)
+    return ProviderOutput({name: Prediction(*parts) for name, parts in found.items()}, inside)
 
 
 def _map(function: Callable[..., Any], nest: Any) -> Any:

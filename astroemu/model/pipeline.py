@@ -94,6 +94,8 @@ class Pipeline:
         for user, key, req in everything:
             columns = np.flatnonzero(np.any(matrices[user, key] != 0, axis=0))
             used[req.observable] = np.union1d(used.get(req.observable, np.array([], dtype=np.intp)), columns)
+        #: Rows of the flattened grid of each observable that are used.
+        self.rows: Mapping[str, NDArray[np.intp]] = used
         self.terms: dict[tuple[str, str], dict[str, Term]] = {}
         for user, key, req in everything:
             self.terms.setdefault(user, {})[key] = resolved_term(
@@ -204,8 +206,12 @@ class Pipeline:
                 self.graph.providers[step.key], step.key, theta, lambda s=step, p=points, i=inner: s.evaluate(p, i, xp)
             )
             _check_answer(step, answer, theta.shape[0])
-            self._noted(*(array for name in step.sizes for array in (answer[name].value, answer[name].error)))
-            found |= {name: Prediction(_read_only(p.value), _read_only(p.error)) for name, p in answer.items()}
+            for name in step.sizes:
+                self._noted(answer[name].value, answer[name].error, answer[name].modes)
+            found |= {
+                name: Prediction(*(_read_only(array) for array in (p.value, p.error, p.modes)))
+                for name, p in answer.items()
+            }
         return ProviderOutput(found, inside)
 
     def _completed(self, step: Step, points: Any, found: Mapping[str, Prediction], xp: Namespace) -> tuple[Any, Any]:
@@ -225,15 +231,17 @@ class Pipeline:
 
     def _apply(self, term: Term, found: Mapping[str, Prediction], xp: Namespace) -> Prediction:
         whole = found[term.observable]
-        value, error = whole.value, whole.error if self.error_scale else None
-        if term.rows is not None:
-            value, error = xp.take(value, term.rows), None if error is None else xp.take(error, term.rows)
-        if term.matrix is not None:
-            value = xp.matmul(value, term.matrix)
-            # Errors are treated as fully correlated: those of the grid points of one emulator nearly are.
-            error = None if error is None else xp.abs(xp.matmul(error, term.matrix))
-        error = error if error is None or self.error_scale == 1 else self.error_scale * error
-        return Prediction(_read_only(value), _read_only(error))
+        value = _combined(whole.value, term, xp)
+        if whole.error is None or not self.error_scale:
+            return Prediction(_read_only(value))
+        if whole.modes is None:
+            # Errors of unknown correlation are treated as fully correlated: those of one emulator nearly are.
+            error, modes = xp.abs(_combined(whole.error, term, xp)), None
+        else:
+            error, modes = _combined_errors(whole, term, xp)
+        if self.error_scale != 1:
+            error, modes = self.error_scale * error, None if modes is None else self.error_scale * modes
+        return Prediction(*(_read_only(array) for array in (value, error, modes)))
 
     def predictions(self, theta: FloatArray, user: str, xp: Namespace = NUMPY) -> tuple[dict[str, Prediction], Any]:
         """Return the predictions of one user's requirements, and the range flags of :meth:`log_likelihoods`."""
@@ -347,6 +355,22 @@ class Pipeline:
             ) from error
 
 
+def _combined(values: Any, term: Term, xp: Namespace) -> Any:
+    """Return what a requirement takes of the values ``(n, rows)`` of an observable."""
+    if term.rows is not None:
+        values = xp.take(values, term.rows)
+    return values if term.matrix is None else xp.matmul(values, term.matrix)
+
+
+def _combined_errors(whole: Prediction, term: Term, xp: Namespace) -> tuple[Any, Any]:
+    """Return the total error and the modes after a requirement: modes are linear, as values, and the rest adds up."""
+    _, r, m = whole.modes.shape
+    modes = _combined(xp.reshape(whole.modes, (-1, m)), term, xp)
+    modes = xp.reshape(modes, (-1, r, modes.shape[-1]))
+    rest = whole.independent_variance(xp)
+    return xp.sqrt(_combined(rest, term.of_variances, xp) + xp.sum(modes**2, axis=1)), modes
+
+
 def _read_only(array: Any) -> Any:
     """Return a view of a NumPy array that a plugin cannot write to: other plugins receive the same memory."""
     if isinstance(array, np.ndarray) and array.flags.writeable:
@@ -372,3 +396,11 @@ def _check_answer(step: Step, answer: Mapping[str, Prediction], n: int) -> None:
                     f"the provider {step.key!r} returned {what} of {name!r} in the shape {tuple(values.shape)}; "
                     f"{(n, size)} is needed: {n} point(s) by the {size} requested row(s)"
                 )
+        modes = prediction.modes
+        if modes is not None and (len(modes.shape) != 3 or tuple(modes.shape[::2]) != (n, size)):
+            raise ProbeError(
+                f"the provider {step.key!r} returned modes of {name!r} in the shape {tuple(modes.shape)}; "
+                f"({n}, number of modes, {size}) is needed"
+            )
+        if modes is not None and prediction.error is None:
+            raise ProbeError(f"the provider {step.key!r} returned modes of {name!r} without the total error")

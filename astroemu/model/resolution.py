@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,11 @@ class Term:
     observable: str
     rows: NDArray[np.intp] | None  # its grid points among the rows requested of the provider; None if all
     matrix: FloatArray | None  # (used rows, size); None if it only selects
+
+    @cached_property
+    def of_variances(self) -> Term:
+        """The same term for variances of independent values."""
+        return self if self.matrix is None else replace(self, matrix=self.matrix**2)
 
 
 @dataclass(frozen=True)

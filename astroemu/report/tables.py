@@ -18,6 +18,7 @@ from astroemu.report.columns import WIDTH, columns, wrapped
 from astroemu.report.digits import INTERVALS, UNDEFINED, Digits, constant, with_error
 from astroemu.sampling.samples import Samples
 from astroemu.validation.accuracy import ERROR_QUANTILES
+from astroemu.validation.coverage import missed_targets
 from astroemu.validation.posterior_check import DIFFERENCE_QUANTILES
 from astroemu.validation.ranks import CREDIBLE_LEVELS
 from astroemu.validation.verdict import LEAST_P, TELLING_FITS
@@ -272,16 +273,35 @@ def validation_table(found: Mapping[str, Any]) -> str:
             for kind in ("absolute", "fractional", "stated")
             if f"{kind}_median" in row
         )
-        if "within_1" in row:
-            shares = ", ".join(f"{row[f'within_{n}']:.1%} within {n}" for n in (1, 2, 3))
-            lines.append(f"{name:<24} of its stated error: {shares}")
     for name, row in found.get("probes", {}).items():
         lines.append(_line(name, "|delta lnL|", row["delta_log_likelihood"]))
         if any(row["not_finite"].values()):
             lines.append(f"{name:<24} points without a log-likelihood: {row['not_finite']}")
         if "data_sigma" in row:
             lines.append(_line(name, "data sigma", row["data_sigma"]))
+    for title, rows in (("all outputs", found["observables"]), ("outputs in use", found.get("used", {}))):
+        lines += _coverage_lines(title, {name: row for name, row in rows.items() if "within_1" in row})
     return "\n".join(lines)
+
+
+def _coverage_lines(title: str, rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return the shares of values within their stated errors, with the range over the quarters of the parameters."""
+    if not rows:
+        return []
+    columns = "".join(f"{f'within {n} sigma':>26}" for n in (1, 2, 3))
+    lines = ["", f"{'stated errors, ' + title:<32}{columns}{'chi2/dof':>9}{'of 99 %':>9}{'median':>9}{'left out':>10}"]
+    for name, row in rows.items():
+        shares = "".join(f"{_share(row, f'within_{n}'):>26}" for n in (1, 2, 3))
+        chi2 = "".join(f"{row.get(f'chi2_{kind}', math.nan):>9.2f}" for kind in ("mean", "of_99", "median"))
+        lines.append(f"{name:<32}{shares}{chi2}{row.get('undefined', 0) + row.get('at_limit', 0):>10}")
+    missed = missed_targets(rows)
+    lines += [f"stated errors, {title}: {'outside the targets:' if missed else 'all within the targets'}"]
+    return [*lines, *(f"  {line}" for line in missed)]
+
+
+def _share(row: Mapping[str, float], figure: str) -> str:
+    ends = f" ({row[f'{figure}_low']:.1%} to {row[f'{figure}_high']:.1%})" if f"{figure}_low" in row else ""
+    return f"{row[figure]:.1%}{ends}"
 
 
 def _line(name: str, kind: str, values: Mapping[str, float]) -> str:

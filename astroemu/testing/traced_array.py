@@ -81,8 +81,12 @@ for _name in ("add", "sub", "mul", "truediv", "pow", "matmul"):
     setattr(TracedArray, f"__r{_name}__", _binary(getattr(operator, _name), swapped=True))
 
 
-for _name in ("lt", "le", "gt", "ge"):
-    setattr(TracedArray, f"__{_name}__", _binary(getattr(operator, _name), swapped=False))
+for _name in ("lt", "le", "gt", "ge", "and", "or"):
+    setattr(
+        TracedArray,
+        f"__{_name}__",
+        _binary(getattr(operator, _name if _name not in ("and", "or") else f"{_name}_"), swapped=False),
+    )
 
 
 for _name in ("and", "or"):
@@ -101,8 +105,13 @@ def _traced(function: Any) -> Any:
     return call
 
 
+def _where_rows(good: Any, value: Any, otherwise: Any) -> TracedArray:
+    return TracedArray(NUMPY.where_rows(_bare(good), _bare(value), lambda choose: _bare(otherwise(choose))))
+
+
 #: The functions of the NumPy namespace, on :class:`TracedArray`.
 TRACED: Namespace = SimpleNamespace(**{name: _traced(function) for name, function in vars(NUMPY).items()})
+TRACED.where_rows = _where_rows
 
 
 def traced(value: Any) -> Any:

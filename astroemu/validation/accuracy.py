@@ -1,8 +1,9 @@
 """The accuracy of an emulator, measured with simulations that were not used for its training.
 
 The error is measured in three ways. The first is that of the observable: absolute, fractional, and in units of the
-error that the emulator states. The second is the difference of the predictions in units of the data's errors. The
-third is the difference in the log-likelihood of each probe. The last two need a model.
+error that the emulator states, whose coverage is tested too (:mod:`astroemu.validation.coverage`). The second is the
+difference of the predictions in units of the data's errors. The third is the difference in the log-likelihood of each
+probe. The last two need a model.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from astroemu.emulation.reference import ReferenceSimulations, TabulatedProvider
 from astroemu.errors import ConfigurationError, DataError, closest, listing
 from astroemu.model.model import Model
 from astroemu.model.replacement import replace_provider
+from astroemu.validation.coverage import error_coverage
 
 ERROR_QUANTILES = {"median": 0.5, "q68": 0.6827, "q95": 0.95, "max": 1.0}
 _WORST = 10
@@ -40,7 +42,9 @@ def validate(emulator: Emulator, simulations: ReferenceSimulations, model: Model
     -------
     dict
         ``points``: their number. ``observables``: by name, the figures of :func:`error_quantiles`, and the ``worst``
-        points, each with its row, error and parameters. ``probes``: by name, the figures of :func:`probe_errors`.
+        points, each with its row, error and parameters. If the emulator states an error: the figures of
+        :func:`astroemu.validation.coverage.error_coverage`. ``probes``: by name, the figures of :func:`probe_errors`.
+        ``used``: by observable, the coverage of the outputs that the model uses.
 
     Raises
     ------
@@ -50,8 +54,12 @@ def validate(emulator: Emulator, simulations: ReferenceSimulations, model: Model
     observables: dict[str, Any] = dict(error_quantiles(emulator, simulations))
     for name, rows in _worst(emulator, simulations).items():
         observables[name]["worst"] = rows
+    for name, figures in error_coverage(emulator, simulations).items():
+        observables[name] |= figures
     found: dict[str, Any] = {"points": len(simulations.theta), "observables": observables}
     if model is not None:
+        used = {name: where for name, where in model.pipeline.rows.items() if name in emulator.provides}
+        found["used"] = error_coverage(emulator, simulations, used)
         found["probes"] = probe_errors(emulator, simulations, model)
     return found
 
@@ -65,8 +73,7 @@ def error_quantiles(emulator: Emulator, simulations: ReferenceSimulations) -> di
     -------
     dict
         By observable: quantiles of the ``absolute`` error in the unit of the observable, and of the ``fractional``
-        error. If the emulator states an error: quantiles of the error in units of it (``stated``), and the fractions of
-        values within one, two and three of them (``within_1`` to ``within_3``).
+        error. If the emulator states an error: quantiles of the error in units of it (``stated``).
     """
     found = {}
     for name, (truth, value, stated) in emulator_residuals(emulator, simulations).items():
@@ -74,9 +81,7 @@ def error_quantiles(emulator: Emulator, simulations: ReferenceSimulations) -> di
         found[name] = _quantiles("absolute", residual)
         found[name] |= _quantiles("fractional", _ratio(residual, np.abs(truth)))
         if stated is not None:
-            units = in_stated_errors(residual, stated)
-            found[name] |= _quantiles("stated", units)
-            found[name] |= {f"within_{n}": float(np.mean(units[~np.isnan(units)] <= n)) for n in (1, 2, 3)}
+            found[name] |= _quantiles("stated", in_stated_errors(residual, stated))
     return found
 
 
@@ -256,6 +261,8 @@ def _figures(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     figures = {
         name: {k: v for k, v in row.items() if not isinstance(v, list)} for name, row in found["observables"].items()
     }
+    for name, row in found.get("used", {}).items():
+        figures[name] |= {f"used_{figure}": value for figure, value in row.items()}
     for name, row in found.get("probes", {}).items():
         figures[name] = {f"{kind}_{level}": value for kind, values in row.items() for level, value in values.items()}
     return figures

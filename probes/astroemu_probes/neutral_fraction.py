@@ -4,10 +4,12 @@ Measurements are two half-Gaussians. An upper limit with a tail is flat below th
 
     ln L = -1/2 [max(x_HI(z) - x, 0) / s]^2,        s^2 = sigma^2 + e^2
 
-An example is x_HI(5.9) < 0.06 + 0.05 (McGreer+15, arXiv:1411.5375). A lower limit is the mirror image of an upper
-limit. A bare limit at confidence c becomes a half-normal with a fraction c of its mass inside the limit. It peaks at
-0 for an upper limit and at 1 for a lower limit. ``e`` is the emulator's error. x_HI(z) is linear between redshift
-nodes.
+An example is x_HI(6.043) < 0.199 + 0.087, from dark pixels (Davies+26, arXiv:2510.25829), the default. The same
+paper has x_HI(5.831) < 0.191 + 0.056, which is below the lowest redshift of the shipped emulator. McGreer+15 (x_HI(5.9)
+< 0.06 + 0.05, arXiv:1411.5375) is tighter than these newer data. A lower limit is the mirror
+image of an upper limit. A bare limit at confidence c becomes a half-normal with a fraction c of its mass inside the
+limit. It peaks at 0 for an upper limit and at 1 for a lower limit. ``e`` is the emulator's error. x_HI(z) is linear
+between redshift nodes.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ class NeutralFraction(Probe):
     catalog : str
         Name of an installed catalog, or an ECSV file with the same columns.
     references : tuple of str
-        Papers to use.
+        Papers to use. By default the newest limit from dark pixels.
     z_min, z_max : float
         Range of redshifts, both included.
 
@@ -86,7 +88,7 @@ class NeutralFraction(Probe):
     def __init__(
         self,
         catalog: FileName = "neutral_fraction",
-        references: tuple[str, ...] = ("McGreer+2015",),
+        references: tuple[str, ...] = ("Davies+2026",),
         z_min: float = 5.9,
         z_max: float = float("inf"),
     ) -> None:

@@ -3,21 +3,35 @@
 **Upper limits.** Foregrounds and instrumental systematics can only add power. Each bin therefore has an unknown
 positive systematic with a flat prior. Marginalisation over it gives
 
-    ln L = sum_i ln Phi[(d_i - m_i) / s_i],      m = W Delta^2_21,
-    s_i^2 = sigma_i^2 + (f m_i)^2 + e_i^2
+    ln L = sum over bands of ln int da N(a) prod_i Phi[(d_i - max(m_i + a u_i, 0)) / s_i],      m = W Delta^2_21
 
-The symbols are the data ``d``, their window matrix ``W`` and variance ``sigma^2``, the modelling fraction ``f`` and
-the emulator's error ``e``. The default f = 0.2 represents the accuracy of the simulator itself. The error ``e`` is
-propagated through the windows as fully correlated (HERA Collaboration 2022, arXiv:2108.07282, and 2023,
-arXiv:2210.04912).
+The symbols are the data ``d``, their window matrix ``W`` and variance ``s^2``. All bins of a band share one model, so
+that they share its error: one amplitude ``a`` moves all of them. The mode ``u`` contains the modelling error ``f m``
+and the strongest common error of the emulator. Its other errors are added to ``s^2``. The default f = 0.2 represents
+the accuracy of the simulator itself. With ``modelling_correlation = "independent"`` every bin has errors of its own,
+as in 21CMMC:
+
+    ln L = sum_i ln Phi[(d_i - m_i) / s_i],      s_i^2 = sigma_i^2 + (f m_i)^2 + e_i^2
+
+Such errors average away. The flat prior is that of HERA (arXiv:2108.07282 and 2210.04912). For finite priors, see
+:mod:`astroemu.core.systematics`.
 
 **Detections** (``likelihood = "gaussian"``). The likelihood is a normalised Gaussian, with the full covariance if the
-catalog has one. The same two errors are added on its diagonal.
+catalog has one. The errors add ``f^2 m m^T`` and the modes of the emulator to the covariance of all fields of a band.
+If they are independent, they are added on the diagonal.
 
-The built-in catalogs reach k = 1.67 / Mpc, beyond most emulators. The option ``beyond_k`` states the rule there.
-``hold`` keeps Delta^2 at its value at the last emulated k, as in 21CMMC. ``error`` refuses to build the model;
-``k_max`` then cuts the data. These bins are so noisy that the choice does not change the posterior. The number is in
-docs/probes.md.
+**The shipped data are the conservative reading.** Negative bandpowers are set to zero, and every second bin is left
+out. Limits on a flat Delta^2 are about twice those of the signed, official bandpowers. See the option ``reading``.
+
+**Windows.** A window is an average, whose weights add up to one. Rows of the shipped file that do not are renormalised.
+
+**Direction of the modes.** HERA's modes are near the line of sight, while the model is averaged over all angles.
+Peculiar velocities make the power there larger by 4 / (28/15) = 15/7 for a neutral gas that traces linear density
+(Kaiser 1987). The ratio is near one if ionized bubbles dominate, and can be below one for a short time. With
+``line_of_sight = true`` it is a parameter with a flat prior from 1 to 15/7.
+
+The catalogs reach k = 1.67 / Mpc, beyond most emulators. The option ``beyond_k`` states the rule there. ``hold`` keeps
+Delta^2 at its value at the last emulated k, as in 21CMMC. ``error`` refuses to build the model.
 """
 
 from __future__ import annotations
@@ -25,7 +39,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -33,43 +47,38 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from astroemu.core.array_namespace import NUMPY, Namespace
-from astroemu.core.catalog import Catalog, load_catalog, write_datasets
-from astroemu.core.datasets import Datasets, read_attribute
-from astroemu.core.likelihoods import cell_middles, draw_cell, log_mass_of_limits, marginal_upper_limit
+from astroemu.core.catalog import load_catalog, write_datasets
+from astroemu.core.common_errors import Groups, Terms, UpperLimits, marginal, principal_mode
+from astroemu.core.distributions import Uniform
+from astroemu.core.likelihoods import limited_variance, marginal_upper_limit
 from astroemu.core.panel import Panel
+from astroemu.core.parameter import Parameter
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Prediction
 from astroemu.core.requirement import Requirement
+from astroemu.core.systematics import ExponentialSystematics, HalfNormalSystematics, draw_systematics
 from astroemu.core.typing import FloatArray
-from astroemu.errors import ConfigurationError, DataError, closest, listing
+from astroemu.errors import ConfigurationError, listing
 from astroemu.io.paths import FileName
+from astroemu_probes.detections_21cm import log_likelihood_of_detections
+from astroemu_probes.mock_limits import LimitsWithCommonErrors, draw_limits, log_mass_of_all_limits
+from astroemu_probes.spectra_21cm import (
+    UNIT,
+    Field,
+    check_names,
+    cut_in_k,
+    read_fields,
+    two_sigma_limits,
+    with_reading,
+    with_window_norm,
+)
 
-UNIT = "mK^2"
-#: Number of cells between zero and the published limit, from which mock limits are drawn.
-_CELLS = 1000
-#: A window column with no weight above this value is removed together with the data that are cut.
-_LEAKAGE = 1e-5
 #: Factor in k to both sides of a single node, along which its curve is drawn.
 _SINGLE = 1.1
-
-
-@dataclass(frozen=True, eq=False)
-class _Field:
-    """One field of one band: k [1/Mpc], Delta^2 [mK^2], covariance [mK^4], windows."""
-
-    label: str
-    band: str
-    redshift: float
-    k: FloatArray
-    delta2: FloatArray
-    covariance: FloatArray
-    window: FloatArray
-    k_window: FloatArray
-
-    @property
-    def name(self) -> str:
-        """Name of the field, such as ``A``."""
-        return self.label.split("/")[1].removeprefix("field_")
+#: Power along the line of sight over its average over angles, for linear density fluctuations.
+_KAISER = 15.0 / 7.0
+_LINE_OF_SIGHT = "line_of_sight_21cm"
+_FINITE_PRIORS = {"half_normal": HalfNormalSystematics, "exponential": ExponentialSystematics}
 
 
 class PowerSpectrum21cm(Probe):
@@ -83,6 +92,9 @@ class PowerSpectrum21cm(Probe):
         Form of the likelihood: for upper limits or for detections.
     modelling_fraction : float
         Error of the simulator as a fraction of the model.
+    modelling_correlation : {"common", "independent"}
+        Whether one factor per band has the modelling error, or every datum an error of its own (as in 21CMMC). It also
+        decides how the emulator's error is treated.
     bands, fields : tuple of str
         Bands and fields to use (``"band2"``, ``"A"``); empty for all.
     k_min, k_max : float
@@ -92,13 +104,30 @@ class PowerSpectrum21cm(Probe):
     redshift_rule : {"cubic", "spline"}
         Interpolation in redshift: a cubic through the four nearest nodes, or a spline through all nodes.
         In k it is always a cubic spline.
+    window_norm : {"renormalise", "cut", "as given"}
+        Rule for rows of a window whose sum differs from one by more than 0.01: divide them by their sum, leave their
+        bins out, or use them as they are (as in 21CMMC).
+    reading : {"as given", "clipped", "conservative"}
+        Reading of the data: as the catalog has them, with negative values set to zero, or in addition with every
+        second bin only.
+    systematics : {"flat", "half_normal", "exponential"}
+        Prior of the positive systematic of each bin of an upper limit.
+    systematics_width : float
+        Width of a finite prior [mK^2] at ``systematics_pivot``: the standard deviation of the normal distribution, or
+        the mean of the exponential one.
+    systematics_slope : float
+        The width is proportional to k to this power.
+    systematics_pivot : float
+        In 1/Mpc.
+    line_of_sight : bool
+        Multiply the model by the nuisance parameter ``line_of_sight_21cm``.
 
     Raises
     ------
     ConfigurationError
         If the options leave no data.
     DataError
-        If the catalog does not have a layout described in docs/catalogs.md, or holds what the likelihood cannot use.
+        If the catalog has no layout of docs/catalogs.md, or holds what the likelihood cannot use.
     """
 
     def __init__(
@@ -106,26 +135,36 @@ class PowerSpectrum21cm(Probe):
         catalog: FileName = "hera_h1c_idr3",
         likelihood: Literal["upper_limit", "gaussian"] = "upper_limit",
         modelling_fraction: float = 0.2,
+        modelling_correlation: Literal["common", "independent"] = "common",
         bands: tuple[str, ...] = (),
         fields: tuple[str, ...] = (),
         k_min: float = 0.0,
         k_max: float = float("inf"),
         beyond_k: Literal["hold", "error"] = "hold",
         redshift_rule: Literal["cubic", "spline"] = "cubic",
+        window_norm: Literal["renormalise", "cut", "as given"] = "renormalise",
+        reading: Literal["as given", "clipped", "conservative"] = "as given",
+        systematics: Literal["flat", "half_normal", "exponential"] = "flat",
+        systematics_width: float = float("inf"),
+        systematics_slope: float = 0.0,
+        systematics_pivot: float = 0.2,
+        line_of_sight: bool = False,
     ) -> None:
         if not 0 <= modelling_fraction < 10:
             raise ConfigurationError(f"modelling_fraction = {modelling_fraction} must be in [0, 10)")
+        _check_combination(likelihood, reading, systematics, systematics_width, systematics_pivot)
         source = load_catalog(catalog)
         self.catalogs = (source,)
-        found = _read(source)
-        _check_names(source, found, bands, fields)
+        found = read_fields(source)
+        check_names(source, found, bands, fields)
         self.likelihood = likelihood
         self.papers = (*source.arxiv, "2108.07282")
         self.modelling_fraction = modelling_fraction
         self._beyond_k = beyond_k
         self._redshift_rule = redshift_rule
         chosen = (f for f in found if (not bands or f.band in bands) and (not fields or f.name in fields))
-        self._fields = tuple(f for f in (_cut(f, k_min, k_max) for f in chosen) if len(f.k))
+        read = (with_reading(with_window_norm(f, window_norm, source.name), reading) for f in chosen)
+        self._fields = tuple(f for f in (cut_in_k(f, k_min, k_max) for f in read) if len(f.k))
         if not self._fields:
             raise ConfigurationError(
                 f"bands = {list(bands)}, fields = {list(fields)}, k_min = {k_min}, k_max = {k_max} leave no data. "
@@ -133,6 +172,12 @@ class PowerSpectrum21cm(Probe):
             )
         self.data = np.concatenate([f.delta2 for f in self._fields])
         self.sigma = np.sqrt(np.concatenate([np.diag(f.covariance) for f in self._fields]))
+        self.modelling_correlation = modelling_correlation
+        self._groups = Groups([f.band for f in self._fields for _ in f.k])
+        self.systematics = systematics
+        self._width = self._widths(systematics_width, systematics_slope, systematics_pivot)
+        if line_of_sight:
+            self.parameters = (Parameter(_LINE_OF_SIGHT, Uniform(1.0, _KAISER), r"f_{\rm los}"),)
         self._requires = {"delta21_sq": self._requirement()}
 
     def _requirement(self) -> Requirement:
@@ -159,31 +204,65 @@ class PowerSpectrum21cm(Probe):
         parameters: Mapping[str, Any],
         xp: Namespace,
     ) -> Any:
-        model = predictions["delta21_sq"]
-        extra = self._extra(model.value, model.error)
-        if self.likelihood == "upper_limit":
-            return xp.sum(marginal_upper_limit(model.value, self.data, self.sigma, xp, extra), axis=-1)
-        return self._gaussian(model.value, extra, xp)
+        model = _seen(predictions["delta21_sq"], parameters)
+        if self.likelihood == "gaussian":
+            common = self.modelling_correlation == "common"
+            modes, extra = self._modes(model, xp) if common else (None, self._extra(model))
+            return log_likelihood_of_detections(self._fields, model.value, extra, modes, xp)
+        if self.modelling_correlation == "independent":
+            return xp.sum(self._independent(model.value, self._extra(model), xp), axis=-1)
+        mode, extra = self._mode_and_variance(model, xp)
+        terms = self._terms(model.value, extra, xp)
+        return marginal(terms, self._groups.of_models(model.value, xp), self._groups.of_models(mode, xp), xp)
 
-    def _extra(self, value: Any, error: Any) -> Any:
+    def _independent(self, m: Any, extra: Any, xp: Namespace) -> Any:
+        """Return the log-likelihoods ``(n, bins)`` of limits with independent errors of the variance ``extra``."""
+        if self.systematics == "flat":
+            return marginal_upper_limit(m, self.data, self.sigma, xp, extra)
+        form = _FINITE_PRIORS[self.systematics]
+        return form(self.data, xp.sqrt(self.sigma**2 + extra), self._width).value(m, xp)
+
+    def _terms(self, m: Any, extra: Any, xp: Namespace) -> Terms:
+        """Return the log-likelihoods of limits in groups, with independent errors of the variance ``extra`` or None."""
+        if self.systematics != "flat":
+            sigma = self.sigma if extra is None else xp.sqrt(self.sigma**2 + extra)
+            return _FINITE_PRIORS[self.systematics].grouped(self._groups, self.data, sigma, self._width, xp)
+        if extra is None:
+            return UpperLimits.grouped(self._groups, self.data, self.sigma, xp)
+        extra = limited_variance(extra, m, self.data, self.sigma, xp)
+        return UpperLimits.grouped(self._groups, self.data, xp.sqrt(self.sigma**2 + extra), xp)
+
+    def _widths(self, width: float, slope: float, pivot: float) -> FloatArray:
+        """Return the width of the prior of each systematic [mK^2]."""
+        k = np.concatenate([f.k for f in self._fields])
+        with np.errstate(over="ignore", under="ignore"):
+            found = width * (k / pivot) ** slope
+        if self.systematics != "flat" and not np.all(np.isfinite(found) & (found > 0)):
+            raise ConfigurationError(
+                f"systematics_width = {width:g} and systematics_slope = {slope:g} give no width above 0 at "
+                f"k = {k[~(np.isfinite(found) & (found > 0))][0]:.3g} / Mpc"
+            )
+        return found
+
+    def _mode_and_variance(self, model: Prediction, xp: Namespace) -> tuple[Any, Any]:
+        """Return the strongest common mode ``(n, bins)``, and the variance of all other errors or None."""
+        modes, rest = self._modes(model, xp)
+        mode, more = principal_mode(modes, self.sigma, xp)
+        return mode, more if rest is None else rest if more is None else rest + more
+
+    def _modes(self, model: Prediction, xp: Namespace) -> tuple[Any, Any]:
+        """Return the common modes ``(n, r, bins)`` of the modelling and the emulator, and the rest as a variance."""
+        modelling = (self.modelling_fraction * model.value)[:, None, :]
+        if model.error is None:
+            return modelling, None
+        return xp.concatenate([modelling, model.shared_modes()], axis=1), model.independent_variance(xp)
+
+    def _extra(self, model: Prediction) -> Any:
         """Return the variance of the modelling and of the emulator."""
-        extra = (self.modelling_fraction * value) ** 2
-        return extra if error is None else extra + error**2
+        extra = (self.modelling_fraction * model.value) ** 2
+        return extra if model.error is None else extra + model.error**2
 
-    def _gaussian(self, m: Any, extra: Any, xp: Namespace) -> Any:
-        """Return the Gaussian log-likelihood.
-
-        It is normalised relative to the covariance of the data, so that ln L(m = d) = 0 without errors.
-        """
-        total: Any = 0.0
-        for f, part in self._slices():
-            covariance = f.covariance + extra[:, part, None] * np.eye(len(f.k))
-            residual = m[:, part] - f.delta2
-            chi2 = xp.sum(residual * xp.solve(covariance, residual[:, :, None])[:, :, 0], axis=-1)
-            total = total - 0.5 * chi2 - 0.5 * (xp.logdet(covariance) - np.linalg.slogdet(f.covariance)[1])
-        return total
-
-    def _slices(self) -> Iterator[tuple[_Field, slice]]:
+    def _slices(self) -> Iterator[tuple[Field, slice]]:
         start = 0
         for f in self._fields:
             yield f, slice(start, start + len(f.k))
@@ -194,37 +273,54 @@ class PowerSpectrum21cm(Probe):
     ) -> Self:
         """Return the probe with the same bins for another sky.
 
-        A limit is drawn as the sum of signal, noise and a systematic with a flat prior. The condition is that it lies
+        A limit is drawn as the sum of signal, noise and a systematic. With a flat prior of the systematic, it is drawn
         between zero and the published limit of its bin. Without noise it is the signal alone.
         """
-        value, error = predictions["delta21_sq"].value[0], predictions["delta21_sq"].error
-        extra = self._extra(value, None if error is None else error[0])
+        model = _seen(predictions["delta21_sq"], parameters)
         mock = copy.copy(self)
-        if rng is None:
-            mock.data = np.array(value)
-        elif self.likelihood == "upper_limit":
-            place = cell_middles(_CELLS)
-            d = self._most[:, None] * place
-            density = marginal_upper_limit(value[:, None], d, self.sigma[:, None], NUMPY, extra[:, None])
-            mock.data = self._most * draw_cell(density, rng)
-        else:
-            parts = [(value[part], f.covariance + np.diag(extra[part])) for f, part in self._slices()]
-            mock.data = np.concatenate([rng.multivariate_normal(*part) for part in parts])
+        mock.data = np.array(model.value[0]) if rng is None else self._drawn(model, rng)
         mock._fields = tuple(replace(f, delta2=mock.data[part]) for f, part in self._slices())
         return mock
 
+    def _drawn(self, model: Prediction, rng: np.random.Generator) -> FloatArray:
+        """Return data ``(bins,)`` of a sky with this model, at one point."""
+        flat = self.likelihood == "upper_limit" and self.systematics == "flat"
+        if self.modelling_correlation == "independent":
+            value, extra = model.value[0], self._extra(model)[0]
+        elif flat:
+            return self._limits_with_common_errors(model).draw(rng)
+        else:
+            modes, rest = self._modes(model, NUMPY)
+            shift = [rng.standard_normal(modes.shape[1]) @ modes[0][:, rows] for rows in self._groups.members]
+            value = model.value[0] + self._groups.joined(shift)
+            extra = np.zeros(len(value)) if rest is None else rest[0]
+        sigma = np.sqrt(self.sigma**2 + extra)
+        if flat:
+            return draw_limits(value, sigma, self._most, rng)
+        if self.likelihood == "upper_limit":
+            noise = sigma * rng.standard_normal(len(value))
+            return np.asarray(value + noise + draw_systematics(self.systematics, self._width, rng))
+        parts = [(value[part], f.covariance + np.diag(extra[part])) for f, part in self._slices()]
+        return np.concatenate([rng.multivariate_normal(*part) for part in parts])
+
     def log_normalisation(self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any]) -> Any:
-        """Return zero for detections, or the log integral over the limits that :meth:`simulate` may draw."""
-        if self.likelihood != "upper_limit":
+        """Return the log integral over the limits that :meth:`simulate` may draw; zero for normalised likelihoods."""
+        if self.likelihood != "upper_limit" or self.systematics != "flat":
             return super().log_normalisation(predictions, parameters)
-        model = predictions["delta21_sq"]
-        sigma = np.sqrt(self.sigma**2 + self._extra(model.value, model.error))
-        return np.sum(log_mass_of_limits(model.value, sigma, 0.0, self._most), axis=-1)
+        model = _seen(predictions["delta21_sq"], parameters)
+        if self.modelling_correlation == "independent":
+            return log_mass_of_all_limits(model.value, np.sqrt(self.sigma**2 + self._extra(model)), self._most)
+        return self._limits_with_common_errors(model).log_normalisation()
+
+    def _limits_with_common_errors(self, model: Prediction) -> LimitsWithCommonErrors:
+        mode, extra = self._mode_and_variance(model, NUMPY)
+        sigma = np.sqrt(self.sigma**2 + (0.0 if extra is None else extra)) + np.zeros_like(model.value)
+        return LimitsWithCommonErrors(self._groups, model.value, mode, sigma, self._most)
 
     @property
     def _most(self) -> FloatArray:
         """The published limit of each bin."""
-        return np.concatenate([_limits(f) for f in self._fields])
+        return np.concatenate([two_sigma_limits(f) for f in self._fields])
 
     def save(self, folder: Path, name: str) -> dict[str, Any]:
         """Write the bins in use, with their windows."""
@@ -240,17 +336,18 @@ class PowerSpectrum21cm(Probe):
             datasets |= {f"{f.label}/{key}": value for key, value in parts.items()}
         redshifts = {f"{f.band}/redshift": f.redshift for f in self._fields}
         write_datasets(folder / f"{name}.h5", datasets, redshifts)
-        return {"catalog": f"{name}.h5", "k_min": 0.0, "k_max": math.inf}
+        done = {"window_norm": "as given", "reading": "as given"}
+        return {"catalog": f"{name}.h5", "k_min": 0.0, "k_max": math.inf} | done
 
     def panels(self) -> tuple[Panel, ...]:
         """Return one panel per band, with the field that has the lowest limit."""
-        best: dict[str, _Field] = {}
+        best: dict[str, Field] = {}
         for f in self._fields:
-            if f.band not in best or _limits(f).min() < _limits(best[f.band]).min():
+            if f.band not in best or two_sigma_limits(f).min() < two_sigma_limits(best[f.band]).min():
                 best[f.band] = f
         return tuple(self._panel(f) for f in best.values())
 
-    def _panel(self, f: _Field) -> Panel:
+    def _panel(self, f: Field) -> Panel:
         low, high = f.k_window.min(), f.k_window.max()
         margin = _SINGLE if low == high else 1.0
         k = np.geomspace(low / margin, high * margin, 60)
@@ -261,7 +358,7 @@ class PowerSpectrum21cm(Probe):
             x_label=r"$k$ [Mpc$^{-1}$]",
             y_label=r"$\Delta^2_{21}$ [mK$^2$]",
             x=f.k,
-            y=_limits(f) if limit else f.delta2,
+            y=two_sigma_limits(f) if limit else f.delta2,
             error_low=error,
             error_high=error,
             kind=("upper" if limit else "measurement",) * len(f.k),
@@ -278,66 +375,26 @@ class PowerSpectrum21cm(Probe):
         )
 
 
-def _limits(f: _Field) -> FloatArray:
-    """Return two-sigma upper limits as published: max(d, 0) + 2 sigma."""
-    return np.maximum(f.delta2, 0.0) + 2 * np.sqrt(np.diag(f.covariance))
+def _seen(model: Prediction, parameters: Mapping[str, Any]) -> Prediction:
+    """Return the prediction in the direction of the modes."""
+    if _LINE_OF_SIGHT not in parameters:
+        return model
+    factor = parameters[_LINE_OF_SIGHT][:, None]
+    scaled = [None if array is None else factor * array for array in (model.value, model.error)]
+    return Prediction(*scaled, None if model.modes is None else factor[:, None] * model.modes)
 
 
-def _read(catalog: Catalog) -> list[_Field]:
-    """Return all fields of a catalog, validated.
-
-    A catalog has one of two layouts. The first has ``k_window`` (windows on their own grid) and ``variance`` or
-    ``covariance``. The second has ``covariance``, ``valid`` and ``k_mpc`` (square windows).
-    """
-    found = []
-    with catalog.hdf5() as file:
-        names = [name for name in file if name.startswith("band")]
-        if not names:
-            raise DataError("the file has no groups bandN/field_X, which this probe needs")
-        for band in names:
-            redshift = read_attribute(file[band], "redshift", above=0)
-            fields = [name for name, item in getattr(file[band], "items", dict)() if hasattr(item, "keys")]
-            if not fields:
-                raise DataError(f"{band!r} has no groups field_X, which this probe needs")
-            found += [_field(f"{band}/{field}", band, file[band][field], redshift) for field in fields]
-    return found
-
-
-def _check_names(catalog: Catalog, found: list[_Field], bands: tuple[str, ...], fields: tuple[str, ...]) -> None:
-    known = {"bands": {f.band for f in found}, "fields": {f.name for f in found}}
-    for key, given in (("bands", bands), ("fields", fields)):
-        for name in given:
-            if name not in known[key]:
-                raise ConfigurationError(
-                    f"{key}: {catalog.name!r} has no {name!r}.{closest(name, known[key])} It has {listing(known[key])}"
-                )
-
-
-def _field(label: str, band: str, group: Any, redshift: float) -> _Field:
-    data = Datasets(group)
-    if "redshift" in group.attrs and not math.isclose(read_attribute(group, "redshift"), redshift, rel_tol=1e-6):
-        raise DataError(f"{band!r} and {label!r} have different attributes `redshift`; remove that of the field")
-    own_windows = "k_window" in data
-    # Without units, the numbers are in those of the layout. A dataset `k` of the second layout may be in h/Mpc.
-    axis = "k" if own_windows or "k_mpc" not in data else "k_mpc"
-    if "valid" in data or not own_windows:
-        data.select(axis, data.flags("valid", (axis,)))
-    k = data.numbers(axis, "1/Mpc", above=0, assume_unit=own_windows or axis == "k_mpc")
-    delta2 = data.numbers("delta2", UNIT, (axis,), assume_unit=True)
-    if own_windows and "variance" in data:
-        covariance = np.diag(data.numbers("variance", "mK^4", (axis,), above=0, assume_unit=True))
-    else:
-        covariance = data.covariance("covariance", "mK^4", axis, assume_unit=True)
-    k_window = data.numbers("k_window", "1/Mpc", above=0, assume_unit=True) if own_windows else k
-    window = data.numbers("window", "", (axis, "k_window" if own_windows else axis))
-    return _Field(label, band, redshift, k, delta2, covariance, window, k_window)
-
-
-def _cut(f: _Field, k_min: float, k_max: float) -> _Field:
-    keep = (f.k >= k_min) & (f.k <= k_max)
-    covariance = f.covariance[np.ix_(keep, keep)]
-    # Windows leak over the entire k range at 1e-12 to 3e-6. If data are cut, this leakage is cut as well.
-    whole = bool(keep.all())
-    used = np.full(len(f.k_window), True) if whole else np.any(np.abs(f.window[keep]) > _LEAKAGE, axis=0)
-    window, k_window = f.window[np.ix_(keep, used)], f.k_window[used]
-    return _Field(f.label, f.band, f.redshift, f.k[keep], f.delta2[keep], covariance, window, k_window)
+def _check_combination(likelihood: str, reading: str, systematics: str, width: float, pivot: float) -> None:
+    """Raise an error for options that exclude each other."""
+    if likelihood == "gaussian" and reading != "as given":
+        raise ConfigurationError(
+            f'reading = "{reading}" is for upper limits: data without their negative values are biased detections'
+        )
+    if likelihood == "gaussian" and systematics != "flat":
+        raise ConfigurationError(f'systematics = "{systematics}" is for upper limits; a detection has no systematics')
+    if systematics == "flat" and width != math.inf:
+        raise ConfigurationError('systematics_width needs systematics = "half_normal" or "exponential"')
+    if systematics != "flat" and not 0 < width < math.inf:
+        raise ConfigurationError(f'systematics = "{systematics}" needs systematics_width, a number above 0 in mK^2')
+    if not 0 < pivot < math.inf:
+        raise ConfigurationError(f"systematics_pivot = {pivot} must be above 0")

@@ -28,7 +28,7 @@ def at(x, **options):
 
 
 X = np.linspace(0.0, 1.0, 41)
-MCGREER = {"z_min": 5.9, "z_max": 5.9}
+MCGREER = {"references": ("McGreer+2015",), "z_min": 5.9, "z_max": 5.9}
 
 
 def test_mcgreer_is_the_definition_of_21cmmc():
@@ -39,17 +39,26 @@ def test_mcgreer_is_the_definition_of_21cmmc():
     assert at(0.16, **MCGREER)[0] == pytest.approx(-2.0)
 
 
-def test_the_default_is_all_of_mcgreer_from_redshift_5_9():
-    probe = NeutralFraction()
+def test_mcgreer_has_two_rows_from_redshift_5_9():
+    probe = NeutralFraction(references=("McGreer+2015",))
     assert probe.z.tolist() == [5.9, 6.1] and probe.kind == ("upper", "upper")
     assert probe.x_hi.tolist() == [0.06, 0.38]
 
 
+def test_the_default_is_the_newest_dark_pixel_limit_that_the_shipped_emulator_reaches():
+    """Davies+26: x(6.043) < 0.199 + 0.087. Their z = 5.831 is just below half a step under the first node."""
+    probe = NeutralFraction()
+    assert probe.z.tolist() == [6.043] and probe.x_hi.tolist() == [0.199] and probe.kind == ("upper",)
+    assert at(0.199 + 0.087)[0] == pytest.approx(-0.5)
+    assert 5.831 < Z[0] - 0.5 * (Z[1] - Z[0]) < 5.9
+
+
 def test_a_tail_is_widened_by_the_emulators_error():
     """McGreer+15 at z = 6.1, between two nodes: x < 0.38 with a tail of 0.2."""
-    found = at(0.6, error=0.12, z_min=6.0)[0]
+    mcgreer = {"references": ("McGreer+2015",), "z_min": 6.0}
+    found = at(0.6, error=0.12, **mcgreer)[0]
     assert found == pytest.approx(-0.5 * 0.22**2 / (0.2**2 + 0.12**2))
-    assert at(0.38, error=0.12, z_min=6.0)[0] == 0
+    assert at(0.38, error=0.12, **mcgreer)[0] == 0
 
 
 def test_a_history_is_linear_between_nodes_and_reaches_half_a_step_below_the_first():
@@ -137,7 +146,7 @@ def test_a_batch_is_its_points():
 
 
 def test_redshifts_beyond_the_emulator_are_refused_with_the_remedy():
-    with pytest.raises(ResolutionError, match=r"axis 'z': 5\.6 lies outside.*Move z_min and z_max"):
+    with pytest.raises(ResolutionError, match=r"axis 'z': 5\.481, .* outside.*Move z_min and z_max"):
         model(z_min=5.0)
 
 
@@ -146,7 +155,7 @@ def test_redshifts_beyond_the_emulator_are_refused_with_the_remedy():
     [
         ({"references": ("McGreer+2051",)}, r"references: 'neutral_fraction' has no .*Did you mean 'McGreer\+2015'"),
         ({"references": ("McGreer+2015", "Wang+2020"), "z_max": 6.5}, r"z_max = 6\.5 leave nothing of 'Wang\+2020'"),
-        ({"z_min": 20.0}, r"leave nothing of 'McGreer\+2015'"),
+        ({"z_min": 20.0}, r"leave nothing of 'Davies\+2026'"),
         ({"references": ()}, "leave nothing"),
     ],
 )
@@ -171,7 +180,7 @@ def test_the_dark_fraction_and_an_optical_depth_that_contains_it_warn():
 
 def test_two_samples_of_dark_pixels_warn():
     stub = Stub(("x",), {X_HI: lambda t: np.repeat(t, len(Z), axis=1)})
-    probes = {"one": NeutralFraction(), "two": NeutralFraction(references=("Davies+2026",))}
+    probes = {"one": NeutralFraction(), "two": NeutralFraction(references=("McGreer+2015",))}
     with pytest.warns(DoubleCountingWarning, match="quasar dark fraction"):
         Model(uniform(x=(0.0, 1.0)), {"stub": stub}, probes)
 

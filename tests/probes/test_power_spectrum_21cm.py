@@ -8,9 +8,13 @@ import h5py
 import numpy as np
 import pytest
 from helpers import POWER, K, Stub, Z, uniform
+from scipy.integrate import cumulative_trapezoid
 from scipy.interpolate import RectBivariateSpline
-from scipy.stats import multivariate_normal
+from scipy.linalg import block_diag
+from scipy.stats import kstest, multivariate_normal
 
+from astroemu.core.array_namespace import NUMPY
+from astroemu.core.provider import Prediction
 from astroemu.errors import ConfigurationError, DataError, ResolutionError
 from astroemu.model.model import Model
 from astroemu_catalogs import HERA_H1C_IDR3
@@ -54,18 +58,21 @@ def slow(theta):
     return total
 
 
+#: The form of 21CMMC.
+PUBLISHED = {"redshift_rule": "spline", "modelling_correlation": "independent", "window_norm": "as given"}
 THETA = [(0.3, 0.0), (40.0, 1.0), (300.0, -1.0), (3e3, 2.5), (2e5, 0.2)]
 
 
 def test_zero_signal_gives_the_known_constant_over_173_bins():
-    tested = model(redshift_rule="spline")
-    assert len(tested.probes["hera"].data) == 173
-    assert tested.log_likelihood(np.array([[0.0, 0.0]]))[0] == pytest.approx(-59.80, abs=0.005)
+    for options in (PUBLISHED, {}):
+        tested = model(**options)
+        assert len(tested.probes["hera"].data) == 173
+        assert tested.log_likelihood(np.array([[0.0, 0.0]]))[0] == pytest.approx(-59.80, abs=0.005)
 
 
 @pytest.mark.parametrize("theta", THETA)
 def test_it_is_the_definition_of_21cmmc(theta):
-    found = model(redshift_rule="spline").log_likelihood(np.array([theta]))[0]
+    found = model(**PUBLISHED).log_likelihood(np.array([theta]))[0]
     assert found == pytest.approx(slow(theta), rel=1e-9, abs=1e-9)
 
 
@@ -89,17 +96,19 @@ def test_the_tail_is_finite_and_falls(fraction, phase):
     amplitude = np.concatenate([[0.0], np.geomspace(1.0, 1e12, 60)])
     theta = np.column_stack([amplitude, np.full(61, phase)])
     found = model(modelling_fraction=fraction).log_likelihood(theta)
-    assert np.all(np.isfinite(found)) and np.all(np.diff(found) <= 0)
-    # With an error of a fifth of the model each bin saturates at five sigma; without, nothing stops the fall.
-    assert (found[-1] < -1e10) if fraction == 0 else (found[-1] > 173 * -16)
+    # The integral over the common error is accurate to 1e-3.
+    assert np.all(np.isfinite(found)) and np.all(np.diff(found) <= 2e-3)
+    # With an error of a fifth of the model each band saturates at five sigma; without, nothing stops the fall.
+    assert (found[-1] < -1e10) if fraction == 0 else (found[0] - 2 * 30 < found[-1] < found[0] - 2 * 13)
 
 
 def test_the_tail_falls_for_negative_data_too(shared_data):
     """With an error that grows with the model ln Phi((d - m) / s) alone would rise again at d < 0."""
     theta = np.column_stack([np.geomspace(1.0, 1e9, 80), np.zeros(80)])
-    tested = model(catalog=str(shared_data / "hera_h1c_idr3_official.h5"))
-    assert np.any(tested.probes["hera"].data < 0)
-    assert np.all(np.diff(tested.log_likelihood(theta)) <= 0)
+    for correlation, noise in (("independent", 0.0), ("common", 5e-3)):
+        tested = model(catalog=str(shared_data / "hera_h1c_idr3_official.h5"), modelling_correlation=correlation)
+        assert np.any(tested.probes["hera"].data < 0)
+        assert np.all(np.diff(tested.log_likelihood(theta)) <= noise)
 
 
 @pytest.mark.parametrize("likelihood", ["upper_limit", "gaussian"])
@@ -108,7 +117,7 @@ def test_the_emulators_error_enters_a_batch_as_it_enters_one_point(likelihood):
     theta = np.array(THETA[1:4])
     tested = model(provider, likelihood=likelihood)
     batch = tested.log_likelihood(theta)
-    np.testing.assert_allclose(np.concatenate([tested.log_likelihood(t[None]) for t in theta]), batch, rtol=1e-12)
+    np.testing.assert_allclose(np.concatenate([tested.log_likelihood(t[None]) for t in theta]), batch, rtol=1e-8)
     without = model(provider, emulator_error=False, likelihood=likelihood).log_likelihood(theta)
     assert np.all(np.abs(batch - without) > 1e-6)
     np.testing.assert_allclose(model(likelihood=likelihood).log_likelihood(theta), without, rtol=1e-12)
@@ -117,8 +126,10 @@ def test_the_emulators_error_enters_a_batch_as_it_enters_one_point(likelihood):
 def test_the_error_goes_through_the_windows_as_fully_correlated():
     """s^2 = sigma^2 + (f m)^2 + (W e)^2 as in 21CMMC: with e = 0.5 P the last is (0.5 m)^2."""
     theta = np.array(THETA)
-    found = model(stub(lambda theta: 0.5 * power(theta)), modelling_fraction=0.0).log_likelihood(theta)
-    np.testing.assert_allclose(found, model(modelling_fraction=0.5).log_likelihood(theta), rtol=1e-9)
+    for correlation in ("independent", "common"):
+        options = {"modelling_correlation": correlation}
+        found = model(stub(lambda theta: 0.5 * power(theta)), modelling_fraction=0.0, **options).log_likelihood(theta)
+        np.testing.assert_allclose(found, model(modelling_fraction=0.5, **options).log_likelihood(theta), rtol=1e-6)
 
 
 def test_beyond_the_emulated_k_can_be_refused_or_cut():
@@ -165,8 +176,14 @@ def test_bands_and_fields_can_be_chosen(options, size):
 
 def test_bands_and_fields_add_up():
     theta = np.array(THETA)
-    parts = [model(bands=(b,), fields=(f,)).log_likelihood(theta) for b in ("band1", "band2") for f in "ABCDE"]
-    np.testing.assert_allclose(sum(parts), model().log_likelihood(theta), rtol=1e-12)
+    independent = {"modelling_correlation": "independent"}
+    parts = [
+        model(bands=(b,), fields=(f,), **independent).log_likelihood(theta) for b in ("band1", "band2") for f in "ABCDE"
+    ]
+    np.testing.assert_allclose(sum(parts), model(**independent).log_likelihood(theta), rtol=1e-12)
+    # Fields share the model of their band, and bands do not.
+    bands = [model(bands=(b,)).log_likelihood(theta) for b in ("band1", "band2")]
+    np.testing.assert_allclose(sum(bands), model().log_likelihood(theta), rtol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -197,26 +214,29 @@ def test_a_file_of_another_form_is_refused(content, tmp_path):
         PowerSpectrum21cm(catalog=str(path))
 
 
-def reference(probe, m, fraction, error=0.0):
-    """Difference of normalised Gaussians, field by field: at the model, and at the data without errors."""
+def reference(probe, m, fraction, common):
+    """Difference of normalised Gaussians, band by band: at the model, and at the data without errors."""
     total, start = 0.0, 0
-    for f in probe._fields:
-        part = slice(start, start + len(f.k))
-        start += len(f.k)
-        extra = np.diag((fraction * m[part]) ** 2 + (error * m[part]) ** 2)
-        at_model = multivariate_normal.logpdf(m[part], f.delta2, f.covariance + extra)
-        total += at_model - multivariate_normal.logpdf(f.delta2, f.delta2, f.covariance)
+    for band in ("band1", "band2"):
+        fields = [f for f in probe._fields if f.band == band]
+        d, covariance = np.concatenate([f.delta2 for f in fields]), block_diag(*(f.covariance for f in fields))
+        part = m[start : start + len(d)]
+        start += len(d)
+        extra = fraction**2 * (np.outer(part, part) if common else np.diag(part**2))
+        total += multivariate_normal.logpdf(part, d, covariance + extra) - multivariate_normal.logpdf(d, d, covariance)
     return total
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.2])
 @pytest.mark.parametrize("theta", THETA[:4])
-def test_a_detection_is_a_normalised_gaussian(theta, fraction):
-    tested = model(likelihood="gaussian", modelling_fraction=fraction)
+@pytest.mark.parametrize("common", [False, True])
+def test_a_detection_is_a_normalised_gaussian(theta, fraction, common):
+    correlation = "common" if common else "independent"
+    tested = model(likelihood="gaussian", modelling_fraction=fraction, modelling_correlation=correlation)
     probe = tested.probes["hera"]
     m = tested.predict_for({"it": probe.requires["delta21_sq"]}, np.array([theta]))["it"][0]
     found = tested.log_likelihood(np.array([theta]))[0]
-    assert found == pytest.approx(reference(probe, m, fraction), rel=1e-9, abs=1e-9)
+    assert found == pytest.approx(reference(probe, m, fraction, common), rel=1e-8, abs=1e-8)
 
 
 def test_a_detection_uses_the_full_covariance(shared_data):
@@ -227,7 +247,7 @@ def test_a_detection_uses_the_full_covariance(shared_data):
     assert all(np.any(f.covariance != np.diag(np.diag(f.covariance))) for f in probe._fields)
     m = tested.predict_for({"it": probe.requires["delta21_sq"]}, np.array(THETA[:3]))["it"]
     found = tested.log_likelihood(np.array(THETA[:3]))
-    np.testing.assert_allclose(found, [reference(probe, row, 0.2) for row in m], rtol=1e-9)
+    np.testing.assert_allclose(found, [reference(probe, row, 0.2, True) for row in m], rtol=1e-8)
     # A cut keeps the covariance of what is left.
     cut = PowerSpectrum21cm(catalog=catalog, likelihood="gaussian", k_max=0.6)
     inside = probe._fields[0].k <= 0.6
@@ -415,3 +435,124 @@ def test_the_curve_of_a_single_bin_has_a_width(tmp_path):
     official(tmp_path, put("valid", np.arange(8) == 4))
     (panel,) = PowerSpectrum21cm(str(tmp_path / "mine.h5")).panels()
     assert np.all(np.diff(panel.curve_x) > 0) and panel.curve_x[0] < panel.x[0] < panel.curve_x[-1]
+
+
+# --- common errors, windows, readings, systematics -------------------------------------------------
+
+
+def limit(band, most, emulator=0.0, **options):
+    """95 % limit on a flat Delta^2 with a flat prior."""
+    probe = PowerSpectrum21cm(bands=(band,), **options)
+    amplitude = np.linspace(0.0, most, 301)
+    m = amplitude[:, None] * probe.requires["delta21_sq"].weights.sum(axis=1)
+    found = probe.log_likelihood({"delta21_sq": Prediction(m, emulator * m if emulator else None)}, {}, NUMPY)
+    mass = cumulative_trapezoid(np.exp(found - found.max()), amplitude, initial=0.0)
+    return np.interp(0.95, mass / mass[-1], amplitude)
+
+
+@pytest.mark.parametrize(("band", "most", "alone", "common"), [("band2", 1200, 221, 252), ("band1", 6000, 1157, 1316)])
+def test_a_common_error_does_not_average_away(band, most, alone, common):
+    as_given = {"window_norm": "as given"}
+    assert limit(band, most, modelling_correlation="independent", **as_given) == pytest.approx(alone, rel=0.02)
+    assert limit(band, most, **as_given) == pytest.approx(common, rel=0.02)
+
+
+READINGS = {"as given": (106, 603), "clipped": (145, 851), "conservative": (230, 1180)}
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_the_official_data_have_two_readings(shared_data, reading):
+    """Limits of a specialist, with the windows of the file or whole ones."""
+    options = {"catalog": str(shared_data / "hera_h1c_idr3_official.h5"), "modelling_fraction": 0.0, "reading": reading}
+    for (band, most), expected in zip((("band2", 1200), ("band1", 6000)), READINGS[reading], strict=True):
+        assert limit(band, most, **options) == pytest.approx(expected, rel=0.02)
+
+
+def test_windows_are_averages():
+    sums = {
+        rule: np.concatenate([f.window.sum(axis=1) for f in PowerSpectrum21cm(window_norm=rule)._fields])
+        for rule in ("renormalise", "cut", "as given")
+    }
+    assert sums["as given"].min() == pytest.approx(0.852, abs=1e-3)
+    np.testing.assert_allclose(sums["renormalise"], 1.0, atol=0.01)
+    np.testing.assert_allclose(sums["cut"], 1.0, atol=0.01)
+    assert len(sums["renormalise"]) == 173 and len(sums["cut"]) == 173 - np.sum(sums["as given"] < 0.99) == 162
+
+
+def test_windows_that_are_no_averages_are_refused_or_taken_as_given(tmp_path):
+    with pytest.raises(DataError, match=r"band1/field_A.*rows of `window`.*k = 0\.5 / Mpc \(sum 2\.7\).*as given"):
+        official(tmp_path, put("window", lambda w: 3 * w / w.sum(axis=1)[:, None]))
+    assert PowerSpectrum21cm(str(tmp_path / "mine.h5"), window_norm="as given").data.shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"systematics": "half_normal"}, "needs systematics_width, a number above 0"),
+        ({"systematics": "exponential", "systematics_width": 0.0}, "needs systematics_width, a number above 0"),
+        ({"systematics_width": 100.0}, 'systematics_width needs systematics = "half_normal" or "exponential"'),
+        (
+            {"systematics": "half_normal", "systematics_width": 1.0, "systematics_slope": 5000.0},
+            "no width above 0 at k",
+        ),
+        ({"systematics_pivot": 0.0}, "systematics_pivot = 0.0 must be above 0"),
+        ({"systematics": "half_normal", "systematics_width": 1.0, "likelihood": "gaussian"}, "is for upper limits"),
+        ({"reading": "clipped", "likelihood": "gaussian"}, "biased detections"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        PowerSpectrum21cm(**options)
+
+
+@pytest.mark.parametrize("correlation", ["common", "independent"])
+def test_a_wide_prior_of_systematics_is_the_flat_one(correlation):
+    theta, options = np.array(THETA[:3]), {"modelling_correlation": correlation}
+    flat = model(**options).log_likelihood(theta)
+    for prior in ("half_normal", "exponential"):
+        wide = model(systematics=prior, systematics_width=1e12, **options).log_likelihood(theta)
+        np.testing.assert_allclose(wide, flat, atol=2e-3)
+        narrow = model(systematics=prior, systematics_width=1e3, systematics_slope=-1.0, **options)
+        assert np.all(np.isfinite(narrow.log_likelihood(np.array(THETA))))
+    k = np.concatenate([f.k for f in narrow.probes["hera"]._fields])
+    np.testing.assert_allclose(narrow.probes["hera"]._width, 1e3 * (k / 0.2) ** -1.0)
+
+
+def test_the_line_of_sight_is_a_factor_of_the_model():
+    probe = PowerSpectrum21cm(line_of_sight=True)
+    (parameter,) = probe.parameters
+    assert (parameter.prior.low, parameter.prior.high) == (1.0, pytest.approx(4 / (28 / 15)))
+    m = np.full((2, 173), 120.0)
+    found = probe.log_likelihood({"delta21_sq": Prediction(m)}, {parameter.name: np.array([1.0, 1.5])}, NUMPY)
+    plain = PowerSpectrum21cm().log_likelihood({"delta21_sq": Prediction(m * [[1.0], [1.5]])}, {}, NUMPY)
+    np.testing.assert_allclose(found, plain)
+    assert PowerSpectrum21cm().parameters == ()
+
+
+MOCKS = {
+    "common": {},
+    "independent": {"modelling_correlation": "independent"},
+    "half-normal": {"systematics": "half_normal", "systematics_width": 500.0},
+    "exponential": {"systematics": "exponential", "systematics_width": 500.0, "modelling_correlation": "independent"},
+    "gaussian": {"likelihood": "gaussian"},
+}
+
+
+@pytest.mark.parametrize("form", MOCKS)
+def test_mock_data_give_back_the_truth(form):
+    """Truths from prior x normalisation, data from the likelihood: the ranks of the truths are uniform."""
+    probe = PowerSpectrum21cm(bands=("band2",), fields=("C", "D"), k_max=0.6, **MOCKS[form])
+    rng = np.random.default_rng(11)
+    amplitude = np.linspace(0.0, 1500.0, 61)
+    m = amplitude[:, None] * np.ones(len(probe.data))
+    everywhere = {"delta21_sq": Prediction(m, 0.1 * m)}
+    weight = np.exp(norm - norm.max()) if np.ndim(norm := probe.log_normalisation(everywhere, {})) else np.ones(61)
+    ranks = []
+    for truth in rng.choice(61, size=100, p=weight / weight.sum()):
+        at = {"delta21_sq": Prediction(m[truth : truth + 1], 0.1 * m[truth : truth + 1])}
+        mock = probe.simulate(at, {}, rng)
+        found = mock.log_likelihood(everywhere, {}, NUMPY)
+        posterior = np.exp(found - found.max())
+        ranks.append((posterior[:truth].sum() + rng.random() * posterior[truth]) / posterior.sum())
+    assert kstest(ranks, "uniform").pvalue > 0.01
+    assert len(probe.simulate(at, {}, None).data) == len(probe.data)

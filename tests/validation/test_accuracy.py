@@ -55,8 +55,9 @@ def test_quantiles_are_those_of_the_known_error():
         assert found["line"][f"absolute_{level}"] == pytest.approx(0.05)
         assert found["line"][f"stated_{level}"] == pytest.approx(0.5)
         assert found["level"][f"absolute_{level}"] == 0
-    assert found["line"]["within_1"] == 1 and "stated_median" not in found["level"]
-    assert error_quantiles(Known(0.15), simulations())["line"]["within_1"] == 0
+    assert "stated_median" not in found["level"]
+    assert validate(Known(), simulations())["observables"]["line"]["within_1"] == 1
+    assert validate(Known(0.15), simulations())["observables"]["line"]["within_1"] == 0
 
 
 def test_the_worst_points_come_first_with_their_parameters():

@@ -70,6 +70,11 @@ def _tanh(x: Any) -> Any:
     return jnp.tanh(x.astype("float64")).astype(x.dtype)
 
 
+def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
+    """Return ``value`` where ``good`` is true. A compiled function computes the other result for every row."""
+    return jnp.where(good, value, otherwise(lambda array: array))
+
+
 def namespace() -> Namespace:
     """Return the functions of :data:`astroemu.core.array_namespace.NUMPY` for JAX's arrays."""
     return SimpleNamespace(
@@ -104,5 +109,7 @@ def namespace() -> Namespace:
         tanh=_tanh,
         transpose=jnp.transpose,
         where=jnp.where,
+        where_rows=_where_rows,
+        stop_gradient=jax.lax.stop_gradient,
         zeros=jnp.zeros,
     )

@@ -149,6 +149,11 @@ def _logdet(x: Any) -> Any:
     return tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(r))), axis=-1)
 
 
+def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
+    """Return ``value`` where ``good`` is true. A compiled function computes the other result for every row."""
+    return tf.where(good, value, otherwise(lambda array: array))
+
+
 def namespace() -> Namespace:
     """Return the functions of :data:`astroemu.core.array_namespace.NUMPY` for TensorFlow's tensors."""
     return SimpleNamespace(
@@ -182,5 +187,7 @@ def namespace() -> Namespace:
         tanh=_tanh,
         transpose=lambda x, axes=None: tf.transpose(x, perm=axes),
         where=lambda condition, a, b: tf.where(condition, *_same_dtype(a, b)),
+        where_rows=_where_rows,
+        stop_gradient=tf.stop_gradient,
         zeros=lambda shape: tf.zeros(shape, tf.float64),
     )

@@ -10,8 +10,10 @@ An emulator holds one or more networks. Each network maps some of the parameters
 Features help where an observable depends on another one. For example, a power spectrum is a simpler function of the
 ionisation and temperature histories than of the parameters alone.
 
-The emulator's own error is the 68 % quantile of the absolute error on test points. There is one number per output, in
-the space of the transform. The slope of the inverse transform converts it to an error of the observable.
+A small network predicts the emulator's own error at each point, and common amplitudes say which part of it the outputs
+share (:mod:`astroemu_plugins.networks.error_network`). Both are fitted on points that were not used to train the other
+networks. With too few such points, the error is one number per output: the 68 % quantile of the absolute error on test
+points, of unknown correlation. Errors are stated in the space of the transform, whose slope converts them.
 """
 
 from __future__ import annotations
@@ -36,9 +38,11 @@ from astroemu.emulation.transforms import Transform, transform_from
 from astroemu.errors import DataError, closest, listing
 from astroemu.io.hdf5_fields import read_floats, read_group, read_json_attribute, read_names
 from astroemu.runtime.options import validate_options
+from astroemu_plugins.networks.error_network import ErrorNetwork
 from astroemu_plugins.networks.keras_layers import KerasLayers
 from astroemu_plugins.networks.layers import DenseLayers, Layers
 from astroemu_plugins.networks.network import Input, Network, Output, Scaling, TrainedNetworks
+from astroemu_plugins.training.held_out import demand_new_points, with_errors
 from astroemu_plugins.training.settings import Settings
 from astroemu_plugins.training.trainer import train
 
@@ -59,14 +63,18 @@ class NeuralEmulator(Emulator):
         By name; a network may use outputs of earlier ones as features.
     provenance : mapping
         JSON; see :class:`astroemu.emulation.emulator.Emulator`.
+    errors : ErrorNetwork, optional
+        Errors that depend on the point. Without it, every output has one error, of unknown correlation.
 
     Raises
     ------
     DataError
-        If a network takes an unknown parameter or feature, or two networks predict the same observable.
+        If a network takes an unknown parameter or feature, or two networks predict the same observable. If the errors
+        are those of other outputs.
     """
 
     kind = "neural"
+    format = 2
     trial: ClassVar[Mapping[str, Any]] = {
         "validation_points": 100,
         "test_points": 100,
@@ -78,8 +86,10 @@ class NeuralEmulator(Emulator):
         inputs: tuple[Input, ...],
         networks: Mapping[str, Network],
         provenance: Mapping[str, Any],
+        errors: ErrorNetwork | None = None,
     ) -> None:
         self.inputs = inputs
+        self.errors = errors
         check_bounds({i.name: (i.low, i.high) for i in inputs}, finite=True)
         for i in inputs:
             if i.log10 and i.low <= 0:
@@ -100,6 +110,12 @@ class NeuralEmulator(Emulator):
                 if output.observable.name in self._provides:
                     raise DataError(f"two networks predict {output.observable.name!r}")
                 self._provides[output.observable.name] = output.observable
+        if errors is not None:
+            if errors.layers.n_inputs != len(inputs):
+                raise DataError(f"the error network takes {errors.layers.n_inputs} inputs, not {len(inputs)}")
+            stated = {name: factors.shape[1] for name, factors in errors.loadings.items()}
+            if stated != {name: observable.size for name, observable in self._provides.items()}:
+                raise DataError("the error network is that of other outputs")
 
     @property
     def provides(self) -> Mapping[str, Observable]:
@@ -123,12 +139,15 @@ class NeuralEmulator(Emulator):
                 parts.insert(0, part)
                 features |= {observable.name for observable in network.features}
 
+        errors = None if self.errors is None else self.errors.evaluator(rows)
+
         def evaluate(theta: Any, observables: Mapping[str, Prediction], xp: Namespace) -> dict[str, Prediction]:  # noqa: ARG001
             scaled = self._scaling(theta, xp)
+            stated = {} if errors is None else errors(scaled, xp)
             found: dict[str, Prediction] = {}
             known: dict[str, Any] = {}
             for part in parts:
-                part.evaluate(scaled, known, found, xp)
+                part.evaluate(scaled, known, stated, found, xp)
             return found
 
         return evaluate
@@ -153,7 +172,16 @@ class NeuralEmulator(Emulator):
                     raise DataError(f"the earlier emulator states no {key!r} of its training, so it cannot be reused")
         earlier = None if reuse is None else TrainedNetworks(reuse.inputs, reuse.networks, reuse.provenance)
         made = train(data, settings, seed=seed, log=log, reuse=earlier, folder=folder, logs=logs)
-        return cls(made.inputs, made.networks, made.provenance)
+        return cls(made.inputs, made.networks, made.provenance, made.errors)
+
+    def with_errors(self, data: TrainingSet, settings: Mapping[str, Any], *, seed: int, log: Any = print) -> Self:
+        chosen: Settings = validate_options(Settings, dict(settings), "[training]")
+        demand_new_points(self, data)
+        earlier = TrainedNetworks(self.inputs, self.networks, self.provenance)
+        made = with_errors(earlier, data, chosen.errors, seed=seed, log=log)
+        found = type(self)(made.inputs, made.networks, made.provenance, made.errors)
+        found.training_points = self.training_points
+        return found
 
     @classmethod
     def resolved(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -170,12 +198,22 @@ class NeuralEmulator(Emulator):
                 own[f"layers/{name}"] = array
             for output in network.outputs:
                 own[f"error/{output.observable.name}"] = output.error
+        if self.errors is not None:
+            own = group.create_group("errors")
+            layers = self.errors.layers
+            own.attrs["layers"] = json.dumps({"kind": layers.kind, **layers.header()})
+            own.attrs["outputs"] = json.dumps(list(self.errors.loadings))
+            for name, array in layers.arrays().items():
+                own[f"layers/{name}"] = array
+            for name, factors in self.errors.loadings.items():
+                own[f"loadings/{name}"] = factors.astype(np.float32)
 
     @classmethod
     def read(cls, group: h5py.Group, provenance: Mapping[str, Any]) -> Self:
         inputs = tuple(_input(spec) for spec in read_json_attribute(group, "inputs", list))
         networks = {key: _read_network(group[f"networks/{key}"]) for key in read_names(group, "networks")}
-        return cls(inputs, networks, provenance)
+        errors = _read_errors(group["errors"]) if "errors" in group else None
+        return cls(inputs, networks, provenance, errors)
 
 
 def _input(spec: Any) -> Input:
@@ -233,7 +271,14 @@ class _Part:
         self.is_wanted = width > 0 or bool(self.pieces)
         self.forward = network.layers.forward(np.concatenate(chosen))
 
-    def evaluate(self, scaled: Any, known: dict[str, Any], found: dict[str, Prediction], xp: Namespace) -> None:
+    def evaluate(
+        self,
+        scaled: Any,
+        known: dict[str, Any],
+        errors: Mapping[str, tuple[Any, FloatArray]],
+        found: dict[str, Prediction],
+        xp: Namespace,
+    ) -> None:
         x = scaled if self.inputs is None else xp.take(scaled, self.inputs)
         if self.features:
             x = xp.concatenate([x, *(known[name] for name in self.features)], axis=1)
@@ -243,7 +288,12 @@ class _Part:
         for name, where, transform, error in self.pieces:
             t = raw[:, where] if isinstance(where, slice) else xp.take(raw, where)
             y = transform.inverse(t, xp)
-            found[name] = Prediction(y, transform.slope(t, y, xp) * error)
+            if name in errors:
+                size, factors = errors[name]
+                size = transform.error_slope(t, y, xp) * size
+                found[name] = Prediction(y, size, size[:, None, :] * factors)
+            else:
+                found[name] = Prediction(y, transform.slope(t, y, xp) * error)
 
 
 def _network_header(network: Network) -> dict[str, Any]:
@@ -262,14 +312,7 @@ def _read_network(group: h5py.Group) -> Network:
     for key, needed in (("inputs", list), ("features", list), ("outputs", list), ("layers", dict)):
         if not isinstance(header.get(key), needed):
             raise DataError(f"the header of {group.name} has no {needed.__name__} {key!r}")
-    stored, errors = read_group(group, "layers"), read_group(group, "error")
-    arrays = {name: read_floats(stored, name, single=True) for name in stored}
-    if (total := sum(array.size for array in arrays.values())) > MAX_WEIGHTS:
-        raise DataError(f"{group.name} holds {total} weights; more than {MAX_WEIGHTS} are not read")
-    kind = header["layers"].get("kind")
-    if kind not in LAYERS:
-        raise DataError(f"unknown layers {kind!r} in {group.name}. Known: {listing(LAYERS)}")
-    outputs = []
+    errors, outputs = read_group(group, "error"), []
     for output in header["outputs"]:
         observable = Observable.from_json(output["observable"])
         error = read_floats(errors, observable.name, (observable.size,))
@@ -280,5 +323,23 @@ def _read_network(group: h5py.Group) -> Network:
         inputs=tuple(header["inputs"]),
         features=tuple(Observable.from_json(feature) for feature in header["features"]),
         outputs=tuple(outputs),
-        layers=LAYERS[kind].rebuilt(header["layers"], arrays),
+        layers=_read_layers(group, header["layers"]),
     )
+
+
+def _read_layers(group: h5py.Group, header: Mapping[str, Any]) -> Layers:
+    stored = read_group(group, "layers")
+    arrays = {name: read_floats(stored, name, single=True) for name in stored}
+    if (total := sum(array.size for array in arrays.values())) > MAX_WEIGHTS:
+        raise DataError(f"{group.name} holds {total} weights; more than {MAX_WEIGHTS} are not read")
+    kind = str(header.get("kind"))
+    if kind not in LAYERS:
+        raise DataError(f"unknown layers {kind!r} in {group.name}. Known: {listing(LAYERS)}")
+    return LAYERS[kind].rebuilt(header, arrays)
+
+
+def _read_errors(group: h5py.Group) -> ErrorNetwork:
+    stored = read_group(group, "loadings")
+    order = read_names(group, "outputs")
+    loadings = {name: np.atleast_2d(read_floats(stored, name)) for name in order}
+    return ErrorNetwork(_read_layers(group, read_json_attribute(group, "layers", dict)), loadings)

@@ -6,10 +6,36 @@ layer.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
+
+from astroemu.errors import PluginError
+
+
+def seeded_keras(seed: int) -> Any:
+    """Return the module keras, with its random generators seeded.
+
+    Raises
+    ------
+    PluginError
+        If Keras or its backend is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        import keras
+    except ImportError as error:  # of Keras, or of its backend
+        raise PluginError(
+            f"training a network needs keras and {os.environ['KERAS_BACKEND']} ({error}): pip install keras "
+            f"{os.environ['KERAS_BACKEND']}"
+        ) from None
+
+    keras.utils.set_random_seed(seed)
+    keras.backend.clear_session()
+    return keras
 
 
 def build_model(

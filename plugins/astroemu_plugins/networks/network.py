@@ -13,6 +13,7 @@ from astroemu.core.observable import Observable
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.transforms import Transform
 from astroemu.errors import DataError
+from astroemu_plugins.networks.error_network import ErrorNetwork
 from astroemu_plugins.networks.layers import Layers
 
 
@@ -123,8 +124,11 @@ class TrainedNetworks:
     networks : mapping of str to Network
     provenance : mapping
         JSON: settings, split, metrics, history, and the simulation that produced the data.
+    errors : ErrorNetwork, optional
+        Their errors at each point. Without them, the errors are those of the outputs.
     """
 
     inputs: tuple[Input, ...]
     networks: Mapping[str, Network]
     provenance: Mapping[str, Any]
+    errors: ErrorNetwork | None = None

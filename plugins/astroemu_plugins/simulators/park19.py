@@ -10,7 +10,9 @@ The atomic-cooling galaxies are those of 21cmFAST (equations 1 to 8). For a halo
 The halo mass function is that of Sheth & Tormen with the parameters of Jenkins et al. (2001), the default of 21cmFAST.
 The model predicts:
 
-* UV luminosity function: each mass has one magnitude, and the relation is inverted analytically, as in 21cmFAST.
+* UV luminosity function: each mass has one magnitude, and the relation is inverted analytically, as in 21cmFAST. With
+  the option ``uv_scatter``, galaxies of one mass scatter about this magnitude by the parameter ``sigma_uv``, as bursts
+  of star formation do (Shen et al. 2023, MNRAS 525, 3254). There is no dust.
 * Emissivity: the ionising photons per baryon, ``n_ion(z)``, follow from the collapsed stellar mass.
 * Reionization: ``dQ/dt = A dn_ion/dt - Q^(1 + n) / t_rec``, with ``t_rec`` of case B at 2 x 10^4 K and the clumping
   factor ``C ((1 + z) / 8)^m``. ``C`` is a parameter; ``A``, ``n`` and ``m`` are settings. Their defaults bring this
@@ -63,6 +65,9 @@ _Z = np.linspace(4.0, 35.0, 156)
 _Z_NODES = np.concatenate([np.linspace(4.0, 14.0, 21), np.geomspace(15.0, 36.0, 20)])
 _Z_LF = np.arange(4.0, 17.0)
 _M_UV = np.linspace(-24.0, -10.0, 29)
+_SIGMA_UV = Parameter("sigma_uv", Uniform(0.0, 1.5), r"\sigma_{\rm UV}", "mag")
+#: Nodes of the average over the scatter in magnitude.
+_SCATTER_NODES = 24
 #: Sheth & Tormen (1999) with the values of Jenkins et al. (2001, MNRAS 321, 372).
 _ST_A, _ST_P, _ST_NORM, _DELTA_C = 0.73, 0.175, 0.353, 1.686
 #: ln of the star formation rate [Msun/yr] per UV luminosity [erg/s/Hz] (Sun & Furlanetto 2016): Park+19, equation 11.
@@ -84,6 +89,9 @@ class Park19(Simulator):
         in a patchy medium.
     clumping_slope : float
         ``m``: the clumping factor is ``clumping ((1 + z) / 8)^m``.
+    uv_scatter : bool
+        Whether ``sigma_uv`` is a parameter: the scatter in magnitude of galaxies of one halo mass, a Gaussian about the
+        median. Otherwise it is zero.
 
     Raises
     ------
@@ -96,7 +104,11 @@ class Park19(Simulator):
     version = "1"
 
     def __init__(
-        self, photon_efficiency: float = 0.925, recombination_index: float = 1.56, clumping_slope: float = -0.77
+        self,
+        photon_efficiency: float = 0.925,
+        recombination_index: float = 1.56,
+        clumping_slope: float = -0.77,
+        uv_scatter: bool = False,
     ) -> None:
         if not 0 < photon_efficiency <= 2 or not 0 <= recombination_index <= 5:
             raise ConfigurationError(
@@ -104,6 +116,8 @@ class Park19(Simulator):
                 f"recombination_index = {recombination_index} in [0, 5]"
             )
         self._efficiency, self._index, self._slope = photon_efficiency, recombination_index, clumping_slope
+        self._scatter = uv_scatter
+        self.parameters = (*_GALAXIES, *_COSMOLOGY, *((_SIGMA_UV,) if uv_scatter else ()))
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -116,6 +130,7 @@ class Park19(Simulator):
             "transfer_function": "Eisenstein & Hu (1999), no wiggles",
             "helium_mass_fraction": 0.245,
             "t_cmb_K": 2.7255,
+            **({"uv_scatter": "Gaussian in magnitude at fixed halo mass"} if self._scatter else {}),
         }
 
     @property
@@ -152,11 +167,12 @@ class Park19(Simulator):
         cosmology = halos.cosmology
         n_ion = self._efficiency * _emissivity(halos, values, of_point)
         ionised = self._history(cosmology, values, n_ion, of_point)
+        luminosity_function = _scattered if self._scatter else _luminosity_function
         return {
             "x_hi": 1.0 - ionised,
             "n_ion": n_ion,
             "tau_e": optical_depth(values["h"], values["omega_m"], values["omega_b"], _Z, ionised, NUMPY),
-            "log10_uv_lf": _luminosity_function(halos, values, of_point),
+            "log10_uv_lf": luminosity_function(halos, values, of_point),
         }
 
     def _history(
@@ -248,13 +264,28 @@ def _between_nodes() -> FloatArray:
     return interpolation_matrix(_Z_NODES, _Z, "spline").T
 
 
-def _luminosity_function(halos: _Halos, values: Mapping[str, FloatArray], of_point: NDArray[np.intp]) -> FloatArray:
+def _scattered(halos: _Halos, values: Mapping[str, FloatArray], of_point: NDArray[np.intp]) -> FloatArray:
+    """Return the luminosity function of galaxies that scatter in magnitude, as :func:`_luminosity_function` does.
+
+    ``phi(M) = int phi_0(M - x) N(x; sigma_uv) dx``, by Gauss-Hermite quadrature.
+    """
+    x, weights = np.polynomial.hermite_e.hermegauss(_SCATTER_NODES)
+    m_uv = _M_UV[:, None] - values["sigma_uv"][:, None, None] * x  # (n, M_UV, nodes)
+    log_phi = _luminosity_function(halos, values, of_point, m_uv.reshape(len(m_uv), 1, -1))
+    log_phi = log_phi.reshape(*log_phi.shape[:2], *m_uv.shape[1:])
+    top = log_phi.max(axis=-1, keepdims=True)
+    return np.asarray(top[..., 0] + np.log10(10.0 ** (log_phi - top) @ (weights / weights.sum())))
+
+
+def _luminosity_function(
+    halos: _Halos, values: Mapping[str, FloatArray], of_point: NDArray[np.intp], m_uv: FloatArray = _M_UV
+) -> FloatArray:
     """Return log10 of the UV luminosity function ``(n, z, M_UV)`` [log10(Mpc^-3 mag^-1)]."""
     cosmology = halos.cosmology
     baryons = (cosmology.omega_b / cosmology.omega_m)[of_point]
     rate = (cosmology.hubble(_Z_LF) * YEAR_S)[of_point] / values["t_star"][:, None]  # 1/yr
     # Halo mass [Msun] that would give each magnitude at f_star = 1: star formation rate / (baryon fraction * rate).
-    ln_sfr = _LN_10 * (51.63 - _M_UV) / 2.5 + _LN_KAPPA
+    ln_sfr = _LN_10 * (51.63 - m_uv) / 2.5 + _LN_KAPPA
     ln_stars = ln_sfr - np.log(rate * baryons[:, None])[:, :, None]
     alpha = values["alpha_star"][:, None, None]
     ln_f10 = _LN_10 * values["log10_f_star10"][:, None, None]

@@ -101,6 +101,21 @@ class NetworkSettings(BaseModel):
         return self
 
 
+class ErrorSettings(BaseModel):
+    """The table ``[training.errors]`` of a recipe: the network that predicts the errors of the others.
+
+    With fewer than ``least_points`` validation and test points, the file states one error per output.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    hidden: list[int] = Field(default=[64, 64, 16], min_length=1)
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=512, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    least_points: int = Field(default=2000, ge=100)
+
+
 class Settings(BaseModel):
     """The table ``[training]`` of a recipe: everything except the data and the seed."""
 
@@ -113,3 +128,4 @@ class Settings(BaseModel):
     validation_points: int = Field(default=8192, ge=1)
     test_points: int = Field(default=8192, ge=1)
     networks: dict[str, NetworkSettings] = Field(min_length=1)
+    errors: ErrorSettings | None = ErrorSettings()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,10 +25,11 @@ from astroemu.emulation.training_set import TrainingSet
 from astroemu.emulation.transforms import Transform, transform_from
 from astroemu.errors import ConfigurationError, DataError, PluginError, closest, listing, located
 from astroemu.runtime.options import validate_options
-from astroemu_plugins.networks.keras_models import build_model
+from astroemu_plugins.networks.keras_models import build_model, seeded_keras
 from astroemu_plugins.networks.network import Input, Network, Output, Scaling, TrainedNetworks
 from astroemu_plugins.training.accuracy import measured
 from astroemu_plugins.training.architectures import layers_of, specification
+from astroemu_plugins.training.held_out import with_errors
 from astroemu_plugins.training.loop import Loop, Points
 from astroemu_plugins.training.losses import loss_function
 from astroemu_plugins.training.settings import NetworkSettings, Settings
@@ -130,12 +130,14 @@ class _Task:
                     self.log(f"{key}: trained again, because {why}")
                 networks[key], metrics[key], history[key] = self._network(key, wanted, names, x, self.seed + number)
             features.add(networks[key], x)
-        return TrainedNetworks(self.inputs, networks, self._provenance(metrics, history))
+        made = TrainedNetworks(self.inputs, networks, self._provenance(metrics, history))
+        held = np.concatenate([self.split.validation, self.split.test])
+        return with_errors(made, self.data.subset(held), self.settings.errors, seed=self.seed, log=self.log)
 
     def _network(
         self, key: str, wanted: NetworkSettings, names: tuple[str, ...], x: Weights, seed: int
     ) -> tuple[Network, dict[str, Any], dict[str, Any]]:
-        keras = _keras(seed)
+        keras = seeded_keras(seed)
         data, rows = self.data, self.split.train
         transforms = {name: transform(self.settings, name) for name in wanted.outputs}
         targets = Targets(data, wanted.outputs, list(transforms.values()), rows, wanted.scaling)
@@ -295,23 +297,6 @@ def _inputs(data: TrainingSet, settings: Settings) -> tuple[Input, ...]:
             raise ConfigurationError(f"[training] log10_inputs: {name!r} must be above 0; its range starts at {low:g}")
         made.append(Input(name, low, high, stated.get("unit", ""), stated.get("latex", ""), log10))
     return tuple(made)
-
-
-def _keras(seed: int) -> Any:
-    """Return the module keras, with its random generators seeded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    try:
-        import keras
-    except ImportError as error:  # of Keras, or of its backend
-        raise PluginError(
-            f"training a network needs keras and {os.environ['KERAS_BACKEND']} ({error}): pip install keras "
-            f"{os.environ['KERAS_BACKEND']}"
-        ) from None
-
-    keras.utils.set_random_seed(seed)
-    keras.backend.clear_session()
-    return keras
 
 
 def _versions() -> dict[str, str]:

@@ -125,6 +125,33 @@ def test_more_structure_means_more_galaxies_and_earlier_reionization():
     assert np.all(high["log10_uv_lf"] > low["log10_uv_lf"]) and high["tau_e"] > low["tau_e"]
 
 
+def scattered(sigma, theta=FIDUCIAL):
+    return Park19(uv_scatter=True).simulate(np.c_[theta, np.full(len(theta), sigma)])
+
+
+def test_without_scatter_the_luminosity_function_is_that_of_the_median():
+    assert [p.name for p in Park19(uv_scatter=True).parameters] == [*NAMES, "sigma_uv"]
+    plain, found = Park19().simulate(FIDUCIAL), scattered(0.0)
+    for name in GRID:
+        np.testing.assert_allclose(found[name], plain[name], rtol=1e-12, atol=1e-12)
+    assert "uv_scatter" in Park19(uv_scatter=True).settings and "uv_scatter" not in Park19().settings
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.7, 1.2])
+def test_scatter_in_magnitude_is_a_convolution(sigma):
+    """phi(M) = int phi_0(M') N(M - M'; sigma) dM', by a sum over a spline of the model without scatter."""
+    plain, found = Park19().simulate(FIDUCIAL)["log10_uv_lf"][0], scattered(sigma)["log10_uv_lf"][0]
+    i = list(Z_LF).index(7.0)
+    fine = np.linspace(-24.0, -10.0, 28_001)
+    phi = 10.0 ** CubicSpline(M_UV, plain[i])(fine)
+    for magnitude in (-19.0, -17.0):
+        kernel = np.exp(-0.5 * ((fine - magnitude) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+        expected = np.log10(np.trapezoid(phi * kernel, fine))
+        assert found[i, list(M_UV).index(magnitude)] == pytest.approx(expected, abs=1e-3)
+    bright = M_UV < -20
+    assert np.all(found[:, bright] > plain[:, bright])  # more galaxies are scattered in than out
+
+
 @pytest.mark.parametrize("options", [{"photon_efficiency": 0.0}, {"recombination_index": -1.0}])
 def test_options_without_meaning_are_refused(options):
     with pytest.raises(ConfigurationError, match=next(iter(options))):

@@ -1,0 +1,166 @@
+"""The integral over a common amplitude, see :mod:`astroemu.core.common_errors`."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from astroemu.core.array_namespace import Namespace
+
+if TYPE_CHECKING:
+    from astroemu.core.common_errors import Terms
+
+Array = Any
+#: An expansion is used if the maximum is at most this far away, and if skewness and kurtosis are at most these.
+_NEAR, _SKEWNESS, _KURTOSIS = 1.0, 0.25, 0.1
+_NEWTON_STEPS = 10
+#: Nodes of the Gauss-Hermite rule for terms with kinks.
+_HERMITE_NODES = 9
+#: Drops of the log integrand at the edges of the panels, steps to find them, and nodes of a panel.
+_DROPS, _EDGE_STEPS, _PANEL_NODES = (2.0, 12.0), 8, 8
+#: Largest step towards the maximum, in the logarithm of the distance.
+_FARTHEST_STEP = 50.0
+_LARGEST_EXPONENT = 100.0
+_ROOT = 1.0 / math.sqrt(2.0 * math.pi)
+_TINY = 1e-300
+
+
+def marginal(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
+    """Return the log-likelihood of all data, marginalised over one amplitude per group.
+
+    Parameters
+    ----------
+    terms : Terms
+        Log-likelihoods of the data.
+    m, mode : (n, g, s) array
+        Model, and its change for an amplitude of one.
+    xp : namespace
+
+    Returns
+    -------
+    (n,) array
+        Sum over the groups, accurate to 1e-3.
+    """
+    m, mode = m[:, :, None, :], mode[:, :, None, :]
+    rule = _by_hermite if terms.kinked else _by_expansion
+    good, value = rule(terms, m, mode, 0.0 * m[..., 0], xp)
+    return xp.where_rows(good, value, lambda choose: _elsewhere(terms.select(choose), choose(m), choose(mode), xp))
+
+
+def _elsewhere(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
+    """Return the marginal of points whose maximum is far from a = 0."""
+    # The integral does not depend on where its nodes are, so that no gradient goes through their search.
+    a = xp.stop_gradient(_maximum(terms, m, mode, xp))
+    if terms.kinked:
+        return _by_panels(terms, m, mode, a, xp)
+    good, value = _by_expansion(terms, m, mode, a, xp)
+    return xp.where_rows(
+        good, value, lambda choose: _by_panels(terms.select(choose), choose(m), choose(mode), choose(a), xp)
+    )
+
+
+def _log_integrand(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -> Array:
+    """Return ``sum_i ln L_i(m_i + a u_i) - a^2 / 2`` at amplitudes ``a (n, g, q)``, in their shape."""
+    return xp.sum(terms.value(m + a[..., None] * mode, xp), axis=-1) - 0.5 * a * a
+
+
+def _derivatives(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -> list[Array]:
+    """Return the log integrand and its derivatives with respect to the amplitude, each in the shape of ``a``."""
+    found, power = [], 1.0
+    for values in terms.derivatives(m + a[..., None] * mode, xp):
+        found.append(xp.sum(values * power, axis=-1))
+        power = power * mode
+    return [found[0] - 0.5 * a * a, found[1] - a, found[2] - 1.0, *found[3:]]
+
+
+def _maximum(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
+    """Return the amplitude ``(n, g, 1)`` at the maximum of the integrand, by Newton's method with bisection.
+
+    The curvature is at most -1, so that the maximum lies between zero and the slope at zero.
+    """
+    a = 0.0 * m[..., 0]
+    low = high = best = top = None
+    for _ in range(_NEWTON_STEPS):
+        value, slope, curvature, *_ = _derivatives(terms, m, mode, a, xp)
+        if low is None:
+            low, high, best, top = xp.minimum(slope, 0.0), xp.maximum(slope, 0.0), a, value
+        low, high = xp.where(slope > 0, a, low), xp.where(slope > 0, high, a)
+        best, top = xp.where(value > top, a, best), xp.maximum(value, top)
+        newton = a - slope / curvature
+        # Strictly inside: Newton's method jumps back and forth over a kink.
+        a = xp.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+    return best
+
+
+def _by_expansion(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -> tuple[Array, Array]:
+    """Return where the expansion about ``a (n, g, 1)`` is accurate, and the sum of the integrals from it, ``(n,)``."""
+    g0, g1, g2, g3, g4 = _derivatives(terms, m, mode, a, xp)
+    step = -g1 / g2
+    top = g0 + step * (g1 + step * (g2 / 2 + step * (g3 / 6 + step * g4 / 24)))
+    width = 1.0 / xp.maximum(-(g2 + step * (g3 + step * g4 / 2)), 0.5)
+    skewness, kurtosis = (g3 + step * g4) * xp.sqrt(width) * width, g4 * width * width
+    value = top + 0.5 * xp.log(width) + kurtosis / 8 + 5 * skewness * skewness / 24
+    good = (xp.abs(step) <= _NEAR) & (xp.abs(skewness) <= _SKEWNESS) & (xp.abs(kurtosis) <= _KURTOSIS)
+    good = good[..., 0] & terms.is_simple(m + a[..., None] * mode, mode, xp)
+    return xp.all(good, axis=-1), xp.sum(value[..., 0], axis=-1)
+
+
+def _by_hermite(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -> tuple[Array, Array]:
+    """Return where a Gauss-Hermite rule around the maximum is accurate, and the sum of the integrals from it."""
+    _, slope, curvature = _derivatives(terms, m, mode, a, xp)
+    a = a - slope / curvature
+    top, _, curvature = _derivatives(terms, m, mode, a, xp)
+    width = 1.0 / xp.sqrt(-curvature)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_HERMITE_NODES)
+    drops = _log_integrand(terms, m, mode, a + width * nodes, xp) - top
+    # Points that are not good may have a huge integrand, whose gradient must stay finite.
+    inside = xp.minimum(drops + 0.5 * nodes**2, _LARGEST_EXPONENT)
+    total = xp.sum(weights * _ROOT * xp.exp(inside), axis=-1) * width[..., 0]
+    good = xp.all(terms.is_simple(m, mode, xp), axis=-1)
+    return good, xp.sum(top[..., 0] + xp.log(total), axis=-1)
+
+
+def _by_panels(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -> Array:
+    """Return the sum of integrals by Gauss-Legendre quadrature, on panels on each side of the maximum ``a``.
+
+    A panel ends where the integrand has dropped, and at a kink.
+    """
+    top, kink = _log_integrand(terms, m, mode, a, xp), terms.kink(m, mode, xp)
+    nodes, weights = np.polynomial.legendre.leggauss(_PANEL_NODES)
+    place, weights = 0.5 * (nodes + 1.0), 0.5 * _ROOT * weights
+    edges = xp.stop_gradient(_edges(terms, m, mode, a, top, xp))
+    total: Any = 0.0
+    for first, side in ((0, -1.0), (2, 1.0)):
+        near, far = edges[..., first : first + 1], edges[..., first + 1 : first + 2]
+        ends = [0.0, near, far]
+        if kink is not None:
+            turn = xp.stop_gradient(xp.minimum(xp.maximum(side * (kink - a), 0.0), far))
+            ends = [0.0, xp.minimum(near, turn), xp.maximum(near, turn), far]
+        for low, high in pairwise(ends):
+            drops = _log_integrand(terms, m, mode, a + side * (low + (high - low) * place), xp) - top
+            total = total + xp.sum(weights * (high - low) * xp.exp(drops), axis=-1)
+    return xp.sum(top[..., 0] + xp.log(total), axis=-1)
+
+
+def _edges(terms: Terms, m: Array, mode: Array, a: Array, top: Array, xp: Namespace) -> Array:
+    """Return the distances ``(n, g, 4)`` from the maximum at which the log integrand has dropped by :data:`_DROPS`.
+
+    They are near and far below it, then above it. The drop grows at least as the square of the distance, from N(0, 1).
+    Newton's method for the logarithm of the drop is exact for every power of the distance. If it leaves the bracket,
+    the bracket is halved.
+    """
+    sides, drop = np.repeat([-1.0, 1.0], len(_DROPS)), np.tile(_DROPS, 2)
+    inside, outside = 0.0 * a, 0.0 * a + np.sqrt(2.0 * drop)
+    distance = outside
+    for _ in range(_EDGE_STEPS):
+        value, slope, *_ = _derivatives(terms, m, mode, a + sides * distance, xp)
+        dropped = xp.maximum(top - value, _TINY)
+        inside = xp.where(dropped < drop, distance, inside)
+        outside = xp.where(dropped < drop, outside, distance)
+        power = xp.maximum(-sides * slope * distance / dropped, 1.0)
+        newton = distance * xp.exp(xp.maximum(xp.log(drop / dropped) / power, -_FARTHEST_STEP))
+        distance = xp.where((newton >= inside) & (newton <= outside), newton, 0.5 * (inside + outside))
+    return distance
