@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from astroemu.core.array_namespace import Namespace
-
-if TYPE_CHECKING:
-    from astroemu.core.common_errors import Terms
 
 Array = Any
 #: An expansion is used if the maximum is at most this far away, and if skewness and kurtosis are at most these.
@@ -26,6 +25,37 @@ _FARTHEST_STEP = 50.0
 _LARGEST_EXPONENT = 100.0
 _ROOT = 1.0 / math.sqrt(2.0 * math.pi)
 _TINY = 1e-300
+
+
+class Terms(ABC):
+    """Log-likelihoods of data in groups, each a concave function of its model.
+
+    Models have the shape ``(n, g, q, s)``: points, groups of data that share an amplitude, amplitudes, data of a group.
+    Arrays of the terms have the shape ``(g, 1, s)``, or ``(n, g, 1, s)`` if they depend on the point.
+    """
+
+    #: True if the second derivative jumps, so that an expansion to fourth order does not help.
+    kinked: bool = False
+
+    @abstractmethod
+    def value(self, m: Array, xp: Namespace) -> Array:
+        """Return the log-likelihoods at ``m``, in its shape."""
+
+    @abstractmethod
+    def derivatives(self, m: Array, xp: Namespace) -> tuple[Array, ...]:
+        """Return the value and its derivatives with respect to ``m``: the first four, or two for terms with kinks."""
+
+    @abstractmethod
+    def is_simple(self, m: Array, mode: Array, xp: Namespace) -> Array:
+        """Return for which ``(n, g)`` no term changes its regime for probable amplitudes of the mode."""
+
+    def kink(self, m: Array, mode: Array, xp: Namespace) -> Array | None:
+        """Return the amplitude ``(n, g, 1)`` at which the slope of the sum jumps most; None if it does not jump."""
+        return None
+
+    @abstractmethod
+    def select(self, choose: Callable[[Array], Array]) -> Terms:
+        """Return the terms of chosen points: ``choose`` is applied to every array that has one row per point."""
 
 
 def marginal(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:

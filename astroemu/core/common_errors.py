@@ -14,14 +14,13 @@ points are expanded about the maximum. The rest is integrated by Gauss-Legendre 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from astroemu.core.amplitude_integral import marginal
+from astroemu.core.amplitude_integral import Terms, marginal
 from astroemu.core.array_namespace import Namespace
 
 __all__ = [
@@ -55,37 +54,6 @@ _EXPONENT_FAR = float(-0.5 * _FAR**2 - special.log_ndtr(_FAR))
 _NEGATIVE = 0.01
 #: Number of axes of arrays that depend on the point.
 _RANK = 4
-
-
-class Terms(ABC):
-    """Log-likelihoods of data in groups, each a concave function of its model.
-
-    Models have the shape ``(n, g, q, s)``: points, groups of data that share an amplitude, amplitudes, data of a group.
-    Arrays of the terms have the shape ``(g, 1, s)``, or ``(n, g, 1, s)`` if they depend on the point.
-    """
-
-    #: True if the second derivative jumps, so that an expansion to fourth order does not help.
-    kinked: bool = False
-
-    @abstractmethod
-    def value(self, m: Array, xp: Namespace) -> Array:
-        """Return the log-likelihoods at ``m``, in its shape."""
-
-    @abstractmethod
-    def derivatives(self, m: Array, xp: Namespace) -> tuple[Array, ...]:
-        """Return the value and its derivatives with respect to ``m``: the first four, or two for terms with kinks."""
-
-    @abstractmethod
-    def is_simple(self, m: Array, mode: Array, xp: Namespace) -> Array:
-        """Return for which ``(n, g)`` no term changes its regime for probable amplitudes of the mode."""
-
-    def kink(self, m: Array, mode: Array, xp: Namespace) -> Array | None:
-        """Return the amplitude ``(n, g, 1)`` at which the slope of the sum jumps most; None if it does not jump."""
-        return None
-
-    @abstractmethod
-    def select(self, choose: Callable[[Array], Array]) -> Terms:
-        """Return the terms of chosen points: ``choose`` is applied to every array that has one row per point."""
 
 
 def log_ndtr_derivatives(x: Array, xp: Namespace) -> tuple[Array, Array, Array, Array, Array]:

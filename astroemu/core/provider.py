@@ -49,6 +49,12 @@ class Prediction:
             return None
         return xp.maximum(self.error**2 - xp.sum(self.modes**2, axis=1), 0.0)
 
+    def times(self, factor: Any) -> Prediction:
+        """Return the prediction, with all values and errors multiplied by one factor ``(n,)`` per point, at least 0."""
+        modes = None if self.modes is None else factor[:, None, None] * self.modes
+        error = None if self.error is None else factor[:, None] * self.error
+        return Prediction(factor[:, None] * self.value, error, modes)
+
 
 #: ``evaluate(theta, observables, xp)``. The columns of ``theta (n, d)`` are in the order of the provider's parameters.
 #: ``observables`` are the predictions for its requirements, by observable name.

@@ -377,11 +377,7 @@ class PowerSpectrum21cm(Probe):
 
 def _seen(model: Prediction, parameters: Mapping[str, Any]) -> Prediction:
     """Return the prediction in the direction of the modes."""
-    if _LINE_OF_SIGHT not in parameters:
-        return model
-    factor = parameters[_LINE_OF_SIGHT][:, None]
-    scaled = [None if array is None else factor * array for array in (model.value, model.error)]
-    return Prediction(*scaled, None if model.modes is None else factor[:, None] * model.modes)
+    return model.times(parameters[_LINE_OF_SIGHT]) if _LINE_OF_SIGHT in parameters else model
 
 
 def _check_combination(likelihood: str, reading: str, systematics: str, width: float, pivot: float) -> None:

@@ -266,12 +266,12 @@ def spectra() -> dict[str, np.ndarray[Any, Any]]:
 
 def check_spectra(seed: int, folder: Path) -> None:
     """Write spectra in an unusual form, and compare what the probe reads with the numbers that went in."""
-    from astroemu_probes.power_spectrum_21cm import _read
+    from astroemu_probes.spectra_21cm import read_fields
 
     rng = random.Random(seed)
     path = folder / "unusual.h5"
     unusual_spectra(path, rng)
-    (found,) = _read(Catalog("unusual", path))
+    (found,) = read_fields(Catalog("unusual", path))
     expected = spectra()
     assert found.redshift == 8.0
     for name in ("k", "delta2", "k_window", "window"):

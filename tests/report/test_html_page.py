@@ -92,7 +92,7 @@ def test_every_picture_is_one(single):
 
 def test_it_holds_what_a_reader_asks_for(single):
     text = single.read_text()
-    for words in ("Result", "Convergence", "NOT converged", "McGreer2015", "SHA-256", "log10_f_star10", "tau_e"):
+    for words in ("Result", "Convergence", "NOT converged", "Davies2026", "SHA-256", "log10_f_star10", "tau_e"):
         assert words in text
     assert "A &lt;small&gt; fit &amp; its page" in text
     assert "seed: None -&gt; 3" in text

@@ -26,8 +26,10 @@ from astroemu_plugins.networks.layers import Layers
 MODES = 3
 #: Largest number of outputs for which the factors are found by factor analysis.
 _ANALYSED = 200
-#: Steps of the factor analysis, and the smallest independent share of a variance.
-_STEPS, _LEAST_REST = 40, 0.02
+#: Steps of the factor analysis.
+_STEPS = 40
+#: Smallest independent share of a variance.
+LEAST_REST = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,5 +108,5 @@ def factors_of(correlation: FloatArray, most: int) -> FloatArray:
         root = np.sqrt(psi)
         values, vectors = np.linalg.eigh(correlation / np.outer(root, root))
         factors = (np.sqrt(np.maximum(values[-r:] - 1.0, 0.0)) * vectors[:, -r:]).T * root
-        psi = np.clip(1.0 - np.sum(factors**2, axis=0), _LEAST_REST, 1.0)
+        psi = np.clip(1.0 - np.sum(factors**2, axis=0), LEAST_REST, 1.0)
     return factors * np.sqrt(np.minimum(1.0, (1.0 - psi) / np.maximum(np.sum(factors**2, axis=0), 1e-12)))

@@ -18,7 +18,7 @@ import numpy as np
 from astroemu.core.array_namespace import NUMPY
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.training_set import TrainingSet
-from astroemu_plugins.networks.error_network import ErrorNetwork, factors_of, strongest_factors
+from astroemu_plugins.networks.error_network import LEAST_REST, ErrorNetwork, factors_of, strongest_factors
 from astroemu_plugins.networks.keras_models import build_model, seeded_keras
 from astroemu_plugins.networks.layers import DenseLayers, Layers
 from astroemu_plugins.networks.network import Network, Scaling
@@ -32,8 +32,8 @@ _SHARES = ((0.6827, 1.0, 1.0), (0.9545, 2.0, 2.0))
 _SMALLEST = 0.05
 #: Largest residual, in units of its predicted size, that enters the correlation. A few outliers would dominate it.
 _LARGEST = 4.0
-#: Smallest share to which the factors are reduced.
-_LEAST = 0.85
+#: Range of the number by which factors are multiplied.
+_LEAST, _MOST = 0.85, 1.2
 #: Number of factors that an emulator file holds for each observable.
 FACTORS = 24
 #: Points for one call of the networks.
@@ -206,20 +206,26 @@ def _correction(units: FloatArray) -> float:
 def _loadings(units: FloatArray) -> FloatArray:
     """Return the factors ``(r, m)`` of residuals in units of their sizes ``(n, m)``.
 
-    If the mean chi^2 per residual of whole vectors exceeds one, all factors are reduced, at most to :data:`_LEAST`.
-    What they explain less is then independent. Few outliers of all outputs together are the usual reason.
+    All factors are multiplied by one number, so that the mean chi^2 per residual of whole vectors is one. What they
+    explain less is then independent. The number is at least :data:`_LEAST`. A few points at which all outputs are wrong
+    would otherwise decide what all points share.
     """
     factors = factors_of(correlation_of(np.clip(units, -_LARGEST, _LARGEST)), FACTORS)
     if factors.shape[1] == 1:
         return factors
     few = units[:_BLOCK]
-    low, high = _LEAST, 1.0
-    if chi2_per_output(few, strongest_factors(factors)) <= 1.0:
-        return factors
+    low, high = _LEAST, _MOST
     for _ in range(8):
         middle = 0.5 * (low + high)
-        low, high = (low, middle) if chi2_per_output(few, strongest_factors(middle * factors)) > 1.0 else (middle, high)
-    return low * factors
+        above = chi2_per_output(few, strongest_factors(_multiplied(factors, middle))) > 1.0
+        low, high = (low, middle) if above else (middle, high)
+    return _multiplied(factors, low)
+
+
+def _multiplied(factors: FloatArray, by: float) -> FloatArray:
+    """Return factors ``(r, m)`` times a number, or less where they would leave too little that is independent."""
+    shared = np.sum(factors**2, axis=0)
+    return factors * np.minimum(by, np.sqrt((1.0 - LEAST_REST) / np.maximum(shared, 1e-12)))
 
 
 def chi2_per_output(units: FloatArray, factors: FloatArray) -> float:
