@@ -204,6 +204,10 @@ def test_the_compiled_engines_give_the_same(three, backend, monkeypatch):
     theta = host.prior.sample(4, np.random.default_rng(1))
     np.testing.assert_allclose(compiled.log_likelihood(theta), host.log_likelihood(theta), rtol=1e-10)
     assert ("host_only" in "".join(compiled.compile_report())) is (backend == "tensorflow")
+    if backend == "jax":
+        value, slope = compiled.value_and_grad(theta)
+        np.testing.assert_allclose(value, host.log_likelihood(theta), rtol=1e-10)
+        assert np.isfinite(slope).all()
 
 
 def test_a_batch_is_its_points(three):
