@@ -1,4 +1,4 @@
-"""``astroemu catalogs``: list the catalogs, and fetch data that may not be redistributed."""
+"""``astroemu catalogs``: list the catalogs, show what is in one, and fetch data that may not be redistributed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from astroemu.cli.sections import CommandGroup
 
 app = typer.Typer(
     cls=CommandGroup,
-    help="List the catalogs, and fetch data that may not be redistributed.",
+    help="List the catalogs, show what is in one, and fetch data that may not be redistributed.",
     no_args_is_help=True,
 )
 
@@ -24,14 +24,42 @@ def listing() -> None:
     """
     from astroemu.core.catalog import load_catalog
     from astroemu.core.remote_catalog import RemoteCatalog
+    from astroemu.core.wheel_catalog import WheelCatalog
     from astroemu.runtime.plugins import CATALOGS
 
     for name in CATALOGS.entries:
         catalog = load_catalog(name)
-        state = "" if catalog.path.is_file() else "   not fetched yet"
+        missing = "not installed" if isinstance(catalog, WheelCatalog) else "not fetched yet"
+        state = "" if catalog.path.is_file() else f"   {missing}"
         if isinstance(catalog, RemoteCatalog):
             state = state or f"   fetched: {catalog.path}"
         typer.echo(f"{name}{state}\n  {catalog.reference}\n  {catalog.licence}")
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="Name of the catalog, see `astroemu catalogs list`, or a file.")],
+    rows: Annotated[bool, typer.Option("--rows", help="List every row, instead of one line for each paper.")] = False,
+    reference: Annotated[str | None, typer.Option(help="List the rows of one paper, such as Davies+2026.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New PNG file for a picture of the data.")] = None,
+) -> None:
+    """Show what is in a catalog: its rows, overlaps, units, papers and licence.
+
+    A table is summed up by paper. A star marks numbers that were read in one secondary source only.
+    """
+    from astroemu.cli.terminal import tell, width
+    from astroemu.core.catalog import load_catalog
+    from astroemu.io.files import new_file
+    from astroemu.io.paths import looks_like_path
+    from astroemu.report.catalog_figure import draw_catalog
+    from astroemu.report.catalog_table import catalog_text
+
+    picture = None if out is None else new_file(out)
+    catalog = load_catalog(name if looks_like_path(name) else name.replace("-", "_"))
+    tell(catalog_text(catalog, rows, reference, min(width(), 80) if not rows else width()))
+    if picture is not None:
+        draw_catalog(catalog, picture)
+        tell(f"Written: {picture}")
 
 
 @app.command("fetch")
@@ -47,9 +75,12 @@ def fetch(
     """
     from astroemu.core.catalog import load_catalog
     from astroemu.core.remote_catalog import RemoteCatalog
+    from astroemu.core.wheel_catalog import WheelCatalog
     from astroemu.errors import ConfigurationError
 
     catalog = load_catalog(name.replace("-", "_"))
+    if isinstance(catalog, WheelCatalog):
+        raise ConfigurationError(f"the catalog {catalog.name!r} is not downloaded by this command. {catalog.remedy}")
     if not isinstance(catalog, RemoteCatalog):
         raise ConfigurationError(f"the catalog {catalog.name!r} comes with its package; there is nothing to fetch")
     made = catalog.fetch(source)

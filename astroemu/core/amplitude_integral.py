@@ -13,6 +13,8 @@ import numpy as np
 from astroemu.core.array_namespace import Namespace
 
 Array = Any
+#: A parabola is used if the maximum is at most this far away.
+_NEAREST = 0.5
 #: An expansion is used if the maximum is at most this far away, and if skewness and kurtosis are at most these.
 _NEAR, _SKEWNESS, _KURTOSIS = 1.0, 0.25, 0.1
 _NEWTON_STEPS = 10
@@ -49,6 +51,14 @@ class Terms(ABC):
     def is_simple(self, m: Array, mode: Array, xp: Namespace) -> Array:
         """Return for which ``(n, g)`` no term changes its regime for probable amplitudes of the mode."""
 
+    def nearly_linear(self, m: Array, mode: Array, xp: Namespace) -> tuple[Array, Array, Array, Array] | None:
+        """Return the value, two derivatives, and for which ``(n, g)`` higher ones do not count.
+
+        They do not if the sum of ``|u third|`` and the like is below about 1e-3 for probable amplitudes. None if the
+        terms cannot tell. Most points are of this kind, and it costs a third of the other ways.
+        """
+        return None
+
     def kink(self, m: Array, mode: Array, xp: Namespace) -> Array | None:
         """Return the amplitude ``(n, g, 1)`` at which the slope of the sum jumps most; None if it does not jump."""
         return None
@@ -75,6 +85,24 @@ def marginal(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
         Sum over the groups, accurate to 1e-3.
     """
     m, mode = m[:, :, None, :], mode[:, :, None, :]
+    found = terms.nearly_linear(m, mode, xp)
+    if found is None:
+        return _near_zero(terms, m, mode, xp)
+    good, value = _by_parabola(*found, mode, xp)
+    return xp.where_rows(good, value, lambda choose: _near_zero(terms.select(choose), choose(m), choose(mode), xp))
+
+
+def _by_parabola(value: Array, first: Array, second: Array, good: Array, mode: Array, xp: Namespace) -> Array:
+    """Return where the integrand is a Gaussian, and the sum of its integrals, ``(n,)``."""
+    g1 = xp.sum(first * mode, axis=-1)[..., 0]
+    curvature = 1.0 - xp.sum(second * mode * mode, axis=-1)[..., 0]
+    good = good & (xp.abs(g1) <= _NEAREST * curvature)
+    total = xp.sum(value, axis=(-2, -1)) + 0.5 * (g1 * g1 / curvature - xp.log(curvature))
+    return xp.all(good, axis=-1), xp.sum(total, axis=-1)
+
+
+def _near_zero(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
+    """Return the marginal by an expansion about a = 0, where that is accurate, and by other ways elsewhere."""
     rule = _by_hermite if terms.kinked else _by_expansion
     good, value = rule(terms, m, mode, 0.0 * m[..., 0], xp)
     return xp.where_rows(good, value, lambda choose: _elsewhere(terms.select(choose), choose(m), choose(mode), xp))

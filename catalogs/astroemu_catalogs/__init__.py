@@ -11,7 +11,8 @@ from pathlib import Path
 
 from astroemu.core.catalog import Catalog
 from astroemu.core.remote_catalog import RemoteCatalog, cache_folder
-from astroemu_catalogs import plik_lite
+from astroemu.core.wheel_catalog import WheelCatalog
+from astroemu_catalogs import low_ell, plik_lite
 
 _DATA = Path(__file__).parent / "data"
 _PUBLISHED = "plain numbers of published papers; cite the papers"
@@ -28,14 +29,35 @@ HERA_H1C_IDR3 = Catalog(
     licence="MIT (values carried by 21cmmc 1.0.0); data of the HERA Collaboration",
 )
 
+LIMITS_21CM = Catalog(
+    name="limits_21cm",
+    path=_DATA / "limits_21cm.ecsv",
+    checksum="3f49d2f8c35ae1cdfc7fd9637772cbf53aaeb44a20542942a18606dce586d79e",
+    reference=(
+        "EoRImaging/eor_limits (Barry, Hazelton, Dhandha, Murray et al.), commit 8549925124a9; 29 papers, named in the "
+        "column `reference`. Without an arXiv number: HERA 2026, doi:10.3847/1538-4357/ae2d54; Munshi et al. 2024, "
+        "doi:10.1051/0004-6361/202348329"
+    ),
+    arxiv=(
+        *("1301.5906", "1304.4229", "1304.4991", "1506.01026", "1605.00016", "1608.06281", "1702.08679"),
+        *("1809.06661", "1906.08943", "1909.00561", "1909.02085", "1911.10216", "2002.02575", "2002.07196"),
+        *("2010.02269", "2012.04998", "2102.09596", "2105.12888", "2108.02263", "2110.03190", "2210.04912"),
+        *("2310.03851", "2408.10051", "2503.05576", "2505.09097", "2507.10533", "2508.04164"),
+    ),
+    licence="BSD-2-Clause (its text is in the header of the file); plain numbers of published papers",
+)
+
 UV_LUMINOSITY_FUNCTION = Catalog(
     name="uv_luminosity_function",
     path=_DATA / "uv_luminosity_function.ecsv",
-    checksum="bead4be5acc18f771624e93f6780c0db05c267f461666de5e75e2d7800ae6f29",
-    reference="Bouwens+15, 17, 21; Oesch+18; Harikane+23; Finkelstein+23; McLeod+24; Donnan+24; Chemerynska+26",
+    checksum="a54f5ad32bf3fdc3019225b6eda3eeeed35a1aa790e9bc7b785144e903d294ca",
+    reference=(
+        "Bouwens+15, 17, 21; Oesch+18; Harikane+23; Finkelstein+23; McLeod+24; Donnan+24; Willott+24; Adams+24; "
+        "Robertson+24; Casey+24; Chemerynska+26"
+    ),
     arxiv=(
-        "1403.4295", "1610.00283", "1710.11131", "2102.07775", "2208.01612", "2304.14469", "2311.04279",
-        "2403.03171", "2509.24881",
+        "1403.4295", "1610.00283", "1710.11131", "2102.07775", "2208.01612", "2304.13721", "2304.14469", "2308.10932",
+        "2311.04279", "2311.12234", "2312.10033", "2403.03171", "2509.24881",
     ),
     licence=_PUBLISHED,
 )  # fmt: skip
@@ -52,12 +74,14 @@ UV_LUMINOSITY_FUNCTION_21CMMC = Catalog(
 NEUTRAL_FRACTION = Catalog(
     name="neutral_fraction",
     path=_DATA / "neutral_fraction.ecsv",
-    checksum="d9916133202f5a72c8cb5704bff818766e3baeac4a1ecfc7fb277637db8dbe87",
-    reference="McGreer+15 and 20 further papers, named in the column `reference`",
+    checksum="cf844d6580027a3491f76d92ef18722182c3480db9da41efb70cdf0329012e55",
+    reference="McGreer+15 and 31 further papers, named in the column `reference`",
     arxiv=(
         *("1411.5375", "1505.02787", "1606.00441", "1709.05356", "1802.06066", "1807.01593", "1901.09001"),
-        *("1901.11045", "1911.03499", "2004.10877", "2006.13452", "2009.10092", "2111.14912", "2205.04569"),
-        *("2306.00487", "2312.06804", "2401.10328", "2405.12273", "2405.12275", "2504.04683", "2510.25829"),
+        *("1901.11045", "1911.03499", "2004.10877", "2006.13452", "2009.10092", "2101.01205", "2105.12191"),
+        *("2111.14912", "2205.04569", "2211.12613", "2303.03419", "2304.02038", "2306.00487", "2312.06804"),
+        *("2401.10328", "2404.12585", "2405.12273", "2405.12275", "2408.01507", "2409.06405", "2411.15495"),
+        *("2501.05834", "2501.11702", "2504.04683", "2510.25829"),
     ),
     licence=_PUBLISHED,
 )
@@ -65,9 +89,9 @@ NEUTRAL_FRACTION = Catalog(
 OPTICAL_DEPTH = Catalog(
     name="optical_depth",
     path=_DATA / "optical_depth.ecsv",
-    checksum="b65f5baabb5ecffa1025e9b3331603b668b3ee3a2734b4ac7b1dae707e1b6e4b",
-    reference="Planck 2018 VI; Pagano+20; Qin+20; Paoletti+20; de Belsunce+21",
-    arxiv=("1807.06209", "1908.09856", "2006.16828", "2005.12222", "2103.14378"),
+    checksum="7f7e9871aca780d3653d8ee1663dcbebf15f820862dc7cd0d2cb56fe69f18116",
+    reference="Planck 2018 VI; Pagano+20; Qin+20; Paoletti+20; de Belsunce+21; Li+25; Genesini+26",
+    arxiv=("1807.06209", "1908.09856", "2006.16828", "2005.12222", "2103.14378", "2501.11904", "2603.22454"),
     licence=_PUBLISHED,
 )
 
@@ -112,6 +136,30 @@ PLANCK2018_LOW_ELL = Catalog(
     licence=_PUBLISHED,
 )
 
+ELICA = WheelCatalog(
+    name="elica",
+    reference="Genesini et al. 2026, arXiv:2603.22454",
+    arxiv=("2603.22454",),
+    licence="none stated (wheel elica 0.1.0); data of the Planck and WMAP teams",
+    distribution="elica",
+    version="0.1.0",
+    files=low_ell.ELICA_FILES,
+    convert=low_ell.convert_elica,
+    extra="elica",
+)
+
+RELIKE = WheelCatalog(
+    name="relike",
+    reference="Heinrich & Hu 2021, PRD 104, 063505",
+    arxiv=("2104.13998",),
+    licence="GPLv3 or later (wheel relike 0.0.4); data of the Planck Collaboration",
+    distribution="relike",
+    version="0.0.4",
+    files=low_ell.RELIKE_FILES,
+    convert=low_ell.convert_relike,
+    extra="relike",
+)
+
 PLANCK2018_BEST_FIT = Catalog(
     name="planck2018_best_fit",
     path=_DATA / "planck2018_best_fit.h5",
@@ -119,4 +167,49 @@ PLANCK2018_BEST_FIT = Catalog(
     reference="Planck Collaboration 2020, A&A 641, A6 (parameters of the best fit); CAMB 2.0.5",
     arxiv=("1807.06209",),
     licence="computed for astroemu; no restriction",
+)
+
+MEAN_FREE_PATH = Catalog(
+    name="mean_free_path",
+    path=_DATA / "mean_free_path.ecsv",
+    checksum="21195207c766870accc6b98241e80282d8f94b0145cc97df7939dd712b6a424e",
+    reference="Zhu et al. 2023; Becker et al. 2021",
+    arxiv=("2308.04614", "2103.16610"),
+    licence=_PUBLISHED,
+)
+
+PHOTOIONIZATION_RATE = Catalog(
+    name="photoionization_rate",
+    path=_DATA / "photoionization_rate.ecsv",
+    checksum="5f6d573f056fffd469795a54975366a94f58dfd934ed9ec590a9a587a7777d78",
+    reference="Gaikwad et al. 2023, MNRAS 525, 4093",
+    arxiv=("2304.02038",),
+    licence=_PUBLISHED,
+)
+
+IONIZING_EMISSIVITY = Catalog(
+    name="ionizing_emissivity",
+    path=_DATA / "ionizing_emissivity.ecsv",
+    checksum="a83f2af83854b17ce3e2f92a7378c1ad9c2b67b493b2fca115f4a2754e8fdc56",
+    reference="Gaikwad et al. 2023, MNRAS 525, 4093",
+    arxiv=("2304.02038",),
+    licence=_PUBLISHED,
+)
+
+PATCHY_KSZ = Catalog(
+    name="patchy_ksz",
+    path=_DATA / "patchy_ksz.ecsv",
+    checksum="dba01c9e8401998836bf56563b76d765f982dee57adc57d5efe079b6f2e06d6f",
+    reference="Reichardt et al. 2021; Gorce, Douspis & Salvati 2022",
+    arxiv=("2002.06197", "2202.08698"),
+    licence=_PUBLISHED,
+)
+
+GLOBAL_SIGNAL_MOCK = Catalog(
+    name="global_signal_mock",
+    path=_DATA / "global_signal_mock.ecsv",
+    checksum="4d5e5a284cea6c84948ae1ffd050a206def68d9782293fa4dc9f952a88b86863",
+    reference="a mock of the emulator acg, after Bowman et al. 2018 and Furlanetto, Oh & Briggs 2006",
+    arxiv=("1810.05912", "astro-ph/0608032"),
+    licence="MIT (astroemu)",
 )

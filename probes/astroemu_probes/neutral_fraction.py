@@ -62,7 +62,11 @@ _SLACK = 0.05
 #: Number of cells between 0 and 1, from which mock limits are drawn.
 _CELLS = 400
 #: Topics for the methods that other data sets already include.
-_TOPICS = {"dark pixels": "quasar dark fraction", "dark pixels (negative-pixel method)": "quasar dark fraction"}
+_TOPICS = {
+    "dark pixels": "quasar dark fraction",
+    "dark pixels (negative-pixel method)": "quasar dark fraction",
+    "Lya forest opacity CDF": "Lyman-alpha forest opacity",
+}
 
 
 class NeutralFraction(Probe):

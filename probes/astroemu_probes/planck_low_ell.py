@@ -8,6 +8,7 @@ than 0.1 sigma.
 
 **The error of tau_e is too large.** With fixed A_s exp(-2 tau_e), the EE bins give tau_e = 0.048 +- 0.009. A likelihood
 of all multipoles gives an error of 0.006. In a fit with other CMB data, the error of tau_e is about a fifth too large.
+:mod:`astroemu_probes.elica` and :mod:`astroemu_probes.relike` are newer likelihoods of low-l EE.
 """
 
 from __future__ import annotations

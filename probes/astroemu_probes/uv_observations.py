@@ -38,7 +38,13 @@ _COLUMNS = {
 _OVERLAPS = (
     ("Bouwens+2015", "Bouwens+2021"),
     ("Bouwens+2015", "Oesch+2018"),
-    *itertools.combinations(("Harikane+2023", "McLeod+2024", "Donnan+2024", "Finkelstein+2023"), 2),
+    *itertools.combinations(
+        (
+            *("Harikane+2023", "McLeod+2024", "Donnan+2024", "Finkelstein+2023"),
+            *("Willott+2024", "Adams+2024", "Robertson+2024", "Casey+2024"),
+        ),
+        2,
+    ),
 )
 
 

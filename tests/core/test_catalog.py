@@ -15,11 +15,12 @@ from astropy.table import QTable
 from astroemu.core.catalog import Catalog, load_catalog, write_datasets, write_table
 from astroemu.core.columns import NumberColumn
 from astroemu.core.remote_catalog import RemoteCatalog
+from astroemu.core.wheel_catalog import WheelCatalog
 from astroemu.errors import DataError, PluginError
 from astroemu.runtime.plugins import CATALOGS
 
-# One that is fetched may not be there; tests/core/test_remote_catalog.py makes its own.
-SHIPPED = [name for name in CATALOGS.names if not isinstance(load_catalog(name), RemoteCatalog)]
+# Files that are fetched, or in another wheel, may not be there: test_remote_catalog.py and test_wheel_catalog.py
+SHIPPED = [name for name in CATALOGS.names if not isinstance(load_catalog(name), RemoteCatalog | WheelCatalog)]
 
 
 @pytest.fixture

@@ -85,7 +85,10 @@ def test_a_data_combination_can_be_chosen():
     ("options", "message"),
     [
         ({"reference": "Planck2018-IV"}, r"'optical_depth'.*Did you mean 'Planck2018-VI'"),
-        ({"reference": "Nobody"}, r"'Nobody' is not in 'optical_depth'\. It has 'Pagano\+2020'"),
+        (
+            {"reference": "Nobody"},
+            r"'Nobody' is not in 'optical_depth'\. It has 'Genesini\+2026', 'Li\+2025', 'Pagano\+2020'",
+        ),
         ({"data": "TT,TE,EE+low"}, r"not one of those of Planck2018-VI.*Did you mean 'TT,TE,EE\+lowE'"),
     ],
 )

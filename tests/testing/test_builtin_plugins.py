@@ -24,14 +24,16 @@ def owned(group):
     return [name for name, same in group.entries.items() if same[0].dist.name == "astroemu-inference"]
 
 
-PLUGINS = [(group.noun, name) for group in (PROBES, TRAINED, CATALOGS) for name in owned(group)]
+#: They have to be told which likelihood of another package, so tests/probes checks them.
+BRIDGES = {"candl", "cobaya"}
+PLUGINS = [(group.noun, name) for group in (PROBES, TRAINED, CATALOGS) for name in owned(group) if name not in BRIDGES]
 
 
 @pytest.mark.parametrize(("kind", "name"), PLUGINS)
 def test_a_plugin_conforms(kind, name):
     (report,) = check_installed(name, kind=kind)
-    if any("astroemu catalogs fetch" in finding.detail for finding in report.failures):
-        pytest.skip("its data may not be passed on, and were not fetched")
+    if any("may not be" in finding.detail for finding in report.failures):
+        pytest.skip("its data may not be passed on, and were not fetched or installed")
     report.demand()
     assert len(report.findings) > 3
 
