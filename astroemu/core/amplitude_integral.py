@@ -21,7 +21,7 @@ _NEWTON_STEPS = 10
 #: Nodes of the Gauss-Hermite rule for terms with kinks.
 _HERMITE_NODES = 9
 #: Drops of the log integrand at the edges of the panels, steps to find them, and nodes of a panel.
-_DROPS, _EDGE_STEPS, _PANEL_NODES = (2.0, 12.0), 8, 8
+_DROPS, _EDGE_STEPS, _PANEL_NODES = (2.0, 12.0), 5, 8
 #: Largest step towards the maximum, in the logarithm of the distance.
 _FARTHEST_STEP = 50.0
 _LARGEST_EXPONENT = 100.0
@@ -46,6 +46,11 @@ class Terms(ABC):
     @abstractmethod
     def derivatives(self, m: Array, xp: Namespace) -> tuple[Array, ...]:
         """Return the value and its derivatives with respect to ``m``: the first four, or two for terms with kinks."""
+
+    def slope(self, m: Array, xp: Namespace) -> tuple[Array, Array]:
+        """Return the value and its first derivative."""
+        value, first, *_ = self.derivatives(m, xp)
+        return value, first
 
     @abstractmethod
     def is_simple(self, m: Array, mode: Array, xp: Namespace) -> Array:
@@ -214,7 +219,10 @@ def _edges(terms: Terms, m: Array, mode: Array, a: Array, top: Array, xp: Namesp
     inside, outside = 0.0 * a, 0.0 * a + np.sqrt(2.0 * drop)
     distance = outside
     for _ in range(_EDGE_STEPS):
-        value, slope, *_ = _derivatives(terms, m, mode, a + sides * distance, xp)
+        place = a + sides * distance
+        values, slopes = terms.slope(m + place[..., None] * mode, xp)
+        value = xp.sum(values, axis=-1) - 0.5 * place * place
+        slope = xp.sum(slopes * mode, axis=-1) - place
         dropped = xp.maximum(top - value, _TINY)
         inside = xp.where(dropped < drop, distance, inside)
         outside = xp.where(dropped < drop, outside, distance)

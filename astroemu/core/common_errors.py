@@ -69,11 +69,8 @@ def log_ndtr_derivatives(x: Array, xp: Namespace) -> tuple[Array, Array, Array, 
     -50. Their error is at most 1e-3 / |x| in the first derivative.
     """
     value = xp.log_ndtr(x)
-    near = x > _FAR
-    inside = xp.maximum(x, _FAR)
-    # The ratio phi / Phi. Its derivative is -h (x + h).
-    h = xp.exp(xp.where(near, -0.5 * x * x - value, _EXPONENT_FAR)) * _ROOT
-    q = inside + h
+    h = _over_ndtr(x, value, xp)
+    q = xp.maximum(x, _FAR) + h
     hq = h * q
     slope = 1.0 - hq  # of q
     total = q + h
@@ -82,6 +79,11 @@ def log_ndtr_derivatives(x: Array, xp: Namespace) -> tuple[Array, Array, Array, 
     ratio = _FAR / xp.minimum(x, _FAR)
     square = ratio * ratio
     return value, q * ratio - x, slope * square - 1.0, third * square * ratio, fourth * square**2
+
+
+def _over_ndtr(x: Array, value: Array, xp: Namespace) -> Array:
+    """Return ``h = phi / Phi`` at x, or at -50 below it. Its derivative is ``-h (x + h)``."""
+    return xp.exp(xp.where(x > _FAR, -0.5 * x * x - value, _EXPONENT_FAR)) * _ROOT
 
 
 class UpperLimits(Terms):
@@ -112,6 +114,13 @@ class UpperLimits(Terms):
         square = scale * scale
         value, first, second, third, fourth = log_ndtr_derivatives((self.d - xp.maximum(m, 0.0)) / self.sigma, xp)
         return value, first * scale, second * square, third * (square * scale), fourth * (square * square)
+
+    def slope(self, m: Array, xp: Namespace) -> tuple[Array, Array]:
+        x = (self.d - xp.maximum(m, 0.0)) / self.sigma
+        value = xp.log_ndtr(x)
+        ratio = _FAR / xp.minimum(x, _FAR)
+        q = xp.maximum(x, _FAR) + _over_ndtr(x, value, xp)
+        return value, xp.where(m >= 0, (x - q * ratio) / self.sigma, 0.0)
 
     def nearly_linear(self, m: Array, mode: Array, xp: Namespace) -> tuple[Array, Array, Array, Array]:
         """Return the value, two derivatives, and where the modes are small in units of the errors.
