@@ -17,11 +17,11 @@ Array = Any
 _NEAREST = 0.5
 #: An expansion is used if the maximum is at most this far away, and if skewness and kurtosis are at most these.
 _NEAR, _SKEWNESS, _KURTOSIS = 1.0, 0.25, 0.1
-_NEWTON_STEPS = 10
+_NEWTON_STEPS = 16
 #: Nodes of the Gauss-Hermite rule for terms with kinks.
 _HERMITE_NODES = 9
 #: Drops of the log integrand at the edges of the panels, steps to find them, and nodes of a panel.
-_DROPS, _EDGE_STEPS, _PANEL_NODES = (2.0, 12.0), 5, 8
+_DROPS, _EDGE_STEPS, _PANEL_NODES = (2.0, 12.0), 8, 12
 #: Largest step towards the maximum, in the logarithm of the distance.
 _FARTHEST_STEP = 50.0
 _LARGEST_EXPONENT = 100.0
@@ -47,10 +47,10 @@ class Terms(ABC):
     def derivatives(self, m: Array, xp: Namespace) -> tuple[Array, ...]:
         """Return the value and its derivatives with respect to ``m``: the first four, or two for terms with kinks."""
 
-    def slope(self, m: Array, xp: Namespace) -> tuple[Array, Array]:
-        """Return the value and its first derivative."""
-        value, first, *_ = self.derivatives(m, xp)
-        return value, first
+    def slopes(self, m: Array, xp: Namespace) -> tuple[Array, Array, Array]:
+        """Return the value and its first two derivatives."""
+        value, first, second, *_ = self.derivatives(m, xp)
+        return value, first, second
 
     @abstractmethod
     def is_simple(self, m: Array, mode: Array, xp: Namespace) -> Array:
@@ -147,7 +147,9 @@ def _maximum(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
     a = 0.0 * m[..., 0]
     low = high = best = top = None
     for _ in range(_NEWTON_STEPS):
-        value, slope, curvature, *_ = _derivatives(terms, m, mode, a, xp)
+        values, first, second = terms.slopes(m + a[..., None] * mode, xp)
+        value = xp.sum(values, axis=-1) - 0.5 * a * a
+        slope, curvature = xp.sum(first * mode, axis=-1) - a, xp.sum(second * mode * mode, axis=-1) - 1.0
         if low is None:
             low, high, best, top = xp.minimum(slope, 0.0), xp.maximum(slope, 0.0), a, value
         low, high = xp.where(slope > 0, a, low), xp.where(slope > 0, high, a)
@@ -220,7 +222,7 @@ def _edges(terms: Terms, m: Array, mode: Array, a: Array, top: Array, xp: Namesp
     distance = outside
     for _ in range(_EDGE_STEPS):
         place = a + sides * distance
-        values, slopes = terms.slope(m + place[..., None] * mode, xp)
+        values, slopes, _ = terms.slopes(m + place[..., None] * mode, xp)
         value = xp.sum(values, axis=-1) - 0.5 * place * place
         slope = xp.sum(slopes * mode, axis=-1) - place
         dropped = xp.maximum(top - value, _TINY)

@@ -115,12 +115,14 @@ class UpperLimits(Terms):
         value, first, second, third, fourth = log_ndtr_derivatives((self.d - xp.maximum(m, 0.0)) / self.sigma, xp)
         return value, first * scale, second * square, third * (square * scale), fourth * (square * square)
 
-    def slope(self, m: Array, xp: Namespace) -> tuple[Array, Array]:
+    def slopes(self, m: Array, xp: Namespace) -> tuple[Array, Array, Array]:
         x = (self.d - xp.maximum(m, 0.0)) / self.sigma
         value = xp.log_ndtr(x)
         ratio = _FAR / xp.minimum(x, _FAR)
-        q = xp.maximum(x, _FAR) + _over_ndtr(x, value, xp)
-        return value, xp.where(m >= 0, (x - q * ratio) / self.sigma, 0.0)
+        h = _over_ndtr(x, value, xp)
+        q = xp.maximum(x, _FAR) + h
+        scale = xp.where(m >= 0, -1.0 / self.sigma, 0.0)
+        return value, (q * ratio - x) * scale, ((1.0 - h * q) * ratio * ratio - 1.0) * scale * scale
 
     def nearly_linear(self, m: Array, mode: Array, xp: Namespace) -> tuple[Array, Array, Array, Array]:
         """Return the value, two derivatives, and where the modes are small in units of the errors.
