@@ -2,14 +2,16 @@
 
 Breitman et al. 2024 (MNRAS 527, 9833, arXiv:2309.05697) trained a network with 21.7 million parameters on 21cmFAST v3.
 This is the model "acg" of atomic-cooling galaxies. It takes milliseconds per point. Here its predictions are training
-data for much smaller networks. The model "mcg" is a recurrent network that also has molecular-cooling galaxies
-(minihalos); it takes a tenth of a second per point. The simulator needs the extra ``21cmemu`` (PyTorch).
+data for much smaller networks. The model "mcg" (Breitman et al. 2026, arXiv:2606.00219) is a set of recurrent networks.
+It also has molecular-cooling galaxies (minihalos), and takes 15 milliseconds per point; see
+:mod:`astroemu_plugins.simulators.emu21cm_minihalos`. The simulator needs the extra ``21cmemu`` (PyTorch).
 
 Known problems of 21cmEMU, and what this module does:
 
 * "acg" checks no bounds, and "mcg" moves a point outside its box onto the boundary: here both raise an error;
+* its documentation offers parameters within [0, 1], but it reads them as physical: here they are physical;
 * the X-ray threshold energy is in eV at the interface and in keV in the tables: here it is ``e_0_keV``;
-* the optical depth of "acg" assumes fully ionised gas below z = 5.9: the description says so;
+* the optical depth assumes fully ionised gas below z = 5.9 ("acg") or 4.9 ("mcg"): the description says so;
 * the spin temperature is undefined after the end of reionization: it is NaN there.
 """
 
@@ -28,6 +30,7 @@ from astroemu.core.parameter import Parameter
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.simulator import Simulator
 from astroemu.errors import DataError, PluginError
+from astroemu_plugins.simulators import emu21cm_minihalos
 
 _ACG = (
     Parameter("log10_f_star10", Uniform(-3.0, 0.0), r"\log_{10} f_{*,10}"),
@@ -40,31 +43,20 @@ _ACG = (
     Parameter("e_0_keV", Uniform(0.1, 1.5), r"E_0", "keV"),
     Parameter("alpha_x", Uniform(-1.0, 3.0), r"\alpha_X"),
 )
-#: In the order of the network's inputs. The box is that of its training points, rounded inwards.
-_MCG = (
-    Parameter("log10_f_star10", Uniform(-1.986, 0.976), r"\log_{10} f_{*,10}"),
-    Parameter("alpha_star", Uniform(0.001, 1.171), r"\alpha_*"),
-    Parameter("t_star", Uniform(0.0101, 0.9999), r"t_*", "Hubble time"),
-    Parameter("log10_f_esc10", Uniform(-2.989, -0.001), r"\log_{10} f_{{\rm esc},10}"),
-    Parameter("alpha_esc", Uniform(-0.9998, 0.9999), r"\alpha_{\rm esc}"),
-    Parameter("log10_f_star7", Uniform(-3.999, -1.001), r"\log_{10} f_{*,7}"),
-    Parameter("log10_f_esc7", Uniform(-2.999, -1.001), r"\log_{10} f_{{\rm esc},7}"),
-    Parameter("log10_l_x", Uniform(38.002, 42.998), r"\log_{10} L_X", "log10 erg s^-1 Msun^-1 yr"),
-    Parameter("log10_l_x_mini", Uniform(39.001, 43.999), r"\log_{10} L_{X,{\rm mini}}", "log10 erg s^-1 Msun^-1 yr"),
-    Parameter("e_0_keV", Uniform(0.1001, 1.497), r"E_0", "keV"),
-    Parameter("sigma_8", Uniform(0.7638, 0.8499), r"\sigma_8"),
-)
-_PARAMETERS = {"acg": _ACG, "mcg": _MCG}
+_PARAMETERS = {"acg": _ACG, "mcg": emu21cm_minihalos.PARAMETERS}
 _SETTINGS: dict[str, dict[str, Any]] = {
     "acg": {
         "teacher": "21cmFAST v3, box 250 Mpc, 128^3, redshift-space lightcones",
         "cosmology": {"h": 0.6774, "Omega_m": 0.3075, "Omega_b": 0.0486, "sigma_8": 0.82, "n_s": 0.97},
     },
-    "mcg": {
-        "teacher": "21cmFAST v3 with minihalos, box 400 Mpc, 200^3",
-        "cosmology": {"h": 0.6688, "Omega_m": 0.321, "Omega_b": 0.04952, "n_s": 0.9626},
-    },
+    "mcg": emu21cm_minihalos.SETTINGS,
 }
+_CITATIONS = {
+    "acg": "Breitman et al. 2024, MNRAS 527, 9833, arXiv:2309.05697",
+    "mcg": emu21cm_minihalos.CITATION,
+}
+_BATCH = {"acg": 500, "mcg": 20}  # the fastest of each
+_E_0 = "e_0_keV"
 
 
 class Emu21cm(Simulator):
@@ -84,7 +76,7 @@ class Emu21cm(Simulator):
     """
 
     parameters: tuple[Parameter, ...] = _ACG
-    batch = 500
+    batch = _BATCH["acg"]
 
     def __init__(self, model: Literal["acg", "mcg"] = "acg", threads: int = 1) -> None:
         try:
@@ -96,8 +88,7 @@ class Emu21cm(Simulator):
         self._model = model
         self._threads = threads
         self.parameters = _PARAMETERS[model]
-        if model == "mcg":
-            self.batch = 20  # a hundred times slower per point
+        self.batch = _BATCH[model]
 
     @cached_property
     def _emulator(self) -> Any:
@@ -106,6 +97,10 @@ class Emu21cm(Simulator):
 
         torch.set_num_threads(self._threads)
         return Emulator(emulator=self._model)
+
+    @cached_property
+    def _minihalos(self) -> emu21cm_minihalos.Minihalos:
+        return emu21cm_minihalos.Minihalos(self._emulator)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -117,51 +112,11 @@ class Emu21cm(Simulator):
 
     @property
     def citation(self) -> str:
-        return "Breitman et al. 2024, MNRAS 527, 9833, arXiv:2309.05697"
+        return _CITATIONS[self._model]
 
     @cached_property
     def _observables(self) -> dict[str, Observable]:
-        known = self._emulator.properties
-        z_all = Axis("z", np.asarray(known.zs))
-        z_power = Axis("z", np.asarray(known.PS_zs))
-        k = Axis("k", np.asarray(known.PS_ks), "1/Mpc")
-        z_lf = Axis("z", np.asarray(known.uv_lf_zs))
-        m_uv = np.asarray(known.UVLFs_MUVs)
-        m_uv = m_uv[(m_uv >= -20) & (m_uv <= -10)]
-        made = (
-            Observable(
-                "delta21_sq",
-                (z_power, k),
-                "mK^2",
-                "Dimensionless 21-cm power spectrum in redshift space"
-                + ("; the simulations' floor is 0.1 mK^2" if self._model == "acg" else ""),
-                r"\Delta^2_{21}",
-            ),
-            Observable("x_hi", (z_all,), "", "Volume-averaged neutral hydrogen fraction", r"\bar{x}_{\rm HI}"),
-            Observable(
-                "tau_e",
-                (),
-                "",
-                "Thomson optical depth"
-                + (", taking the gas as fully ionised below z = 5.9" if self._model == "acg" else ""),
-                r"\tau_e",
-            ),
-            Observable(
-                "log10_uv_lf",
-                (z_lf, Axis("m_uv", m_uv, "mag")),
-                "log10(Mpc^-3 mag^-1)",
-                "log10 of the UV luminosity function; a sub-grid (-20 to -10) of the simulations' magnitudes",
-                r"\log_{10} \phi",
-            ),
-            Observable("t_b", (z_all,), "mK", "Global 21-cm brightness temperature", r"\bar{T}_{21}"),
-            Observable(
-                "t_s",
-                (z_all,),
-                "K",
-                "Mean spin temperature; without meaning once reionization is complete",
-                r"\bar{T}_{\rm S}",
-            ),
-        )
+        made = self._minihalos.observables if self._model == "mcg" else _atomic_observables(self._emulator.properties)
         return {observable.name: observable for observable in made}
 
     @property
@@ -169,13 +124,12 @@ class Emu21cm(Simulator):
         return self._observables
 
     def simulate(self, theta: FloatArray) -> Mapping[str, FloatArray]:
-        low, high = np.array([p.prior.support for p in self.parameters]).T
-        if np.any((theta < low) | (theta > high)):
-            raise DataError("21cmemu: a point lies outside the box of the training points")
-        points = np.array(theta, dtype=float)
-        points[:, [p.name for p in self.parameters].index("e_0_keV")] *= 1000.0  # keV to eV
+        self._check(theta)
+        names = [p.name for p in self.parameters]
+        points = np.where(np.array(names) == _E_0, theta * 1000.0, theta)  # keV to eV
+        if self._model == "mcg":
+            return self._minihalos.predict(points)
         _, output, _ = self._emulator.predict(points)
-        n = len(points)
         raw = {
             "delta21_sq": output.PS,
             "x_hi": output.xHI,
@@ -186,6 +140,78 @@ class Emu21cm(Simulator):
         }
         # 21cmEMU drops the batch axis of a single point.
         return {
-            name: np.asarray(getattr(values, "value", values)).reshape(n, *self.provides[name].shape)
+            name: np.asarray(getattr(values, "value", values)).reshape(len(theta), *self.provides[name].shape)
             for name, values in raw.items()
         }
+
+    def stated_errors(
+        self, values: Mapping[str, FloatArray], kind: Literal["median", "mean"] = "mean"
+    ) -> Mapping[str, FloatArray]:
+        """Return the errors of "mcg" against 21cmFAST, as its authors measured them.
+
+        Parameters
+        ----------
+        values : mapping of str to (n, ...) array
+            Its predictions.
+        kind : {"median", "mean"}
+            Over the authors' test set. Means are larger, since few points have large errors.
+
+        Returns
+        -------
+        mapping of str to (n, ...) array
+            In the unit of each observable, and in dex for ``delta21_sq``.
+
+        Raises
+        ------
+        PluginError
+            For "acg", whose package states one number per output.
+        """
+        if self._model != "mcg":
+            raise PluginError('21cmemu: stated_errors is for model = "mcg"; those of "acg" are in Breitman et al. 2024')
+        return self._minihalos.stated_errors(values, kind)
+
+    def _check(self, theta: FloatArray) -> None:
+        """Raise an error for the first value outside the box. The package would move it onto the boundary."""
+        low, high = np.array([p.prior.support for p in self.parameters]).T
+        outside = np.argwhere(~((theta >= low) & (theta <= high)))
+        if len(outside) == 0:
+            return
+        row, column = outside[0]
+        p, value = self.parameters[column], theta[row, column]
+        hint = ""
+        if p.name == _E_0 and low[column] <= value / 1000 <= high[column]:
+            hint = f". It looks like eV; the unit here is keV: {value / 1000:g}"
+        elif np.all((theta[row] >= 0) & (theta[row] <= 1)):
+            hint = ". All values of this point lie between 0 and 1: give physical values, not those of the unit cube"
+        raise DataError(
+            f"21cmemu, model {self._model!r}: row {row} has {p.name} = {value:g}, outside the box of the training "
+            f"points, {low[column]:g} to {high[column]:g}{' ' + p.unit if p.unit else ''}{hint}"
+        )
+
+
+def _atomic_observables(known: Any) -> tuple[Observable, ...]:
+    z = Axis("z", np.asarray(known.zs))
+    m_uv = np.asarray(known.UVLFs_MUVs)
+    m_uv = m_uv[(m_uv >= -20) & (m_uv <= -10)]
+    return (
+        Observable(
+            "delta21_sq",
+            (Axis("z", np.asarray(known.PS_zs)), Axis("k", np.asarray(known.PS_ks), "1/Mpc")),
+            "mK^2",
+            "Dimensionless 21-cm power spectrum in redshift space; the simulations' floor is 0.1 mK^2",
+            r"\Delta^2_{21}",
+        ),
+        Observable("x_hi", (z,), "", "Volume-averaged neutral hydrogen fraction", r"\bar{x}_{\rm HI}"),
+        Observable("tau_e", (), "", "Thomson optical depth, taking the gas as fully ionised below z = 5.9", r"\tau_e"),
+        Observable(
+            "log10_uv_lf",
+            (Axis("z", np.asarray(known.uv_lf_zs)), Axis("m_uv", m_uv, "mag")),
+            "log10(Mpc^-3 mag^-1)",
+            "log10 of the UV luminosity function; a sub-grid (-20 to -10) of the simulations' magnitudes",
+            r"\log_{10} \phi",
+        ),
+        Observable("t_b", (z,), "mK", "Global 21-cm brightness temperature", r"\bar{T}_{21}"),
+        Observable(
+            "t_s", (z,), "K", "Mean spin temperature; without meaning once reionization is complete", r"\bar{T}_{\rm S}"
+        ),
+    )
