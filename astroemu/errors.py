@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class AstroemuError(Exception):
@@ -21,7 +22,15 @@ class ConfigurationError(AstroemuError):
 
 
 class ResolutionError(ConfigurationError):
-    """Parameters, providers and probes that do not fit together."""
+    """Parameters, providers and probes that do not fit together.
+
+    Attributes
+    ----------
+    beyond : Requirement or None
+        What a probe needs beyond the grid of its provider, if this is the cause.
+    """
+
+    beyond: Any = None
 
 
 class PluginError(AstroemuError):
@@ -70,7 +79,9 @@ def located(where: str) -> Iterator[None]:
     except AstroemuError as error:
         if where in str(error):
             raise
-        raise type(error)(f"{where}: {error}") from None
+        placed = type(error)(f"{where}: {error}")
+        placed.__dict__.update(error.__dict__)
+        raise placed from None
 
 
 def closest(word: str, known: Iterable[str]) -> str:

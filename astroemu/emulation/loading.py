@@ -9,8 +9,9 @@ from pathlib import Path
 
 import h5py
 
+from astroemu.core.requirement import Requirement
 from astroemu.emulation.emulator import Emulator
-from astroemu.errors import DataError, PluginError
+from astroemu.errors import AstroemuError, DataError, PluginError
 from astroemu.io.untrusted import open_hdf5
 from astroemu.runtime.plugins import EMULATORS, TRAINED, locate
 
@@ -36,6 +37,19 @@ def load_emulator(name_or_path: str | Path) -> Emulator:
         if not isinstance(kind, str):
             raise DataError(f"{path}: its attribute 'emulator' must be the name of a kind, not {kind!r}")
     return _class(kind, str(path)).load(path)
+
+
+def emulators_reaching(requirement: Requirement) -> list[str]:
+    """Return the names of the installed emulators whose grids hold all points of a requirement."""
+    found = []
+    for name in TRAINED.names:
+        try:
+            provides = load_emulator(name).provides
+            requirement.matrix(provides[requirement.observable])
+        except (AstroemuError, KeyError):  # another kind of emulator, or one that cannot be read here
+            continue
+        found.append(name)
+    return found
 
 
 def read_emulator(group: h5py.Group) -> Emulator:

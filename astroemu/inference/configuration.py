@@ -22,9 +22,9 @@ from astroemu.core.parameter import parameter_from
 from astroemu.core.prior import Prior
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Provider
-from astroemu.emulation.loading import load_emulator
+from astroemu.emulation.loading import emulators_reaching, load_emulator
 from astroemu.emulation.simulator import SimulatorProvider
-from astroemu.errors import AstroemuError, ConfigurationError, closest, listing, located
+from astroemu.errors import AstroemuError, ConfigurationError, ResolutionError, closest, listing, located
 from astroemu.io.paths import resolve, safe_name
 from astroemu.io.toml import LARGEST_TOML, dump_toml, parse_toml
 from astroemu.io.untrusted import read_text
@@ -228,15 +228,22 @@ class Configuration:
         """Return the joint model."""
         document = self.document
         with located(str(self.path)):
-            return Model(
-                self.prior(),
-                {**self.emulators(), **self.simulators(), **self.derived()},
-                self.probes(),
-                emulator_error=document.emulator_error,
-                truncate_prior=document.truncate_prior,
-                engine=document.engine,
-                name=self.name,
-            )
+            providers = {**self.emulators(), **self.simulators(), **self.derived()}
+            try:
+                return Model(
+                    self.prior(),
+                    providers,
+                    self.probes(),
+                    emulator_error=document.emulator_error,
+                    truncate_prior=document.truncate_prior,
+                    engine=document.engine,
+                    name=self.name,
+                )
+            except ResolutionError as error:
+                others = [] if error.beyond is None else emulators_reaching(error.beyond)
+                if not others:
+                    raise
+                raise ResolutionError(f"{error}. Installed emulators that reach there: {listing(others)}") from None
 
     def sampler(self, name: str | None = None) -> Sampler:
         """Return the sampler with its options; by default the one that the file names."""

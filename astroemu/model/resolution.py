@@ -13,7 +13,7 @@ from astroemu.core.observable import Observable
 from astroemu.core.provider import Evaluate
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
-from astroemu.errors import AstroemuError, ResolutionError
+from astroemu.errors import AstroemuError, DataError, ResolutionError
 from astroemu.model.graph import ModelGraph
 
 
@@ -80,7 +80,9 @@ def resolved_matrix(requirement: Requirement, provided: Observable, user: str) -
     try:
         return requirement.matrix(provided)
     except AstroemuError as error:
-        raise ResolutionError(f"{user!r}: {error}") from None
+        failed = ResolutionError(f"{user!r}: {error}")
+        failed.beyond = requirement if isinstance(error, DataError) else None
+        raise failed from None
 
 
 def resolved_term(observable: str, matrix: FloatArray, used: NDArray[np.intp]) -> Term:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from astroemu.core.array_namespace import NUMPY
-from astroemu.errors import DataError
+from astroemu.errors import DataError, PluginError
 from astroemu_plugins.thomson import optical_depth
 
 if find_spec("py21cmemu") is None:
@@ -65,7 +65,73 @@ def test_the_optical_depth_is_the_integral_over_its_history(simulator):
 
 
 def test_a_point_outside_the_box_is_refused(simulator):
-    theta = points(simulator, 1)
-    theta[0, 0] = 1.5
-    with pytest.raises(DataError, match="outside the box"):
+    theta = points(simulator, 2)
+    theta[1, 0] = 1.5
+    with pytest.raises(DataError, match=r"row 1 has log10_f_star10 = 1\.5, outside the box of the training points, -"):
         simulator.simulate(theta)
+    theta[1, 0] = np.nan
+    with pytest.raises(DataError, match="row 1 has log10_f_star10 = nan"):
+        simulator.simulate(theta)
+
+
+def test_an_energy_in_ev_is_named(simulator):
+    theta = points(simulator, 1)
+    theta[0, [p.name for p in simulator.parameters].index("e_0_keV")] = 500.0
+    with pytest.raises(DataError, match=r"0\.1(001)? to 1\.(5|497) keV\. It looks like eV; the unit here is keV: 0\.5"):
+        simulator.simulate(theta)
+
+
+def test_a_point_of_the_unit_cube_is_named(simulator):
+    with pytest.raises(DataError, match="give physical values, not those of the unit cube"):
+        simulator.simulate(np.full((1, len(simulator.parameters)), 0.5))
+
+
+def as_the_package(simulator, theta):
+    given = theta.copy()
+    given[:, 9] *= 1000.0  # keV to eV
+    _, output, errors = simulator._emulator.predict(given)
+    return output, errors
+
+
+def plain(values):
+    return np.asarray(getattr(values, "value", values))
+
+
+def test_mcg_is_the_network_of_the_package():
+    simulator = Emu21cm(model="mcg")
+    theta = points(simulator, 8)
+    found, (theirs, _) = simulator.simulate(theta), as_the_package(simulator, theta)
+    m_uv = simulator.provides["log10_uv_lf"].axes[1].values
+    assert len(m_uv) == 45 and m_uv[0] == pytest.approx(-21.61, abs=0.01) and simulator.provides["t_s"].shape == (92,)
+    shown = (m_uv >= -20) & (m_uv <= -10)  # the package returns no others
+    np.testing.assert_allclose(found["log10_uv_lf"][..., shown], plain(theirs.UVLFs), atol=1e-4)
+    np.testing.assert_allclose(found["delta21_sq"], plain(theirs.PS), rtol=1e-4)
+    np.testing.assert_allclose(found["x_hi"], plain(theirs.xHI), atol=1e-6)
+    np.testing.assert_allclose(found["tau_e"], plain(theirs.tau), rtol=1e-5)
+    np.testing.assert_allclose(found["t_b"], plain(theirs.Tb), atol=1e-3)
+    both = np.isfinite(found["t_s"]) & np.isfinite(plain(theirs.Ts)[:, :-1])
+    np.testing.assert_allclose(found["t_s"][both], plain(theirs.Ts)[:, :-1][both], rtol=1e-5)
+    assert np.mean(both == np.isfinite(found["t_s"])) > 0.99  # the package rescales the logit before the threshold
+    assert np.all(np.isnan(plain(theirs.Ts)[:, -1]))
+
+
+def test_the_errors_that_mcg_states():
+    simulator = Emu21cm(model="mcg")
+    theta = points(simulator, 40)
+    values, (_, theirs) = simulator.simulate(theta), as_the_package(simulator, theta)
+    found = simulator.stated_errors(values, "median")
+    power, k = values["delta21_sq"], simulator.provides["delta21_sq"].axes[1].values
+    strong = (power > 1) & (k > 0.1) & (k < 1)
+    # The package applies the same percentages to the power itself.
+    assert 0.008 < np.median(found["delta21_sq"][strong]) < 0.02 < np.median(plain(theirs.PS_err)[strong])
+    # Its errors of x_hi are large where the gas is neutral, at high redshift. They belong to the other end.
+    z = simulator.provides["x_hi"].axes[0].values
+    known = simulator._emulator.properties
+    np.testing.assert_allclose(found["x_hi"][:, z > 35], known.xHI_med_err[:1] / 100 * values["x_hi"][:, z > 35])
+    assert np.median(found["tau_e"] / values["tau_e"]) == pytest.approx(0.00096, abs=2e-5)
+    assert np.all(simulator.stated_errors(values)["tau_e"] > found["tau_e"])  # the mean
+
+
+def test_acg_states_no_errors():
+    with pytest.raises(PluginError, match=r"Breitman et al\. 2024"):
+        Emu21cm().stated_errors({})
