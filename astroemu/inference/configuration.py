@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from astroemu.core.adapters import ProviderSubset
+from astroemu.core.model_error import ModelError, WithModelError
 from astroemu.core.parameter import parameter_from
 from astroemu.core.prior import Prior
 from astroemu.core.probe import Probe
@@ -39,19 +40,42 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class EmulatorTable(_Table):
+class ModelErrorTable(_Table):
+    """``[emulators.NAME.model_error.OBSERVABLE]``, see :class:`astroemu.core.model_error.ModelError`."""
+
+    absolute: float = 0.0
+    fraction: float = 0.0
+    shift: dict[str, float] = {}
+
+
+class ProviderTable(_Table):
+    """What all tables of providers have."""
+
+    provides: list[str] | None = None
+    model_error: dict[str, ModelErrorTable] = {}
+
+    def adapted(self, provider: Provider) -> Provider:
+        """Return the provider with the observables and the errors that the table states."""
+        if self.model_error:
+            errors = {}
+            for name, table in self.model_error.items():
+                with located(f"model_error.{name}"):
+                    errors[name] = ModelError(**table.model_dump())
+            provider = WithModelError(provider, errors)
+        return provider if self.provides is None else ProviderSubset(provider, self.provides)
+
+
+class EmulatorTable(ProviderTable):
     """``[emulators.NAME]``: a trained emulator."""
 
     file: str | None = None
-    provides: list[str] | None = None
 
 
-class SimulatorTable(_Table):
+class SimulatorTable(ProviderTable):
     """``[simulators.NAME]``: a simulator that runs inside the likelihood, without an emulator."""
 
     plugin: str | None = None
     options: dict[str, Any] = {}
-    provides: list[str] | None = None
 
 
 class DerivedTable(SimulatorTable):
@@ -173,8 +197,7 @@ class Configuration:
         loaded: dict[str, Provider] = {}
         for name, table in self.document.emulators.items():
             with located(self.where("emulators", name)):
-                emulator = load_emulator(resolve(table.file or name, self.path.parent))
-                loaded[name] = emulator if table.provides is None else ProviderSubset(emulator, table.provides)
+                loaded[name] = table.adapted(load_emulator(resolve(table.file or name, self.path.parent)))
         return loaded
 
     def simulators(self) -> dict[str, Provider]:
@@ -207,7 +230,7 @@ class Configuration:
             if name in taken:
                 raise ConfigurationError("another provider has the same name; choose another name, and state `plugin`")
             made = provider(build(group.load(table.plugin or name), table.options, where, self.path.parent))
-            return made if table.provides is None else ProviderSubset(made, table.provides)
+            return table.adapted(made)
 
     def probes(self) -> dict[str, Probe]:
         """Return the probes of ``[probes]``, by name."""

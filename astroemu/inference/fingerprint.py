@@ -230,6 +230,9 @@ def of_likelihood(
         for name, table in tables[key].items():
             table["provides"] = sorted(model.providers[name].provides)
             table["computed by"] = _stated(model.providers[name])
+            errors = getattr(document, key)[name].model_error
+            if errors:
+                table["model_error"] = {observable: error.model_dump() for observable, error in errors.items()}
     tables["parameters"] = {p.name: prior_table(p.prior) for p in model.prior.parameters}
     tables["emulator_error"] = plain(model.emulator_error)
     base, paths = configuration.path.absolute().parent, {} if paths is None else paths
