@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from astroemu.runtime.moved import explain_former_modules
+from astroemu.runtime.upper import register
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,20 @@ _MODULES = {
     "transforms": "emulation.transforms",
 }
 
+#: The module of each function that carries out a method of a class in a lower layer (astroemu.runtime.upper).
+_UPPER = {
+    "SampleTable": "analysis.export",
+    "emulator_html": "report.notebook",
+    "model_html": "report.notebook",
+    "plot_corner": "report.pictures",
+    "plot_observables": "report.pictures",
+    "plot_predictive": "report.pictures",
+    "plot_trace": "report.pictures",
+    "prior_html": "report.notebook",
+    "run_html": "report.notebook",
+    "samples_html": "report.notebook",
+}
+
 __all__ = ["__version__", *sorted(_HOME), *_MODULES]
 
 if TYPE_CHECKING:
@@ -77,6 +92,7 @@ if TYPE_CHECKING:
 
 
 explain_former_modules()
+register({name: f"{__name__}.{module}" for name, module in _UPPER.items()})
 
 
 def __getattr__(name: str) -> Any:

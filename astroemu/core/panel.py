@@ -19,6 +19,11 @@ DataKind = Literal["measurement", "upper", "lower"]
 MEASUREMENT: DataKind = "measurement"
 
 
+def _unchanged(values: FloatArray) -> FloatArray:
+    """Convert arrays from the unit of the observable to the unit of the figure. By default nothing changes."""
+    return np.asarray(values)
+
+
 @dataclass(frozen=True, eq=False)
 class Panel:
     """One pair of axes with data points and a model curve on a finer grid.
@@ -52,6 +57,6 @@ class Panel:
     kind: tuple[DataKind, ...]
     curve: Requirement
     curve_x: FloatArray | None = None
-    transform: Callable[[FloatArray], FloatArray] = np.asarray
+    transform: Callable[[FloatArray], FloatArray] = _unchanged
     x_log: bool = False
     y_log: bool = False

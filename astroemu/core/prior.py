@@ -16,6 +16,7 @@ import numpy as np
 from astroemu.core.parameter import Parameter
 from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError
+from astroemu.runtime.upper import upper
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,9 @@ class Prior:
         return Prior(
             tuple(replace(p, prior=p.prior.truncated(*box[p.name])) if p.name in box else p for p in self.parameters)
         )
+
+    def _repr_html_(self) -> str:
+        return str(upper("prior_html")(self))
 
     def merged(self, extra: Iterable[Parameter]) -> Prior:
         """Return this prior with further parameters appended."""

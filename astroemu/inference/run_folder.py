@@ -31,6 +31,7 @@ from astroemu.inference.run_documents import read_resolved, read_summary
 from astroemu.inference.stored_inputs import FOLDER, described, input_files, store, with_copies
 from astroemu.io.files import write_json, write_text
 from astroemu.io.lock import locked
+from astroemu.runtime.upper import upper
 from astroemu.sampling.samples import Samples
 
 _FILES = ("resolved.json", "configuration.toml", "identity.json", "samples.h5", "summary.json")
@@ -189,6 +190,19 @@ class RunFolder:
     def finished(self) -> bool:
         """True if the run is finished."""
         return self.summary_file.is_file()
+
+    @property
+    def state(self) -> str:
+        """The state of the folder in words: finished, unfinished or no run."""
+        if self.finished:
+            return "finished"
+        return "unfinished" if self.identity_file.is_file() else "no run"
+
+    def __repr__(self) -> str:
+        return f"<RunFolder {str(self.path)!r}: {self.state}>"
+
+    def _repr_html_(self) -> str:
+        return str(upper("run_html")(self))
 
     @property
     def samples_file(self) -> Path:
