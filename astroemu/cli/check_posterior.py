@@ -10,6 +10,7 @@ from astroemu.cli.options import (
     ACCEPT_CHANGED_CODE,
     FINISHED_RUN,
     FIX,
+    RUN_PLUGIN_FILES,
     SIMULATION_WORKERS,
     SIMULATIONS,
     SIMULATOR,
@@ -34,6 +35,7 @@ def check_posterior(
         None, help="Only write the posterior draws to this file, to run the simulator on another machine."
     ),
     accept_changed_code: bool = ACCEPT_CHANGED_CODE,
+    run_plugin_files: bool = RUN_PLUGIN_FILES,
 ) -> None:
     """Compare a finished run with the true simulator.
 
@@ -47,7 +49,7 @@ def check_posterior(
     from astroemu.runtime.mpi import processes
     from astroemu.validation.posterior_check import PosteriorCheck, write_points
 
-    folder = RunFolder.open(run)
+    folder = RunFolder.open(run, run_plugin_files=run_plugin_files)
     if points is not None:
         typer.echo(f"Written: {write_points(folder, n, seed, points)}")
         return

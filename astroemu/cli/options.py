@@ -44,6 +44,11 @@ ACCEPT_CHANGED_CODE = typer.Option(
     help="Accept that the code of plugins, or their versions, have changed since the run. What was accepted is listed "
     "and recorded. Only for changes on which no number depends, such as a comment.",
 )
+RUN_PLUGIN_FILES = typer.Option(
+    False,
+    "--run-plugin-files",
+    help="Execute the files of code that the run folder holds (plugin = 'FILE.py:CLASS'). Only if you trust them.",
+)
 NO_REPORT = typer.Option(False, "--no-report", help="Do not write the table and the figures.")
 
 SIMULATOR = typer.Option(None, help="Simulator that computes the true predictions, instead of the emulator.")

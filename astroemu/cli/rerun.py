@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import ACCEPT_CHANGED_CODE, FINISHED_RUN
+from astroemu.cli.options import ACCEPT_CHANGED_CODE, FINISHED_RUN, RUN_PLUGIN_FILES
 
 
 def rerun(
@@ -15,6 +15,7 @@ def rerun(
         None, help="New run folder. Default: the first free one of RUN-rerun, RUN-rerun-2, ..."
     ),
     accept_changed_code: bool = ACCEPT_CHANGED_CODE,
+    run_plugin_files: bool = RUN_PLUGIN_FILES,
 ) -> None:
     """Repeat a finished run and compare the samples bit by bit.
 
@@ -29,7 +30,7 @@ def rerun(
     from astroemu.report.tables import repetition_table
     from astroemu.runtime.mpi import processes
 
-    folder = RunFolder.open(run)
+    folder = RunFolder.open(run, run_plugin_files=run_plugin_files)
     with warned(), shown(f"rerun {run.name}") as report:
         new, found = repeat(folder, out, report, accept_changed_code=accept_changed_code)
     if processes().is_root:

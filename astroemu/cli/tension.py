@@ -16,7 +16,9 @@ def tension(
         [], "--and", metavar="PROBE+...", help="Another group of probes. Can be repeated. Default: all other probes."
     ),
     sampler: str | None = typer.Option(
-        None, help="Name of a nested sampler. Default: the first nested sampler that the configuration names."
+        None,
+        help="Name of a nested sampler. Default: the first nested sampler that the configuration names, or the one "
+        "that is installed.",
     ),
     out: Path | None = typer.Option(None, help="Folder for the runs and the result. Default: runs/NAME_tension."),
     seed: int | None = SEED_INSTEAD,

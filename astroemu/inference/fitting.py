@@ -131,7 +131,8 @@ def _in_stored_order(configuration: Configuration, out: str | Path | None, job: 
     stored = job.broadcast(stored)
     if stored is None:
         return configuration
-    return configuration_from(_ordered(configuration.raw, stored), configuration.path, configuration.text)
+    raw, consent = _ordered(configuration.raw, stored), configuration.run_plugin_files
+    return configuration_from(raw, configuration.path, configuration.text, run_plugin_files=consent)
 
 
 def _ordered(value: Any, like: Any) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from astroemu.core.adapters import SampledParameter
+from astroemu.core.expression import Expression
 from astroemu.core.observable import Observable
 from astroemu.core.parameter import Parameter
 from astroemu.core.prior import Prior
@@ -64,6 +65,7 @@ class ModelGraph:
         self.prior = self._fit_to_ranges(self._add_nuisance(prior), truncate_prior)
         self.providers |= self._sampled_observables()
         self._source = self._providers_by_observable()
+        self._check_expressions()
         self._check_parameters()
         self._warn_double_counting()
 
@@ -120,6 +122,10 @@ class ModelGraph:
                 provider, _ = self.source(requirement, key)
                 yield f"{key} <- {requirement.observable} ({requirement.size} values) <- {provider}"
 
+    def numbers(self) -> dict[str, dict[str, Requirement]]:
+        """Return the requirements of all observables that are single numbers, as those of one user."""
+        return {"derived": {name: Requirement(name) for name, o in self.observables.items() if not o.axes}}
+
     def _add_nuisance(self, prior: Prior) -> Prior:
         known = {p.name for p in prior.parameters}
         extra = {p.name: p for probe in self.probes.values() for p in probe.parameters if p.name not in known}
@@ -169,6 +175,18 @@ class ModelGraph:
                     )
                 found[name] = (key, observable)
         return found
+
+    def _check_expressions(self) -> None:
+        """Raise an error if an expression names what is neither a parameter nor a single number."""
+        known = {p.name for p in self.prior.parameters} | {n for n, (_, o) in self._source.items() if not o.axes}
+        for key, provider in self.providers.items():
+            wrong = [name for name in provider.parameters if name not in known]
+            if wrong and isinstance(provider, Expression):
+                name = wrong[0]
+                why = "has axes, and an expression takes single numbers" if name in self._source else (
+                    f"is no parameter and no single number that is computed.{closest(name, known - {key})}"
+                )  # fmt: skip
+                raise ResolutionError(f"[derived.{key}]: {name!r} in {provider.text!r} {why} Known: {listing(known)}")
 
     def _check_parameters(self) -> None:
         known = {p.name for p in self.prior.parameters}

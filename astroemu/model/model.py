@@ -32,6 +32,7 @@ from astroemu.model.graph import ModelGraph
 from astroemu.model.pipeline import Pipeline
 from astroemu.model.presented import PresentedModel
 from astroemu.model.profile import Profile
+from astroemu.model.resolution import ordered
 
 
 class Model(PresentedModel):
@@ -81,6 +82,7 @@ class Model(PresentedModel):
         self.counts = EvaluationCounts()
         #: The matched prior, providers and probes.
         self.graph = ModelGraph(prior, providers, probes, truncate_prior=truncate_prior)
+        ordered(self.graph, self.graph.numbers())  # refuses numbers that depend on each other in a circle
         wanted = {key: probe.requires for key, probe in self.graph.probes.items()}
         #: The arithmetic of the likelihood, which the engine evaluates.
         self.pipeline = Pipeline(self.graph, wanted, self.emulator_error)
@@ -129,6 +131,10 @@ class Model(PresentedModel):
     def prior_slope(self, u: FloatArray) -> FloatArray:
         """Return the derivative ``(n, d)`` of each parameter of :meth:`prior_transform` with respect to its ``u``."""
         return self.prior.slope(self._checked(u))
+
+    def prior_pullback(self, u: FloatArray, gradient: FloatArray) -> FloatArray:
+        """Return a gradient ``(n, d)`` with respect to ``u``, from that with respect to the parameters."""
+        return self.prior.pullback(self._checked(u), np.asarray(gradient, dtype=float))
 
     def log_prior(self, theta: Points) -> FloatArray:
         """Return the natural logarithm of the prior density ``(n,)`` at ``theta (n, d)``."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from astroemu.core.panel import Panel
 from astroemu.core.typing import FloatArray
 from astroemu.model.model import Model
+from astroemu.model.panel_curves import panel_curves
 from astroemu.report.density import draw_density
 from astroemu.report.figure import new_figure
 from astroemu.report.style import ACCENT, COLOUR, DATA, save_picture
@@ -40,17 +41,19 @@ def draw_predictive(model: Model, probe: str, theta: FloatArray, path: Path) -> 
 def predictive_figure(model: Model, probes: Sequence[str], theta: FloatArray) -> Any:
     """Return a figure of the panels of some probes at equally weighted samples ``(n, d)``; None if there are none."""
     panels: list[Panel] = []
+    curves: list[FloatArray] = []
     for probe in probes:
-        panels += model.probes[probe].panels()
+        found = model.probes[probe].panels()
+        panels += found
+        curves += panel_curves(model, probe, found, theta)
     if not panels:
         return None
-    curves = model.predict_for({str(i): panel.curve for i, panel in enumerate(panels)}, theta)
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     with new_figure(figsize=(5.2 * columns, 3.9 * rows), layout="tight") as figure:
         axes = figure.subplots(rows, columns, squeeze=False)
         for i, (axis, panel) in enumerate(zip(axes.flat, panels, strict=False)):
-            values = panel.transform(curves[str(i)])
+            values = panel.transform(curves[i])
             if panel.curve_x is None:
                 _histogram(axis, panel, values[:, 0])
             else:
