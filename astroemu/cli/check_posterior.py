@@ -17,6 +17,7 @@ from astroemu.cli.options import (
     SIMULATOR_OPTION,
     chosen_truth,
 )
+from astroemu.cli.terminal import tell
 
 
 def check_posterior(
@@ -51,7 +52,7 @@ def check_posterior(
 
     folder = RunFolder.open(run, run_plugin_files=run_plugin_files)
     if points is not None:
-        typer.echo(f"Written: {write_points(folder, n, seed, points)}")
+        tell(f"Written: {write_points(folder, n, seed, points)}")
         return
     truth = chosen_truth(simulator, option, fix, simulations)
     task = PosteriorCheck(folder, truth, n, seed, workers, accept_changed_code)
@@ -60,4 +61,4 @@ def check_posterior(
         found = task.check(place, report)
     if processes().is_root:
         typer.echo(check_table(found))
-        typer.echo(f"Written: {place / 'check.json'}")
+        tell(f"Written: {place / 'check.json'}")

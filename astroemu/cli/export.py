@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from astroemu.cli.options import RUN_PLUGIN_FILES
+from astroemu.cli.terminal import tell
 
 
 def export(
@@ -30,4 +31,4 @@ def export(
     with warned():
         written = write(RunFolder.open(folder, run_plugin_files=run_plugin_files), to, out, derived=derived)
     for path in written:
-        typer.echo(f"Written: {path}")
+        tell(f"Written: {path}")

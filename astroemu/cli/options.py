@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 #: The configuration that a command uses if no file is given.
 DEFAULT = "reionization"
 
-CONFIGURATION = typer.Argument(DEFAULT, help="TOML file of a fit, or the name of an installed configuration.")
+CONFIGURATION = typer.Argument(
+    DEFAULT,
+    help="TOML file of a fit, or the name of an installed configuration. An installed name comes before a file of that "
+    "name without a suffix.",
+)
 SET = typer.Option(
     [],
     "--set",

@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from astroemu.cli.terminal import note, quiet, remark
 from astroemu.core.progress import Progress, ProgressCallback, silent
-from astroemu.io.terminal import visible, visible_line
+from astroemu.io.terminal import visible_line
 
 #: Seconds between lines if the output is not a terminal.
 _EVERY = 10.0
+#: Seconds between lines in the log of a run.
+_LOGGED = 60.0
 
 
 @contextmanager
@@ -31,11 +34,28 @@ def shown(what: str) -> Iterator[ProgressCallback]:
     what = visible_line(what)
     if not processes().is_root:
         yield silent
+    elif quiet():
+        yield _logged(silent)
     elif _can_move_the_cursor():
         with _bar(what) as report:
-            yield report
+            yield _logged(report)
     else:
-        yield _lines(what)
+        yield _logged(_lines(what))
+
+
+def _logged(display: ProgressCallback) -> ProgressCallback:
+    """Return a display of progress that passes each stage, and a line per minute, to the log of the run."""
+    last = [-_LOGGED]
+
+    def report(p: Progress) -> None:
+        display(p)
+        if p.is_stage:
+            note(p.status)
+        elif time.monotonic() - last[0] >= _LOGGED:
+            last[0] = time.monotonic()
+            remark(_text(p), show=False)
+
+    return report
 
 
 def _can_move_the_cursor() -> bool:
@@ -58,7 +78,7 @@ def warned() -> Iterator[None]:
 
 
 def _plain(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {visible(str(message))}", file=sys.stderr)
+    remark(f"warning: {message}")
 
 
 def _columns() -> list[Any]:
@@ -81,7 +101,7 @@ def _bar(what: str) -> Iterator[ProgressCallback]:
     from rich.progress import Progress as Bar
 
     with Bar(*_columns(), console=Console(stderr=True), transient=True, expand=True) as bar:
-        task = bar.add_task(what, total=None, text="")
+        task = bar.add_task(what, total=None, text="starting")
 
         def report(p: Progress) -> None:
             total = None if p.fraction is None else 1.0
@@ -91,10 +111,11 @@ def _bar(what: str) -> Iterator[ProgressCallback]:
 
 
 def _lines(what: str) -> ProgressCallback:
-    last = [time.monotonic()]
+    """Return a callable that prints the progress at once, and then every ten seconds."""
+    last = [-_EVERY]
 
     def report(p: Progress) -> None:
-        if time.monotonic() - last[0] >= _EVERY:
+        if not p.is_stage and time.monotonic() - last[0] >= _EVERY:
             last[0] = time.monotonic()
             print(f"{what}: {_text(p)}", file=sys.stderr, flush=True)
 
@@ -102,4 +123,4 @@ def _lines(what: str) -> ProgressCallback:
 
 
 def _text(p: Progress) -> str:
-    return f"{p.status}, {p.n_likelihood:,} evaluations, iteration {p.iteration:,}"
+    return p.status if p.is_stage else f"{p.status}, {p.n_likelihood:,} evaluations, iteration {p.iteration:,}"

@@ -26,15 +26,24 @@ def rerun(
     """
     from astroemu.analysis.rerun import rerun as repeat
     from astroemu.cli.progress import shown, warned
+    from astroemu.cli.run_log import RunLog, command_line
+    from astroemu.cli.terminal import answer, heard, tell
     from astroemu.inference.run_folder import RunFolder
     from astroemu.report.tables import repetition_table
     from astroemu.runtime.mpi import processes
 
     folder = RunFolder.open(run, run_plugin_files=run_plugin_files)
-    with warned(), shown(f"rerun {run.name}") as report:
-        new, found = repeat(folder, out, report, accept_changed_code=accept_changed_code)
-    if processes().is_root:
-        typer.echo(repetition_table(found))
-        typer.echo(f"Written: {new.path}")
+    with RunLog(command_line()) as log, heard(log.write):
+        with warned(), shown(f"rerun {run.name}") as report:
+            new, found = repeat(
+                folder,
+                out,
+                report,
+                accept_changed_code=accept_changed_code,
+                opened=lambda folder: log.open(folder.path),
+            )
+        if processes().is_root:
+            answer(repetition_table(found))
+            tell(f"Written: {new.path}")
     if not found["identical"]:
         raise typer.Exit(3)

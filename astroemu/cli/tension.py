@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from astroemu.cli.options import ACCEPT_CHANGED_CODE, CONFIGURATION, ENGINE, SEED_INSTEAD, SET, WITHOUT, load
+from astroemu.cli.terminal import tell
 
 
 def tension(
@@ -51,4 +52,4 @@ def tension(
         )
     if result is not None:
         typer.echo(tension_table(result))
-        typer.echo(f"Written: {result['written']}")
+        tell(f"Written: {result['written']}")

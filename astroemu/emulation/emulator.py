@@ -88,6 +88,17 @@ class Emulator(Provider):
     def citation(self) -> str:
         return str(self.provenance.get("simulation", {}).get("citation", ""))
 
+    @property
+    def labels(self) -> Mapping[str, tuple[str, str]]:
+        """LaTeX symbol and unit of its parameters, as its simulator or its recipe has stated them."""
+        stated = self.provenance.get("simulation", {}).get("parameters", {})
+        rows = stated.items() if isinstance(stated, Mapping) else ()
+        return {
+            name: (str(row.get("latex", "")), str(row.get("unit", "")))
+            for name, row in rows
+            if isinstance(row, Mapping)
+        }
+
     @classmethod
     @abstractmethod
     def train(

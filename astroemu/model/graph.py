@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -63,6 +64,7 @@ class ModelGraph:
         self.providers = dict(providers)
         self.probes = dict(probes)
         self.prior = self._fit_to_ranges(self._add_nuisance(prior), truncate_prior)
+        self.prior = replace(self.prior, parameters=tuple(self._labelled(p) for p in self.prior.parameters))
         self.providers |= self._sampled_observables()
         self._source = self._providers_by_observable()
         self._check_expressions()
@@ -137,6 +139,14 @@ class ModelGraph:
                         f"state one under [parameters.{p.name}]"
                     )
         return prior.merged(extra.values())
+
+    def _labelled(self, parameter: Parameter) -> Parameter:
+        """Return a parameter with the LaTeX symbol and the unit that a provider states, where it has none itself."""
+        labels = [provider.labels for provider in self.providers.values()]
+        known = [each[parameter.name] for each in labels if parameter.name in each]
+        latex = parameter.latex or next((latex for latex, _ in known if latex), "")
+        unit = parameter.unit or next((unit for _, unit in known if unit), "")
+        return replace(parameter, latex=latex, unit=unit)
 
     def _fit_to_ranges(self, prior: Prior, truncate: bool) -> Prior:
         """Return the prior, compared with the range of every provider and truncated if requested."""

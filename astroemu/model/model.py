@@ -201,7 +201,9 @@ class Model(PresentedModel):
         else:
             within = True
         all_finite = bool(np.all(finite & within))
-        self.counts.not_finite += 0 if all_finite else int(np.sum(~finite & within))
+        if not all_finite:
+            self.counts.not_finite += int(np.sum(~finite & within))
+            self.counts.blame({key: int(np.sum(~np.isfinite(v) & within)) for key, v in found.items()})
         for key, values in found.items():
             clean = values if all_finite else np.where(np.isfinite(values), values, -np.inf)
             if whole:

@@ -68,7 +68,7 @@ def test_it_writes_every_file(fitted):
     folder, _ = fitted
     pictures = {"corner.png", *(f"predictive_{probe}.png" for probe in PROBES)}
     others = {"samples.h5", "summary.json", "table.txt", "configuration.toml", "identity.json", "resolved.json"}
-    others |= {"likelihoods.record"}  # the run is unconverged, and can go on
+    others |= {"log.txt", "likelihoods.record"}  # the run is unconverged, and can go on
     assert {path.name for path in folder.iterdir()} == pictures | others
     for name in pictures:
         assert (folder / name).read_bytes().startswith(b"\x89PNG\r\n") and (folder / name).stat().st_size > 5000

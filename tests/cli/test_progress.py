@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from astroemu.cli import progress
+from astroemu.cli.terminal import heard as heard_by
+from astroemu.cli.terminal import speaking
 from astroemu.core.progress import Progress
 from astroemu.errors import ReportWarning
 
@@ -52,6 +54,27 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch):
     assert lines.startswith(r"fit \x1b[2Jx: 28 of 50 autocorrelation times, 186,064 evaluations")
     monkeypatch.setattr("sys.stderr", None)
     assert not progress._can_move_the_cursor()
+
+
+def test_the_bar_says_what_it_does_before_the_first_likelihood(monkeypatch):
+    stage = Progress.stage("building the model")
+    assert stage.is_stage and not STATE.is_stage and progress._text(stage) == "building the model"
+    heard = []
+    monkeypatch.setattr(progress, "_can_move_the_cursor", lambda: False)
+    with heard_by(heard.append), progress.shown("fit x") as report:
+        report(stage)
+        report(STATE)
+        report(STATE)
+    assert heard == ["building the model", progress._text(STATE)]  # a line per minute goes into the log
+
+
+def test_a_quiet_command_shows_no_progress(capsys):
+    def speak() -> None:
+        with progress.shown("fit x") as report:
+            report(STATE)
+
+    speaking(speak)(quiet=True, verbose=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_warning_of_the_report_is_a_line_even_where_warnings_are_errors(capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +10,6 @@ import tensorflow as tf
 
 from astroemu.core.array_namespace import Namespace
 from astroemu.model.backends.base import Backend, Function, host_memory
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
