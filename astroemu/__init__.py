@@ -38,6 +38,7 @@ _HOME = {
     "Simulator": "emulation.simulator",
     "TextColumn": "core.columns",
     "TrainingSet": "emulation.training_set",
+    "explore": "report.explore",
     "fit": "inference.fitting",
     "load_catalog": "core.catalog",
     "load_configuration": "inference.configuration",
@@ -55,6 +56,7 @@ _MODULES = {
 _UPPER = {
     "SampleTable": "analysis.export",
     "emulator_html": "report.notebook",
+    "explore": "report.explore",
     "model_html": "report.notebook",
     "plot_corner": "report.pictures",
     "plot_observables": "report.pictures",
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from astroemu.inference.fitting import fit
     from astroemu.io.paths import FileName
     from astroemu.model.model import Model
+    from astroemu.report.explore import explore
     from astroemu.sampling.sampler import Sampler
     from astroemu.sampling.samples import Samples
 

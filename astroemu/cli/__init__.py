@@ -25,6 +25,7 @@ from astroemu.cli import (
     compare,
     doctor,
     explain,
+    explore,
     export,
     fisher,
     fit,
@@ -72,6 +73,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "reweight": reweight.reweight,
         "tension": tension.tension,
         "maximize": maximize.maximize,
+        "explore": explore.explore,
         "fisher": fisher.fisher,
     },
     "Calibration and mock data": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -33,25 +33,33 @@ def panel_curves(model: Model, probe: str, panels: Sequence[Panel], theta: Float
     ProbeError
         If a function of a panel raises an exception, or returns another shape.
     """
-    wanted: dict[str, Requirement] = {}
-    for i, panel in enumerate(panels):
-        wanted |= {f"{i} {key}": requirement for key, requirement in _requires(model, probe, panel).items()}
+    needs = [required_by(model, probe, panel) for panel in panels]
+    wanted = {f"{i} {key}": requirement for i, need in enumerate(needs) for key, requirement in need.items()}
     found = model.predict_for(wanted, theta)
-    return [_curve(model, probe, panel, i, found, theta) for i, panel in enumerate(panels)]
+    return [
+        curve_of(model, probe, panel, {key: found[f"{i} {key}"] for key in needs[i]}, theta)
+        for i, panel in enumerate(panels)
+    ]
 
 
-def _requires(model: Model, probe: str, panel: Panel) -> dict[str, Requirement]:
+def required_by(model: Model, probe: str, panel: Panel) -> dict[str, Requirement]:
+    """Return what the curve of a panel is made of, by names of its own."""
     if isinstance(panel.curve, Requirement):
         return {"": panel.curve}
     return dict(model.probes[probe].requires if panel.requires is None else panel.requires)
 
 
-def _curve(
-    model: Model, probe: str, panel: Panel, i: int, found: dict[str, FloatArray], theta: FloatArray
-) -> FloatArray:
+def curve_of(model: Model, probe: str, panel: Panel, found: Mapping[str, FloatArray], theta: FloatArray) -> FloatArray:
+    """Return the curve ``(n, c)`` of one panel from the values ``(n, size)`` of :func:`required_by`.
+
+    Raises
+    ------
+    ProbeError
+        As :func:`panel_curves`.
+    """
     if isinstance(panel.curve, Requirement):
-        return found[f"{i} "]
-    predictions = {key: Prediction(found[f"{i} {key}"]) for key in _requires(model, probe, panel)}
+        return found[""]
+    predictions = {key: Prediction(value) for key, value in found.items()}
     try:
         curve = np.asarray(panel.curve(predictions, model.pipeline.nuisance_parameters(probe, np.asarray(theta))))
     except Exception as error:

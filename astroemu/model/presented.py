@@ -90,6 +90,24 @@ class PresentedModel:
         figure: Figure = upper("plot_observables")(self, samples, draws=draws, seed=seed)
         return figure
 
+    def explore(self, samples: Samples | None = None, *, name: str = "", port: int = 0, seed: int = 1) -> Any:
+        """Serve a page with one slider per parameter and the pictures of every probe; see :func:`astroemu.explore`.
+
+        A notebook shows the page. Elsewhere, open its ``url`` in a browser of this machine.
+
+        Returns
+        -------
+        astroemu.report.explore.Explorer
+
+        Raises
+        ------
+        PluginError
+            If Bokeh is not installed.
+        ConfigurationError
+            If the samples lack a parameter, or the port cannot be used.
+        """
+        return upper("explore")(self, samples, name=name, port=port, seed=seed)
+
     def _repr_html_(self) -> str:
         return str(upper("model_html")(self))
 
