@@ -27,11 +27,13 @@ def listing() -> None:
     from astroemu.cli.terminal import fitted
     from astroemu.core.catalog import load_catalog
     from astroemu.core.remote_catalog import RemoteCatalog
+    from astroemu.core.wheel_catalog import WheelCatalog
     from astroemu.runtime.plugins import CATALOGS
 
     for name in CATALOGS.entries:
         catalog = load_catalog(name)
-        state = "" if catalog.path.is_file() else "   not fetched yet"
+        missing = "not installed" if isinstance(catalog, WheelCatalog) else "not fetched yet"
+        state = "" if catalog.path.is_file() else f"   {missing}"
         if isinstance(catalog, RemoteCatalog):
             state = state or f"   fetched: {catalog.path}"
         facts = (fitted(f"  {fact}", 4) for fact in (catalog.reference, catalog.licence))
@@ -79,9 +81,12 @@ def fetch(
     """
     from astroemu.core.catalog import load_catalog
     from astroemu.core.remote_catalog import RemoteCatalog
+    from astroemu.core.wheel_catalog import WheelCatalog
     from astroemu.errors import ConfigurationError
 
     catalog = load_catalog(name.replace("-", "_"))
+    if isinstance(catalog, WheelCatalog):
+        raise ConfigurationError(f"the catalog {catalog.name!r} is not downloaded by this command. {catalog.remedy}")
     if not isinstance(catalog, RemoteCatalog):
         raise ConfigurationError(f"the catalog {catalog.name!r} comes with its package; there is nothing to fetch")
     made = catalog.fetch(source)

@@ -13,13 +13,15 @@ import numpy as np
 from astroemu.core.array_namespace import Namespace
 
 Array = Any
+#: A parabola is used if the maximum is at most this far away.
+_NEAREST = 0.5
 #: An expansion is used if the maximum is at most this far away, and if skewness and kurtosis are at most these.
 _NEAR, _SKEWNESS, _KURTOSIS = 1.0, 0.25, 0.1
-_NEWTON_STEPS = 10
+_NEWTON_STEPS = 16
 #: Nodes of the Gauss-Hermite rule for terms with kinks.
 _HERMITE_NODES = 9
 #: Drops of the log integrand at the edges of the panels, steps to find them, and nodes of a panel.
-_DROPS, _EDGE_STEPS, _PANEL_NODES = (2.0, 12.0), 8, 8
+_DROPS, _EDGE_STEPS, _PANEL_NODES = (2.0, 12.0), 8, 12
 #: Largest step towards the maximum, in the logarithm of the distance.
 _FARTHEST_STEP = 50.0
 _LARGEST_EXPONENT = 100.0
@@ -45,9 +47,22 @@ class Terms(ABC):
     def derivatives(self, m: Array, xp: Namespace) -> tuple[Array, ...]:
         """Return the value and its derivatives with respect to ``m``: the first four, or two for terms with kinks."""
 
+    def slopes(self, m: Array, xp: Namespace) -> tuple[Array, Array, Array]:
+        """Return the value and its first two derivatives."""
+        value, first, second, *_ = self.derivatives(m, xp)
+        return value, first, second
+
     @abstractmethod
     def is_simple(self, m: Array, mode: Array, xp: Namespace) -> Array:
         """Return for which ``(n, g)`` no term changes its regime for probable amplitudes of the mode."""
+
+    def nearly_linear(self, m: Array, mode: Array, xp: Namespace) -> tuple[Array, Array, Array, Array] | None:
+        """Return the value, two derivatives, and for which ``(n, g)`` higher ones do not count.
+
+        They do not if the sum of ``|u third|`` and the like is below about 1e-3 for probable amplitudes. None if the
+        terms cannot tell. Most points are of this kind, and it costs a third of the other ways.
+        """
+        return None
 
     def kink(self, m: Array, mode: Array, xp: Namespace) -> Array | None:
         """Return the amplitude ``(n, g, 1)`` at which the slope of the sum jumps most; None if it does not jump."""
@@ -75,6 +90,24 @@ def marginal(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
         Sum over the groups, accurate to 1e-3.
     """
     m, mode = m[:, :, None, :], mode[:, :, None, :]
+    found = terms.nearly_linear(m, mode, xp)
+    if found is None:
+        return _near_zero(terms, m, mode, xp)
+    good, value = _by_parabola(*found, mode, xp)
+    return xp.where_rows(good, value, lambda choose: _near_zero(terms.select(choose), choose(m), choose(mode), xp))
+
+
+def _by_parabola(value: Array, first: Array, second: Array, good: Array, mode: Array, xp: Namespace) -> Array:
+    """Return where the integrand is a Gaussian, and the sum of its integrals, ``(n,)``."""
+    g1 = xp.sum(first * mode, axis=-1)[..., 0]
+    curvature = 1.0 - xp.sum(second * mode * mode, axis=-1)[..., 0]
+    good = good & (xp.abs(g1) <= _NEAREST * curvature)
+    total = xp.sum(value, axis=(-2, -1)) + 0.5 * (g1 * g1 / curvature - xp.log(curvature))
+    return xp.all(good, axis=-1), xp.sum(total, axis=-1)
+
+
+def _near_zero(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
+    """Return the marginal by an expansion about a = 0, where that is accurate, and by other ways elsewhere."""
     rule = _by_hermite if terms.kinked else _by_expansion
     good, value = rule(terms, m, mode, 0.0 * m[..., 0], xp)
     return xp.where_rows(good, value, lambda choose: _elsewhere(terms.select(choose), choose(m), choose(mode), xp))
@@ -114,7 +147,9 @@ def _maximum(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
     a = 0.0 * m[..., 0]
     low = high = best = top = None
     for _ in range(_NEWTON_STEPS):
-        value, slope, curvature, *_ = _derivatives(terms, m, mode, a, xp)
+        values, first, second = terms.slopes(m + a[..., None] * mode, xp)
+        value = xp.sum(values, axis=-1) - 0.5 * a * a
+        slope, curvature = xp.sum(first * mode, axis=-1) - a, xp.sum(second * mode * mode, axis=-1) - 1.0
         if low is None:
             low, high, best, top = xp.minimum(slope, 0.0), xp.maximum(slope, 0.0), a, value
         low, high = xp.where(slope > 0, a, low), xp.where(slope > 0, high, a)
@@ -186,7 +221,10 @@ def _edges(terms: Terms, m: Array, mode: Array, a: Array, top: Array, xp: Namesp
     inside, outside = 0.0 * a, 0.0 * a + np.sqrt(2.0 * drop)
     distance = outside
     for _ in range(_EDGE_STEPS):
-        value, slope, *_ = _derivatives(terms, m, mode, a + sides * distance, xp)
+        place = a + sides * distance
+        values, slopes, _ = terms.slopes(m + place[..., None] * mode, xp)
+        value = xp.sum(values, axis=-1) - 0.5 * place * place
+        slope = xp.sum(slopes * mode, axis=-1) - place
         dropped = xp.maximum(top - value, _TINY)
         inside = xp.where(dropped < drop, distance, inside)
         outside = xp.where(dropped < drop, outside, distance)

@@ -42,16 +42,22 @@ Array = Any
 _REACH = 3.5
 #: Largest mode of terms with kinks for the Gauss-Hermite rule, in units of their widths.
 _HERMITE_MODE = 0.4
-_POWER_STEPS = 12
+#: Squarings of the matrix of the modes, and ratio of the elements of the vector that is projected.
+_SQUARINGS, _START = 4, 0.83
 _ROOT = 1.0 / math.sqrt(2.0 * math.pi)
 _TINY = 1e-300
+#: Number of modes that are rotated in closed form, and what keeps the slope of a root finite.
+_PAIR, _NOT_ZERO = 2, 1e-30
 #: Datum and width of a term that fills up a group, without a penalty.
 FILL_DATUM, FILL_WIDTH = 1e33, 1e30
 #: Below this argument, the derivatives of ln Phi follow from those at this argument, see :func:`log_ndtr_derivatives`.
 _FAR = -50.0
+_LOG_FAR = float(special.log_ndtr(_FAR))
 _EXPONENT_FAR = float(-0.5 * _FAR**2 - special.log_ndtr(_FAR))
 #: Modes that make a power negative for probable amplitudes may add up to this, in units of the errors.
 _NEGATIVE = 0.01
+#: Sum of the squares of a mode, in units of the errors, up to which a limit is nearly linear in the amplitude.
+_SMALL = 0.03
 #: Number of axes of arrays that depend on the point.
 _RANK = 4
 
@@ -63,11 +69,8 @@ def log_ndtr_derivatives(x: Array, xp: Namespace) -> tuple[Array, Array, Array, 
     -50. Their error is at most 1e-3 / |x| in the first derivative.
     """
     value = xp.log_ndtr(x)
-    near = x > _FAR
-    inside = xp.maximum(x, _FAR)
-    # The ratio phi / Phi. Its derivative is -h (x + h).
-    h = xp.exp(xp.where(near, -0.5 * x * x - value, _EXPONENT_FAR)) * _ROOT
-    q = inside + h
+    h = _over_ndtr(x, value, xp)
+    q = xp.maximum(x, _FAR) + h
     hq = h * q
     slope = 1.0 - hq  # of q
     total = q + h
@@ -76,6 +79,11 @@ def log_ndtr_derivatives(x: Array, xp: Namespace) -> tuple[Array, Array, Array, 
     ratio = _FAR / xp.minimum(x, _FAR)
     square = ratio * ratio
     return value, q * ratio - x, slope * square - 1.0, third * square * ratio, fourth * square**2
+
+
+def _over_ndtr(x: Array, value: Array, xp: Namespace) -> Array:
+    """Return ``h = phi / Phi`` at x, or at -50 below it. Its derivative is ``-h (x + h)``."""
+    return xp.exp(xp.where(x > _FAR, -0.5 * x * x - value, _EXPONENT_FAR)) * _ROOT
 
 
 class UpperLimits(Terms):
@@ -106,6 +114,31 @@ class UpperLimits(Terms):
         square = scale * scale
         value, first, second, third, fourth = log_ndtr_derivatives((self.d - xp.maximum(m, 0.0)) / self.sigma, xp)
         return value, first * scale, second * square, third * (square * scale), fourth * (square * square)
+
+    def slopes(self, m: Array, xp: Namespace) -> tuple[Array, Array, Array]:
+        x = (self.d - xp.maximum(m, 0.0)) / self.sigma
+        value = xp.log_ndtr(x)
+        ratio = _FAR / xp.minimum(x, _FAR)
+        h = _over_ndtr(x, value, xp)
+        q = xp.maximum(x, _FAR) + h
+        scale = xp.where(m >= 0, -1.0 / self.sigma, 0.0)
+        return value, (q * ratio - x) * scale, ((1.0 - h * q) * ratio * ratio - 1.0) * scale * scale
+
+    def nearly_linear(self, m: Array, mode: Array, xp: Namespace) -> tuple[Array, Array, Array, Array]:
+        """Return the value, two derivatives, and where the modes are small in units of the errors.
+
+        The third and fourth derivatives of ``ln Phi(x)`` are at most 0.3 and 0.4.
+        """
+        change = mode / self.sigma
+        x = (self.d - xp.maximum(m, 0.0)) / self.sigma
+        value = xp.log_ndtr(x)
+        inside = xp.maximum(x, _FAR)
+        h = xp.exp(-0.5 * inside * inside - xp.maximum(value, _LOG_FAR)) * _ROOT
+        slope = -1.0 / self.sigma
+        negative = xp.sum(xp.where(m < _REACH * xp.abs(mode), xp.abs(change), 0.0), axis=(-2, -1)) > _NEGATIVE
+        small = xp.sum(change * change, axis=(-2, -1)) <= _SMALL
+        good = small & ~negative & xp.all(x > _FAR, axis=(-2, -1))
+        return value, h * slope, -h * (inside + h) * slope * slope, good
 
     def is_simple(self, m: Array, mode: Array, xp: Namespace) -> Array:
         change = xp.abs(mode) / self.sigma
@@ -221,14 +254,31 @@ def principal_mode(modes: Array, sigma: Array, xp: Namespace) -> tuple[Array, Ar
     """
     if modes.shape[1] == 1:
         return modes[:, 0, :], None
+    if modes.shape[1] == _PAIR:
+        return _principal_of_two(modes[:, 0, :], modes[:, 1, :], sigma, xp)
     scaled = modes / sigma
     gram = xp.matmul(scaled, xp.transpose(scaled, (0, 2, 1)))
-    direction = xp.sum(gram, axis=-1)[:, :, None] + _TINY
-    for _ in range(_POWER_STEPS):
-        direction = xp.matmul(gram, direction)
-        direction = direction / (xp.sqrt(xp.sum(direction * direction, axis=1))[:, :, None] + _TINY)
+    r = modes.shape[1]
+    # The power 2^k of the matrix, by k squarings, projects onto its strongest direction.
+    for _ in range(_SQUARINGS):
+        gram = gram / (xp.sum(gram * np.eye(r), axis=(1, 2))[:, None, None] + _TINY)
+        gram = xp.matmul(gram, gram)
+    direction = xp.sum(gram * _START ** np.arange(r), axis=-1)[:, :, None]
+    direction = direction / (xp.sqrt(xp.sum(direction * direction, axis=1))[:, :, None] + _TINY)
     strongest = xp.sum(direction * modes, axis=1)
     return strongest, xp.maximum(xp.sum(modes * modes, axis=1) - strongest * strongest, 0.0)
+
+
+def _principal_of_two(a: Array, b: Array, sigma: Array, xp: Namespace) -> tuple[Array, Array]:
+    """Return the stronger direction of two modes ``(n, s)``, and the square of the other: a rotation by Jacobi."""
+    x, y = a / sigma, b / sigma
+    half = 0.5 * xp.sum((x - y) * (x + y), axis=-1)
+    product = xp.sum(x * y, axis=-1)
+    ratio = half / (xp.sqrt(half * half + product * product) + _TINY)
+    ratio = xp.maximum(xp.minimum(ratio, 1.0), -1.0)  # rounding errors
+    cosine = xp.sqrt(0.5 + 0.5 * ratio + _NOT_ZERO)[:, None]
+    sine = (xp.where(product >= 0, 1.0, -1.0) * xp.sqrt(0.5 - 0.5 * ratio + _NOT_ZERO))[:, None]
+    return cosine * a + sine * b, (cosine * b - sine * a) ** 2
 
 
 def gaussian_with_modes(residual: Array, variance: Array, modes: Array, xp: Namespace) -> Array:

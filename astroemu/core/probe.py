@@ -43,6 +43,10 @@ class Probe(ABC):
     #: calls it with NumPy, after the compiled function.
     host_only: bool = False
 
+    #: Backends that can trace the likelihood although it is ``host_only``, such as ``{"jax"}`` for one that is written
+    #: in JAX. A compiled engine on such a backend holds it in its function, and has its gradient.
+    traced_by: frozenset[str] = frozenset()
+
     #: Reason why the likelihood leaves out the errors of its predictions. If empty, the likelihood must use them; the
     #: conformance kit checks this.
     ignores_emulator_error: str = ""

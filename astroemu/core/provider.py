@@ -47,7 +47,8 @@ class Prediction:
         """Return the variance ``(n, m)`` of the error that the modes do not contain; None if there is none."""
         if self.modes is None:
             return None
-        return xp.maximum(self.error**2 - xp.sum(self.modes**2, axis=1), 0.0)
+        shared = self.modes[:, 0] ** 2 if self.modes.shape[1] == 1 else xp.sum(self.modes**2, axis=1)
+        return xp.maximum(self.error**2 - shared, 0.0)
 
     def times(self, factor: Any) -> Prediction:
         """Return the prediction, with all values and errors multiplied by one factor ``(n,)`` per point, at least 0."""

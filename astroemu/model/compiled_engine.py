@@ -78,9 +78,8 @@ class CompiledEngine(Engine):
     def __init__(self, pipeline: Pipeline, backend: Backend) -> None:
         super().__init__(pipeline)
         self.backend = backend
-        probes = pipeline.graph.probes
-        self.on_device = tuple(key for key in pipeline.nuisance if not probes[key].host_only)
-        self.on_host = pipeline.host_probes
+        self.on_host = pipeline.host_probes_of(backend.name)
+        self.on_device = tuple(key for key in pipeline.nuisance if key not in self.on_host)
         self.compilations: list[Compilation] = []
         self._functions: dict[tuple[str, int], Callable[..., Any]] = {}
         self._max_points: dict[str, int] = {}  # of one piece, by what is compiled
@@ -101,7 +100,7 @@ class CompiledEngine(Engine):
         ConfigurationError
             As :meth:`astroemu.model.pipeline.Pipeline.demand_gradient`.
         """
-        self.pipeline.demand_gradient()
+        self.pipeline.demand_gradient(self.backend.name)
         value, gradient = self._in_chunks("gradient", self._gradient, theta)
         return value, gradient
 

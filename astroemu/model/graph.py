@@ -97,8 +97,11 @@ class ModelGraph:
         """
         name = requirement.observable
         if name not in self._source:
+            hint = closest(name, self._source)
+            if not requirement.at:
+                hint += f" If it is a number to sample, give it a prior, [parameters.{name}]."
             raise ResolutionError(
-                f"{user!r} requires the observable {name!r}, which nobody provides.{closest(name, self._source)} "
+                f"{user!r} requires the observable {name!r}, which nobody provides.{hint} "
                 f"Providers: {listing(self.providers)}; they provide {listing(self._source)}"
             )
         return self._source[name]

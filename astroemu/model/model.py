@@ -25,6 +25,7 @@ from astroemu.core.provider import Prediction, Provider
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, DoubleCountingWarning
+from astroemu.model.backends.base import backend_name
 from astroemu.model.compiled_engine import CompiledEngine
 from astroemu.model.engine import Engine
 from astroemu.model.engines import EngineName, engine_name, gradient_engine, make_engine
@@ -265,7 +266,7 @@ class Model(PresentedModel):
         ConfigurationError
             As :meth:`value_and_grad`.
         """
-        self.pipeline.demand_gradient()  # before a backend is loaded, which takes seconds
+        self.pipeline.demand_gradient(backend_name())  # before a backend is loaded, which takes seconds
         _ = self._differentiable
 
     @cached_property

@@ -114,7 +114,7 @@ class Pipeline:
             key: tuple(p.name for p in probe.parameters) for key, probe in graph.probes.items() if key in wanted
         }
         self.host = self._on_host()
-        #: Probes that a compiled engine evaluates outside, in NumPy.
+        #: Probes that are declared ``host_only``, see :meth:`host_probes_of`.
         self.host_probes = tuple(key for key in self.nuisance if graph.probes[key].host_only)
         self.low, self.high = self._box()
 
@@ -150,17 +150,29 @@ class Pipeline:
                     low[j], high[j] = max(low[j], a), min(high[j], b)
         return low, high
 
-    def demand_gradient(self) -> None:
+    def host_probes_of(self, backend: str) -> tuple[str, ...]:
+        """Return the probes that a compiled engine evaluates outside, in NumPy, by the name of its backend."""
+        return tuple(key for key in self.host_probes if backend not in self.graph.probes[key].traced_by)
+
+    def demand_gradient(self, backend: str) -> None:
         """Raise an error if a part runs on the host, where no gradients are available.
+
+        Parameters
+        ----------
+        backend : str
+            Name of the backend that is to compile.
 
         Raises
         ------
         ConfigurationError
         """
-        if self.host or self.host_probes:
+        host = (*self.host, *self.host_probes_of(backend))
+        if host:
+            others = sorted({name for key in self.host_probes for name in self.graph.probes[key].traced_by} - {backend})
+            hint = f"; {listing(others)} can trace some of them (KERAS_BACKEND)" if others else ""
             raise ConfigurationError(
-                f"no gradient goes through {listing((*self.host, *self.host_probes))}, which run(s) on the host "
-                "(`host_only`); use an emulator instead of a simulator, or leave a probe out"
+                f"no gradient goes through {listing(host)}, which run(s) on the host "
+                f"(`host_only`); use an emulator instead of a simulator, or leave a probe out{hint}"
             )
 
     def _on_host(self) -> frozenset[str]:
@@ -367,6 +379,8 @@ def _combined_errors(whole: Prediction, term: Term, xp: Namespace) -> tuple[Any,
     _, r, m = whole.modes.shape
     modes = _combined(xp.reshape(whole.modes, (-1, m)), term, xp)
     modes = xp.reshape(modes, (-1, r, modes.shape[-1]))
+    if term.matrix is None:
+        return _combined(whole.error, term, xp), modes
     rest = whole.independent_variance(xp)
     return xp.sqrt(_combined(rest, term.of_variances, xp) + xp.sum(modes**2, axis=1)), modes
 

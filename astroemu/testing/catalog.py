@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from astroemu.core.catalog import Catalog
 from astroemu.core.datasets import check_datasets
+from astroemu.core.wheel_catalog import WheelCatalog
 from astroemu.testing.findings import Report, Skipped, ensure
 
 
@@ -32,9 +33,13 @@ def _origin(catalog: Catalog) -> str:
     return catalog.reference
 
 
+def _is_hdf5(catalog: Catalog) -> bool:
+    return isinstance(catalog, WheelCatalog) or catalog.path.suffix in (".h5", ".hdf5")
+
+
 def _units(catalog: Catalog) -> str:
     """Demand a unit or description for numeric ECSV columns, and the attribute `units` for HDF5 datasets."""
-    if catalog.path.suffix in (".h5", ".hdf5"):
+    if _is_hdf5(catalog):
         with catalog.hdf5() as file:
             bare: list[str] = []
 
@@ -57,7 +62,7 @@ def _units(catalog: Catalog) -> str:
 
 def _values(catalog: Catalog) -> str:
     """Demand values that can be read without a guess: no blank cells, no infinite numbers, no complex numbers."""
-    if catalog.path.suffix in (".h5", ".hdf5"):
+    if _is_hdf5(catalog):
         with catalog.hdf5() as file:
             return f"{check_datasets(file)} datasets"
     units = {name: str(column.unit or "") for name, column in catalog.table().columns.items()}

@@ -31,7 +31,7 @@ import numpy as np
 
 from astroemu.core.array_namespace import NUMPY, Namespace
 from astroemu.core.catalog import load_catalog, write_table
-from astroemu.core.common_errors import Groups, UpperLimits, gaussian_with_modes, marginal, principal_mode
+from astroemu.core.common_errors import Groups, UpperLimits, gaussian_with_modes, marginal
 from astroemu.core.likelihoods import limited_variance, marginal_upper_limit
 from astroemu.core.panel import DataKind, Panel
 from astroemu.core.probe import Probe
@@ -41,6 +41,7 @@ from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError
 from astroemu.io.paths import FileName
 from astroemu_probes import limits_21cm_table as tables
+from astroemu_probes.errors_21cm import common_modes, strongest_mode, total_variance
 from astroemu_probes.mock_limits import LimitsWithCommonErrors, draw_limits, log_mass_of_all_limits
 
 #: Smallest error of the model for a step [mK^2].
@@ -180,7 +181,7 @@ class Limits21cm(Probe):
             return xp.sum(self._independent(model, xp), axis=-1)
         if self.form == "half_gaussian":
             return self._gaussian(model, xp)
-        mode, extra = self._mode_and_variance(model, xp)
+        mode, extra = strongest_mode(model, self.modelling_fraction, self.sigma, xp)
         sigma = self.sigma
         if extra is not None:
             sigma = xp.sqrt(sigma**2 + limited_variance(extra, model.value, self.data, sigma, xp))
@@ -208,7 +209,7 @@ class Limits21cm(Probe):
 
     def _gaussian(self, model: Prediction, xp: Namespace) -> Any:
         """Return the Gaussian log-likelihood, zero at the data without errors of the model."""
-        modes, rest = self._modes(model, xp)
+        modes, rest = common_modes(model, self.modelling_fraction, xp)
         variance = self.sigma**2 + (0.0 * model.value if rest is None else rest)
         residual = model.value - self.data
         total = np.sum(np.log(self.sigma))
@@ -217,23 +218,9 @@ class Limits21cm(Probe):
             total = total + gaussian_with_modes(*parts, _of_rows(modes, rows, xp), xp)
         return total
 
-    def _mode_and_variance(self, model: Prediction, xp: Namespace) -> tuple[Any, Any]:
-        """Return the strongest common mode ``(n, rows)``, and the variance of all other errors or None."""
-        modes, rest = self._modes(model, xp)
-        mode, more = principal_mode(modes, self.sigma, xp)
-        return mode, more if rest is None else rest if more is None else rest + more
-
-    def _modes(self, model: Prediction, xp: Namespace) -> tuple[Any, Any]:
-        """Return the common modes ``(n, r, rows)`` of simulator and emulator, and the rest as a variance or None."""
-        modelling = (self.modelling_fraction * model.value)[:, None, :]
-        if model.error is None:
-            return modelling, None
-        return xp.concatenate([modelling, model.shared_modes()], axis=1), model.independent_variance(xp)
-
     def _extra(self, model: Prediction) -> Any:
-        """Return the variance ``(n, rows)`` of simulator and emulator together."""
-        extra = (self.modelling_fraction * model.value) ** 2
-        return extra if model.error is None else extra + model.error**2
+        """Return the variance of simulator and emulator together."""
+        return total_variance(model, self.modelling_fraction)
 
     def simulate(
         self, predictions: Mapping[str, Prediction], parameters: Mapping[str, Any], rng: np.random.Generator | None
@@ -263,7 +250,7 @@ class Limits21cm(Probe):
             return self._limits_with_common_errors(model).draw(rng)
         value, extra = model.value[0], self._extra(model)[0]
         if not independent:
-            modes, rest = self._modes(model, NUMPY)
+            modes, rest = common_modes(model, self.modelling_fraction, NUMPY)
             shift = [rng.standard_normal(modes.shape[1]) @ modes[0][:, rows] for rows in self._groups.members]
             value = value + self._groups.joined(shift)
             extra = np.zeros(len(value)) if rest is None else rest[0]
@@ -282,7 +269,7 @@ class Limits21cm(Probe):
         return self._limits_with_common_errors(model).log_normalisation()
 
     def _limits_with_common_errors(self, model: Prediction) -> LimitsWithCommonErrors:
-        mode, extra = self._mode_and_variance(model, NUMPY)
+        mode, extra = strongest_mode(model, self.modelling_fraction, self.sigma, NUMPY)
         sigma = np.sqrt(self.sigma**2 + (0.0 if extra is None else extra)) + np.zeros_like(model.value)
         return LimitsWithCommonErrors(self._groups, model.value, mode, sigma, self.limit)
 

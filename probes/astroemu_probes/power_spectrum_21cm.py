@@ -48,7 +48,7 @@ from scipy.linalg import block_diag
 
 from astroemu.core.array_namespace import NUMPY, Namespace
 from astroemu.core.catalog import load_catalog, write_datasets
-from astroemu.core.common_errors import Groups, Terms, UpperLimits, marginal, principal_mode
+from astroemu.core.common_errors import Groups, Terms, UpperLimits, marginal
 from astroemu.core.distributions import Uniform
 from astroemu.core.likelihoods import limited_variance, marginal_upper_limit
 from astroemu.core.panel import Panel
@@ -61,6 +61,8 @@ from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, listing
 from astroemu.io.paths import FileName
 from astroemu_probes.detections_21cm import log_likelihood_of_detections
+from astroemu_probes.errors_21cm import common_modes, strongest_mode, total_variance
+from astroemu_probes.limits_21cm_table import topic
 from astroemu_probes.mock_limits import LimitsWithCommonErrors, draw_limits, log_mass_of_all_limits
 from astroemu_probes.spectra_21cm import (
     UNIT,
@@ -78,6 +80,8 @@ _SINGLE = 1.1
 #: Power along the line of sight over its average over angles, for linear density fluctuations.
 _KAISER = 15.0 / 7.0
 _LINE_OF_SIGHT = "line_of_sight_21cm"
+#: Paper of the shipped data.
+_PHASE_I = "2210.04912"
 _FINITE_PRIORS = {"half_normal": HalfNormalSystematics, "exponential": ExponentialSystematics}
 
 
@@ -174,6 +178,8 @@ class PowerSpectrum21cm(Probe):
         self.sigma = np.sqrt(np.concatenate([np.diag(f.covariance) for f in self._fields]))
         self.modelling_correlation = modelling_correlation
         self._groups = Groups([f.band for f in self._fields for _ in f.k])
+        if _PHASE_I in source.arxiv:  # a file of one's own does not say what it holds
+            self.contains = frozenset(topic("HERA Phase I", f.redshift) for f in self._fields)
         self.systematics = systematics
         self._width = self._widths(systematics_width, systematics_slope, systematics_pivot)
         if line_of_sight:
@@ -207,11 +213,11 @@ class PowerSpectrum21cm(Probe):
         model = _seen(predictions["delta21_sq"], parameters)
         if self.likelihood == "gaussian":
             common = self.modelling_correlation == "common"
-            modes, extra = self._modes(model, xp) if common else (None, self._extra(model))
+            modes, extra = common_modes(model, self.modelling_fraction, xp) if common else (None, self._extra(model))
             return log_likelihood_of_detections(self._fields, model.value, extra, modes, xp)
         if self.modelling_correlation == "independent":
             return xp.sum(self._independent(model.value, self._extra(model), xp), axis=-1)
-        mode, extra = self._mode_and_variance(model, xp)
+        mode, extra = strongest_mode(model, self.modelling_fraction, self.sigma, xp)
         terms = self._terms(model.value, extra, xp)
         return marginal(terms, self._groups.of_models(model.value, xp), self._groups.of_models(mode, xp), xp)
 
@@ -244,23 +250,9 @@ class PowerSpectrum21cm(Probe):
             )
         return found
 
-    def _mode_and_variance(self, model: Prediction, xp: Namespace) -> tuple[Any, Any]:
-        """Return the strongest common mode ``(n, bins)``, and the variance of all other errors or None."""
-        modes, rest = self._modes(model, xp)
-        mode, more = principal_mode(modes, self.sigma, xp)
-        return mode, more if rest is None else rest if more is None else rest + more
-
-    def _modes(self, model: Prediction, xp: Namespace) -> tuple[Any, Any]:
-        """Return the common modes ``(n, r, bins)`` of the modelling and the emulator, and the rest as a variance."""
-        modelling = (self.modelling_fraction * model.value)[:, None, :]
-        if model.error is None:
-            return modelling, None
-        return xp.concatenate([modelling, model.shared_modes()], axis=1), model.independent_variance(xp)
-
     def _extra(self, model: Prediction) -> Any:
-        """Return the variance of the modelling and of the emulator."""
-        extra = (self.modelling_fraction * model.value) ** 2
-        return extra if model.error is None else extra + model.error**2
+        """Return the variance of simulator and emulator together."""
+        return total_variance(model, self.modelling_fraction)
 
     def _slices(self) -> Iterator[tuple[Field, slice]]:
         start = 0
@@ -290,7 +282,7 @@ class PowerSpectrum21cm(Probe):
         elif flat:
             return self._limits_with_common_errors(model).draw(rng)
         else:
-            modes, rest = self._modes(model, NUMPY)
+            modes, rest = common_modes(model, self.modelling_fraction, NUMPY)
             shift = [rng.standard_normal(modes.shape[1]) @ modes[0][:, rows] for rows in self._groups.members]
             value = model.value[0] + self._groups.joined(shift)
             extra = np.zeros(len(value)) if rest is None else rest[0]
@@ -313,7 +305,7 @@ class PowerSpectrum21cm(Probe):
         return self._limits_with_common_errors(model).log_normalisation()
 
     def _limits_with_common_errors(self, model: Prediction) -> LimitsWithCommonErrors:
-        mode, extra = self._mode_and_variance(model, NUMPY)
+        mode, extra = strongest_mode(model, self.modelling_fraction, self.sigma, NUMPY)
         sigma = np.sqrt(self.sigma**2 + (0.0 if extra is None else extra)) + np.zeros_like(model.value)
         return LimitsWithCommonErrors(self._groups, model.value, mode, sigma, self._most)
 

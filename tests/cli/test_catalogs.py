@@ -15,6 +15,11 @@ def test_a_catalog_that_comes_with_its_package_is_not_fetched():
     assert code == 2 and "comes with its package" in err
 
 
+def test_a_catalog_in_the_wheel_of_another_package_is_installed_by_pip():
+    code, _, err = command("catalogs", "fetch", "elica")
+    assert code == 2 and "pip install 'astroemu-inference[elica]'" in err
+
+
 def test_an_unknown_catalog_is_refused_with_the_known_ones():
     code, _, err = command("catalogs", "fetch", "planck")
     assert code == 2 and "planck2018" in err

@@ -72,6 +72,16 @@ def test_the_marginal_is_the_integral(form, data, size):
     np.testing.assert_allclose(marginal(terms, m, mode, NUMPY), brute_force(terms, m, mode), atol=1e-3, rtol=1e-5)
 
 
+STEEP = [("limits", 20, 0.8), ("signed limits", 10, 0.4), ("limits", 4, 0.4)]
+
+
+@pytest.mark.parametrize(("form", "data", "size"), STEEP)
+def test_a_steep_wall_beside_the_maximum_is_found(form, data, size):
+    # The power vanishes for probable amplitudes, and each datum ends its plateau at another one.
+    terms, m, mode = problem(form, data, size, points=16)
+    np.testing.assert_allclose(marginal(terms, m, mode, NUMPY), brute_force(terms, m, mode), atol=1e-3, rtol=1e-5)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_the_marginal_is_the_mean_over_random_amplitudes(form):
     terms, m, mode = problem(form, 5, 0.3, points=6)

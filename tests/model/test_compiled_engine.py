@@ -434,6 +434,34 @@ def test_what_is_declared_host_only_runs_outside_and_is_reported(backend):
         engine.value_and_grad(theta)
 
 
+class InJax(OnHost):
+    """A likelihood that only JAX can trace."""
+
+    traced_by = frozenset({"jax"})
+
+    def log_likelihood(self, predictions, parameters, xp):
+        value = predictions["it"].value
+        if isinstance(value, np.ndarray):
+            return super().log_likelihood(predictions, parameters, xp)
+        import jax.numpy as jnp
+
+        return -jnp.sum(value, axis=1)
+
+
+def test_a_likelihood_of_another_library_is_traced_by_its_own_backend(backend):
+    model = Model(uniform(b=(0, 1)), {"fast": Depth()}, {"theirs": InJax(Requirement("tau_e"))}, engine="numpy")
+    engine = CompiledEngine(model.pipeline, backend)
+    theta = draws(model, 5)
+    expected = model.log_likelihood(theta)
+    np.testing.assert_allclose(engine.log_likelihoods(theta)[0]["theirs"], expected, rtol=1e-12)
+    assert engine.on_host == (() if backend.name == "jax" else ("theirs",))
+    if backend.name == "jax":
+        np.testing.assert_allclose(engine.value_and_grad(theta)[0], expected, rtol=1e-12)
+    else:
+        with pytest.raises(ConfigurationError, match="'jax' can trace some of them"):
+            engine.value_and_grad(theta)
+
+
 def test_what_cannot_be_traced_is_an_error_that_says_what_to_do(backend):
     model = Model(uniform(a=(0, 1)), {"slow": Stub(("a",), {HISTORY: ramp})}, {"here": Traced(VALUES)})
     with pytest.raises(ProbeError, match=r"(?s)'slow'.*host_only = True"):

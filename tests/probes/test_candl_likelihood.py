@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from candl_files import ACT_MODEL, ACT_PRIORS, from_bands, needs_candl, small, small_lensing
 from cmb_spectra import spectra
 
@@ -128,10 +129,17 @@ def test_the_library_of_candl_has_the_published_value():
 def test_spt3g_d1_has_its_published_value():
     library = pytest.importorskip("spt_candl_data")
     folder = Path(library.__file__).parent / "tests"
-    table = np.loadtxt(folder / "SPT3G_D1_TnE_test_spec.txt")
-    columns = dict(zip(("ell", "TT", "TE", "EE", "BB", "pp", "kk"), table.T, strict=False))
-    probe = Candl("SPT3G_D1_TnE_lite", library="spt_candl_data", priors="none")
-    assert log_likelihood(probe, columns["ell"], columns, Tcal=1.0, Ecal=1.0) == pytest.approx(-83.20924274, rel=1e-8)
+    stated = yaml.safe_load((folder / "SPT3G_D1_TnE_lite_test.yaml").read_text())
+    assert stated["test_logl"] == -83.20924274
+    table = np.loadtxt(folder / stated["test_spectrum"])
+    columns = dict(zip(("ell", "TT", "TE", "EE"), table.T, strict=False))
+    # Their value includes the priors of tau and Tcal. The latter is the default prior of a parameter here.
+    probe = Candl("SPT3G_D1_TnE_lite", library="spt_candl_data", priors="all")
+    (calibration,) = probe.parameters
+    t_cal = stated["param_values"]["Tcal"]
+    prior = calibration.prior.log_density(np.array(t_cal)) - calibration.prior.log_density(np.array(1.0))
+    found = log_likelihood(probe, columns["ell"], columns, **stated["param_values"]) + prior
+    assert found == pytest.approx(stated["test_logl"], rel=1e-6)
 
 
 def test_priors_of_nuisance_parameters_become_ours(act, act_probe):
@@ -204,6 +212,10 @@ def test_the_compiled_engines_give_the_same(three, backend, monkeypatch):
     theta = host.prior.sample(4, np.random.default_rng(1))
     np.testing.assert_allclose(compiled.log_likelihood(theta), host.log_likelihood(theta), rtol=1e-10)
     assert ("host_only" in "".join(compiled.compile_report())) is (backend == "tensorflow")
+    if backend == "jax":
+        value, slope = compiled.value_and_grad(theta)
+        np.testing.assert_allclose(value, host.log_likelihood(theta), rtol=1e-10)
+        assert np.isfinite(slope).all()
 
 
 def test_a_batch_is_its_points(three):

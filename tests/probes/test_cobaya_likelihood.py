@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from candl_files import needs_candl, small
 from helpers import Stub, uniform
+from pages import REPOSITORY, blocks
 
 import astroemu
 from astroemu.core.array_namespace import NUMPY
@@ -267,6 +268,17 @@ def test_a_missing_cobaya_is_named_with_its_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "cobaya", None)
     with pytest.raises(PluginError, match=r"pip install 'astroemu-inference\[cobaya\]'"):
         Cobaya("H0.riess2020")
+
+
+def test_the_file_of_the_page_is_a_joint_fit_in_under_ten_lines(tmp_path):
+    pytest.importorskip("elica")
+    page = blocks(REPOSITORY / "docs" / "use_with.md")
+    text = next(block.text for block in page if block.what == "file act_elica.toml")
+    assert len(text.splitlines()) < 10
+    (tmp_path / "fit.toml").write_text(text)
+    model = astroemu.load_model(tmp_path / "fit.toml", ['engine="numpy"'])
+    found = model.log_likelihood_by_probe(model.prior.sample(3, np.random.default_rng(1)))
+    assert set(found) == {"act_dr6_lite", "elica"} and np.isfinite(list(found.values())).all()
 
 
 def test_it_is_used_in_a_configuration(tmp_path):

@@ -16,6 +16,8 @@ from astroemu.errors import ConfigurationError, listing
 
 #: A function of arrays that returns arrays; both may be nested in mappings and tuples.
 Function = Callable[..., Any]
+#: Largest number of pieces into which ``where_rows`` cuts a batch; a power of two, as batches are.
+MOST_PIECES = 16
 #: Class of each backend, by Keras's name for it, with the module that must be installed.
 BACKENDS: Mapping[str, tuple[str, str]] = {
     "tensorflow": ("astroemu.model.backends.tensorflow", "tensorflow"),

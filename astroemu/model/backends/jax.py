@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from jax.scipy import special
 
 from astroemu.core.array_namespace import Namespace
-from astroemu.model.backends.base import Backend, Function, host_memory
+from astroemu.model.backends.base import MOST_PIECES, Backend, Function, host_memory
 
 
 def make() -> Backend:
@@ -71,8 +72,20 @@ def _tanh(x: Any) -> Any:
 
 
 def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
-    """Return ``value`` where ``good`` is true. A compiled function computes the other result for every row."""
-    return jnp.where(good, value, otherwise(lambda array: array))
+    """Return ``value`` where ``good`` is true. The other result is computed for pieces of the rows that are not good.
+
+    A compiled function has fixed shapes. The rows are therefore sorted, and a piece of which all are good is skipped.
+    """
+
+    def piece(result: Any, rows: Any) -> Any:
+        def computed() -> Any:
+            found = otherwise(lambda array: array[rows])
+            return result.at[rows].set(jnp.where(good[rows], value[rows], found))
+
+        return jax.lax.cond(jnp.all(good[rows]), lambda: result, computed), None
+
+    n = value.shape[0]
+    return jax.lax.scan(piece, value, jnp.argsort(good).reshape(math.gcd(n, MOST_PIECES), -1))[0]
 
 
 def namespace() -> Namespace:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from astroemu.core.array_namespace import Namespace
-from astroemu.model.backends.base import Backend, Function, host_memory
+from astroemu.model.backends.base import MOST_PIECES, Backend, Function, host_memory
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -164,9 +166,37 @@ def _logdet(x: Any) -> Any:
     return tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(r))), axis=-1)
 
 
+#: Whether a piece of :func:`_where_rows` is being traced.
+_IN_PIECE: ContextVar[bool] = ContextVar("in_piece", default=False)
+
+
 def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
-    """Return ``value`` where ``good`` is true. A compiled function computes the other result for every row."""
-    return tf.where(good, value, otherwise(lambda array: array))
+    """Return ``value`` where ``good`` is true. The other result is computed for pieces of the rows that are not good.
+
+    A compiled function has fixed shapes. The rows are therefore sorted, and a piece of which all are good is skipped.
+    Inside a piece nothing is skipped: XLA has no gradient of a loop in a condition.
+    """
+    if _IN_PIECE.get():
+        return tf.where(good, value, otherwise(lambda array: array))
+    n = value.shape[0]
+    pieces = math.gcd(n, MOST_PIECES)
+    order = tf.reshape(tf.argsort(tf.cast(good, tf.int32), stable=True), (pieces, -1))
+
+    def piece(i: Any, result: Any) -> Any:
+        rows = order[i]
+        is_good = tf.gather(good, rows)
+
+        def computed() -> Any:
+            outside = _IN_PIECE.set(True)
+            try:
+                found = otherwise(lambda array: tf.gather(array, rows))
+            finally:
+                _IN_PIECE.reset(outside)
+            return tf.tensor_scatter_nd_update(result, rows[:, None], tf.where(is_good, tf.gather(value, rows), found))
+
+        return i + 1, tf.cond(tf.reduce_all(is_good), lambda: result, computed)
+
+    return tf.while_loop(lambda i, _: i < pieces, piece, (0, value), maximum_iterations=pieces)[1]
 
 
 def namespace() -> Namespace:

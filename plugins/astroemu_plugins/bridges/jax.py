@@ -44,7 +44,7 @@ def log_likelihood(model: Model) -> Callable[[Any], Any]:
             "JAX computes in single precision here. Call jax.config.update('jax_enable_x64', True) where your program "
             "starts"
         )
-    model.pipeline.demand_gradient()
+    model.pipeline.demand_gradient("jax")
     from astroemu.model.backends.jax import namespace
 
     xp, pipeline = namespace(), model.pipeline

@@ -22,8 +22,9 @@ from astroemu.core.typing import FloatArray
 from astroemu.errors import DataError
 from astroemu_plugins.networks.layers import Layers
 
-#: Number of common amplitudes of a prediction. The factors are combined into so many, for the outputs in use.
-MODES = 3
+#: Number of common amplitudes of a prediction. The factors are combined into so many, for the outputs in use. More cost
+#: time at every point, and describe the errors of the shipped emulator hardly better.
+MODES = 1
 #: Largest number of outputs for which the factors are found by factor analysis.
 _ANALYSED = 200
 #: Steps of the factor analysis.

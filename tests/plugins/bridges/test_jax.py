@@ -44,7 +44,7 @@ def test_a_point_outside_has_no_density(known):
 def test_a_shipped_emulator_is_a_function_of_jax():
     model = astroemu.load_model("cmb", ['engine="numpy"'])
     theta = model.prior.sample(2, np.random.default_rng(1))
-    evaluate = log_likelihood(model)
+    evaluate = jax.jit(log_likelihood(model))
     np.testing.assert_allclose([evaluate(point) for point in theta], model.log_likelihood(theta), rtol=1e-6)
     theta[0, 0] = 0.03  # beyond the training range
     assert evaluate(theta[0]) == -np.inf

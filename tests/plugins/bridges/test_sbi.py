@@ -47,8 +47,10 @@ def test_a_probe_without_panels_is_named(known, monkeypatch):
         simulator_and_prior(known, np.random.default_rng(1))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # those of sbi and of what it uses
-def test_sbi_learns_the_posterior(known):
+def test_sbi_learns_the_posterior(known, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # sbi writes a log
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         inference = pytest.importorskip("sbi.inference")
