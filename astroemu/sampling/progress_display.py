@@ -1,6 +1,7 @@
-"""The progress of a run, shown on a terminal or in a notebook, for calls in Python.
+"""The progress of a run, drawn on a terminal or in a notebook.
 
-A script whose output goes to a file shows nothing.
+Calls in Python use :func:`displayed`: a script whose output goes to a file shows nothing. Commands, which print lines
+there, use the parts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from astroemu.core.progress import Progress, ProgressCallback, silent
 
 #: Seconds between two updates in a notebook.
 _EVERY = 0.2
-_START = Progress(0, 0, "starting")
+_START = Progress.stage("starting")
 
 
 def in_notebook() -> bool:
@@ -48,38 +49,43 @@ def displayed(what: str) -> Iterator[ProgressCallback]:
         with _in_notebook(what) as report:
             yield report
     elif on_terminal():
-        with _on_terminal(what) as report:
+        with bar(what) as report:
             yield report
     else:
         yield silent
 
 
-def _text(p: Progress) -> str:
+def in_words(p: Progress) -> str:
     """Return the state of a run in words."""
-    counts = f", {p.n_likelihood:,} evaluations, iteration {p.iteration:,}" if p.n_likelihood else ""
-    return p.status + counts
+    return p.status if p.is_stage else f"{p.status}, {p.n_likelihood:,} evaluations, iteration {p.iteration:,}"
 
 
-@contextmanager
-def _on_terminal(what: str) -> Iterator[ProgressCallback]:
-    from rich.console import Console
+def columns() -> list[Any]:
+    """Return the columns of the bar. In a narrow terminal the texts are cut, not the bar."""
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
     from rich.table import Column
 
     def text(field: str, **options: Any) -> TextColumn:
         column = Column(no_wrap=True, overflow="ellipsis", **options)
         return TextColumn(f"{{task.{field}}}", markup=False, table_column=column)
 
-    bar = BarColumn(bar_width=None, table_column=Column(width=12, no_wrap=True))
+    width = BarColumn(bar_width=None, table_column=Column(width=12, no_wrap=True))
     elapsed = TimeElapsedColumn(table_column=Column(width=7, no_wrap=True))
-    columns = [text("description", max_width=18), bar, text("fields[text]", ratio=1), elapsed]
-    with Bar(*columns, console=Console(stderr=True), transient=True, expand=True) as shown:
+    return [text("description", max_width=18), width, text("fields[text]", ratio=1), elapsed]
+
+
+@contextmanager
+def bar(what: str) -> Iterator[ProgressCallback]:
+    """Yield a callable that draws the progress of a task as a bar on standard error, which vanishes at the end."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(*columns(), console=Console(stderr=True), transient=True, expand=True) as shown:
         task = shown.add_task(what, total=None, text=_START.status)
 
         def report(p: Progress) -> None:
             total = None if p.fraction is None else 1.0
-            shown.update(task, total=total, completed=p.fraction or 0.0, text=_text(p))
+            shown.update(task, total=total, completed=p.fraction or 0.0, text=in_words(p))
 
         yield report
 
@@ -105,5 +111,5 @@ def _in_notebook(what: str) -> Iterator[ProgressCallback]:
 
 
 def _html(what: str, p: Progress, seconds: float) -> str:
-    bar = "" if p.fraction is None else f'<progress value="{min(max(p.fraction, 0.0), 1.0):.3f}" max="1"></progress> '
-    return f"<div>{escape(what)} {bar}{escape(_text(p))}, {seconds:.0f} s</div>"
+    part = "" if p.fraction is None else f'<progress value="{min(max(p.fraction, 0.0), 1.0):.3f}" max="1"></progress> '
+    return f"<div>{escape(what)} {part}{escape(in_words(p))}, {seconds:.0f} s</div>"
