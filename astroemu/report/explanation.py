@@ -6,15 +6,12 @@ count twice, the sampler with its options, and the time per likelihood.
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 
 from astroemu.core.adapters import SampledParameter, unwrapped
-from astroemu.core.distributions import Distribution
-from astroemu.core.parameter import Parameter
+from astroemu.core.expression import Expression
 from astroemu.core.provider import Provider
 from astroemu.emulation.emulator import Emulator
 from astroemu.emulation.simulator import SimulatorProvider
@@ -23,6 +20,7 @@ from astroemu.inference.configuration import Configuration
 from astroemu.model.benchmark import likelihood_times
 from astroemu.model.model import Model
 from astroemu.report.columns import WIDTH, wrapped
+from astroemu.report.prior_words import prior_words
 from astroemu.runtime.option_words import toml_value
 from astroemu.runtime.options import resolved
 from astroemu.runtime.plugins import SAMPLERS
@@ -59,7 +57,7 @@ def explanation(configuration: Configuration, sampler: str | None = None, width:
         if not issubclass(other.category, DoubleCountingWarning):
             warnings.warn(other.message, other.category, stacklevel=2)
     parts = [
-        [configuration.document.title or configuration.name, f"  {configuration.path}"],
+        _head(configuration),
         _parameters(model),
         _probes(model),
         _providers(model),
@@ -75,13 +73,21 @@ def _depth(line: str) -> int:
     return len(line) - len(line.lstrip()) + 4
 
 
+def _head(configuration: Configuration) -> list[str]:
+    lines = [configuration.document.title or configuration.name, f"  {configuration.path}"]
+    code = [str(path) for path in configuration.plugin_files().values()]
+    return [*lines, f"  code of your own, which runs with it: {', '.join(code)}"] if code else lines
+
+
 def _parameters(model: Model) -> list[str]:
     users = _users(model)
     size = max(len(p.name) for p in model.prior.parameters)
     free = [p for p in model.prior.parameters if not p.is_fixed]
     fixed = [p for p in model.prior.parameters if p.is_fixed]
     lines = [f"Sampled parameters ({len(free)}): prior; where it is used"]
-    lines += [f"  {p.name:<{size}}  {prior_words(p)}; {', '.join(users.get(p.name, []))}" for p in free]
+    lines += [
+        f"  {p.name:<{size}}  {prior_words(model.prior, p.name)}; {', '.join(users.get(p.name, []))}" for p in free
+    ]
     if fixed:
         lines.append(f"Fixed parameters ({len(fixed)})")
         lines += [
@@ -96,18 +102,6 @@ def _parameters(model: Model) -> list[str]:
             source = next(key for key, provider in model.providers.items() if name in provider.provides)
             lines.append(f"  {name:<{size}}  from {source}; {', '.join(takers)}")
     return lines
-
-
-def prior_words(parameter: Parameter) -> str:
-    """Return the prior of a parameter in words, with its unit."""
-    return f"{distribution_words(parameter.prior)} {parameter.unit}".rstrip()
-
-
-def distribution_words(distribution: Distribution) -> str:
-    """Return a distribution in words, such as ``uniform, low -3, high 0``."""
-    numbers = [(f.name, getattr(distribution, f.name)) for f in dataclasses.fields(distribution)]
-    shown = [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in numbers]
-    return ", ".join([distribution.kind, *shown])
 
 
 def _users(model: Model) -> dict[str, list[str]]:
@@ -147,7 +141,7 @@ def _count(n: int, noun: str) -> str:
 
 
 def _providers(model: Model) -> list[str]:
-    used = _observables_in_use(model)
+    used, numbers = _observables_in_use(model), model.graph.numbers()["derived"]
     lines = ["Providers"]
     for key, provider in model.providers.items():
         if isinstance(provider, SampledParameter):
@@ -157,18 +151,17 @@ def _providers(model: Model) -> list[str]:
         if inputs:
             lines.append(f"    from {', '.join(inputs)}")
         given = [name for name in provider.provides if name in used]
-        idle = [name for name in provider.provides if name not in used]
-        lines.append(f"    gives {', '.join(given) or 'nothing that is used'}" + _not_used(idle))
+        reported = [name for name in provider.provides if name not in used and name in numbers]
+        idle = [name for name in provider.provides if name not in used and name not in numbers]
+        facts = {"gives": given, "only reported:": reported, "not used:": idle}
+        told = "; ".join(f"{what} {', '.join(names)}" for what, names in facts.items() if names)
+        lines.append("    " + told)
     if len(lines) == 1:
         lines.append("  none: the probes measure the parameters themselves")
     scale = model.emulator_error
     if scale != 1:
         lines.append("  errors of the emulators: " + ("left out" if scale == 0 else f"multiplied by {scale:g}"))
     return lines
-
-
-def _not_used(names: Sequence[str]) -> str:
-    return f"; not used: {', '.join(names)}" if names else ""
 
 
 def _observables_in_use(model: Model) -> set[str]:
@@ -182,6 +175,8 @@ def _what(provider: Provider) -> str:
     inner = unwrapped(provider)
     if isinstance(inner, Emulator):
         return f"emulator of the kind {inner.kind}" + (f"; {inner.citation}" if inner.citation else "")
+    if isinstance(inner, Expression):
+        return f"the expression {inner.text}"
     if isinstance(inner, SimulatorProvider):
         return f"simulator {type(inner.simulator).__name__}, run in the likelihood"
     return f"derived quantity ({type(inner).__name__})"

@@ -7,7 +7,6 @@ becomes a text: to look at an object never raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from functools import wraps
 from html import escape
 from itertools import islice
@@ -20,6 +19,7 @@ from astroemu.inference.run_folder import RunFolder
 from astroemu.io.terminal import visible_line
 from astroemu.model.model import Model
 from astroemu.report.digits import INTERVALS, Digits, constant, with_error
+from astroemu.report.prior_words import prior_words
 from astroemu.sampling.samples import Samples
 
 _T = TypeVar("_T")
@@ -109,15 +109,8 @@ def _grid(observable: Observable) -> str:
 
 
 def _priors(prior: Prior) -> str:
-    rows = [(p.name, _distribution(p.prior), p.unit) for p in prior.parameters]
-    return _table(("parameter", "prior", "unit"), rows)
-
-
-def _distribution(distribution: Any) -> str:
-    """Return the kind of a distribution with its numbers."""
-    values = {field.name: getattr(distribution, field.name, None) for field in fields(distribution)}
-    numbers = [f"{key} {value:.6g}" for key, value in values.items() if isinstance(value, int | float)]
-    return f"{distribution.kind} ({', '.join(numbers)})" if numbers else str(distribution.kind)
+    rows = [(p.name, prior_words(prior, p.name)) for p in prior.parameters]
+    return _table(("parameter", "prior"), rows)
 
 
 def _statistics(rows: Mapping[str, Mapping[str, Any]], prior: Prior | None = None) -> str:

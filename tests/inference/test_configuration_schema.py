@@ -21,9 +21,9 @@ def test_it_has_the_options_of_every_installed_plugin():
     assert schema["properties"]["samplers"]["properties"]["emcee"] == {"$ref": "#/$defs/samplers.emcee"}
     assert schema["$defs"]["derived.optical_depth"]["properties"]["options"]["properties"]["y_he"]["type"] == "number"
     assert schema["properties"]["engine"]["enum"] == ["auto", "numpy", "keras"]
-    parameter = schema["properties"]["parameters"]["additionalProperties"]
+    parameter, labels = schema["properties"]["parameters"]["additionalProperties"]["anyOf"]
     kinds = [rule["if"]["properties"]["distribution"]["const"] for rule in parameter["allOf"]]
-    assert {"uniform", "normal", "fixed"} <= {*kinds}
+    assert {"uniform", "normal", "fixed"} <= {*kinds} and {*labels["properties"]} == {"latex", "unit"}
 
 
 def test_the_command_prints_or_writes_it(tmp_path):
@@ -44,3 +44,50 @@ def test_the_examples_are_valid_and_mistakes_are_not(examples):
     for key, value in (("sed", 1), ("samplers", {"emce": {}}), ("probes", {"optical_depth": {"eror": 1}})):
         raw = tomllib.loads((examples / "reionization.toml").read_text())
         assert not of_fits.is_valid({**raw, key: value})
+
+
+OWN_PARTS = """
+[probes.mine]
+plugin = "code/my_probe.py:MyProbe"
+anything = 1
+[probes.optical_depth]
+plugin = "my_probe.py:MyProbe"
+anything = 1
+[derived]
+total = "a + b"
+doubled = { expression = "2 * total", latex = "2 t", unit = "mK" }
+tau = { plugin = "my_derived.py:Tau", options = { n = 1 } }
+[joint_priors.both]
+distribution = "normal"
+parameters = ["a", "b"]
+mean = [0.0, 0.2]
+std = [0.3, 0.4]
+correlation = [[1.0, -0.5], [-0.5, 1.0]]
+[joint_priors.before]
+distribution = "posterior"
+parameters = ["c"]
+samples = "before.h5"
+[parameters]
+b = { latex = "b" }
+e = { distribution = "uniform", low = "b", high = 1.0 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ('total = "a + b"', "total = 3"),
+        ('unit = "mK"', 'units = "mK"'),
+        ('expression = "2 * total", ', ""),
+        ('distribution = "posterior"', 'distribution = "posterio"'),
+        ('samples = "before.h5"', ""),
+        ("mean = [0.0, 0.2]", "means = [0.0, 0.2]"),
+        ('b = { latex = "b" }', 'b = { latxe = "b" }'),
+        ('plugin = "my_probe.py:MyProbe"', ""),
+    ],
+)
+def test_it_knows_files_of_code_expressions_and_joint_priors(text, mistake):
+    validator = pytest.importorskip("jsonschema").Draft202012Validator(configuration_schema())
+    validator.validate(tomllib.loads(OWN_PARTS))
+    assert OWN_PARTS.count(text) == 1
+    assert not validator.is_valid(tomllib.loads(OWN_PARTS.replace(text, mistake)))

@@ -72,3 +72,37 @@ def test_an_error_is_that_of_the_fit(tmp_path):
     (tmp_path / "fit.toml").write_text(FIT_OF_TAU)
     assert_refused("explain", tmp_path / "fit.toml", "--set", "probes.optical_depth.eror=1", words=["eror", "errors"])
     assert_refused("explain", tmp_path / "fit.toml", "--sampler", "emce", words=["emcee"])
+
+
+OWN_PARTS = """
+[probes.optical_depth]
+[probes.mine]
+plugin = "my_probe.py:MyProbe"
+[derived]
+total = "tau_e + a"
+[parameters]
+tau_e = { distribution = "uniform", low = 0.01, high = 0.1 }
+a = { distribution = "uniform", low = "tau_e", high = 1.0 }
+"""
+PROBE = """
+from astroemu import Parameter, Probe
+from astroemu.core.distributions import Uniform
+
+
+class MyProbe(Probe):
+    parameters = (Parameter("a", Uniform(0.0, 1.0)),)
+    requires = {}
+
+    def log_likelihood(self, predictions, parameters, xp):
+        return -0.5 * ((parameters["a"] - 0.5) / 0.1) ** 2
+"""
+
+
+def test_bounds_expressions_and_files_of_code_are_named(tmp_path):
+    (tmp_path / "my_probe.py").write_text(PROBE)
+    (tmp_path / "own.toml").write_text(OWN_PARTS)
+    code, said, warned = command("explain", str(tmp_path / "own.toml"))
+    assert code == 0 and not warned
+    assert "code of your own, which runs with it:" in said and "my_probe.py" in said
+    assert re.search(r"a +uniform, low tau_e, high 1; total, mine \(nuisance\)", said)
+    assert "total: the expression tau_e + a\n    only reported: total" in said
