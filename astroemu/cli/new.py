@@ -17,7 +17,8 @@ def new(
     names: list[str] = typer.Argument(
         None,
         metavar="NAME...",
-        help="Name of the plugin: lower-case letters, digits and underscores. For config: the installed probes to fit.",
+        help="Name of the plugin: lower-case letters, digits and underscores. For config: the probes to fit, by their "
+        "installed names, or as FILE.py:CLASS beside the new file, which is executed.",
     ),
     out: Path | None = typer.Option(
         None, help="New folder of the package; default: astroemu-NAME. For config: the new file; default: fit.toml."
@@ -62,7 +63,7 @@ def _write_configuration(probes: list[str], emulators: list[str], path: Path) ->
     from astroemu.io.files import new_file, write_text
 
     file = new_file(path)
-    write_text(file, configuration_template(probes, emulators))
+    write_text(file, configuration_template(probes, emulators, path.absolute().parent))
     tell(f"Written: {path}")
     try:
         with warned():

@@ -7,10 +7,12 @@ configuration. What nobody can know is left as a comment that says what to fill 
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from astroemu.core.probe import Probe
@@ -22,36 +24,43 @@ from astroemu.inference.fingerprint import prior_table
 from astroemu.io.toml import read_toml
 from astroemu.runtime.option_words import Option, options_of, summary_of, toml_value
 from astroemu.runtime.options import build
+from astroemu.runtime.plugin_files import plugin_class, split_reference
 from astroemu.runtime.plugins import CONFIGURATIONS, DERIVED, PROBES, SAMPLERS, SIMULATORS, TRAINED
 
 #: Longest line of a comment in the file, in characters.
 _WIDTH = 100
 
 
-def configuration_template(probes: Sequence[str], emulators: Sequence[str] = ()) -> str:
+def configuration_template(probes: Sequence[str], emulators: Sequence[str] = (), base: Path | None = None) -> str:
     """Return the text of a configuration that fits some probes.
 
     Parameters
     ----------
     probes : sequence of str
-        Names of installed probes.
+        Names of installed probes, or ``"FILE.py:CLASS"`` for a probe in a file, which is executed.
     emulators : sequence of str
         Names of installed emulators to use. Others are added for observables that these do not give.
+    base : Path, optional
+        Folder of the configuration, from which files count; by default the present one.
 
     Raises
     ------
     ConfigurationError
         If no probe is named, or one is named twice.
     PluginError
-        If one is not installed.
+        If one is not installed, or a file of code cannot be used.
     """
     if not probes or len({*probes}) < len(probes):
         raise ConfigurationError(
             f"name the probes of the configuration, each once: astroemu new config PROBE ... "
             f"Installed: {listing(PROBES.names)}"
         )
-    plan = _Plan.of(probes, emulators)
-    parts = [_head(probes), *_provider_tables(plan), *(_probe_table(name) for name in probes), _parameters(plan)]
+    base = base or Path()
+    classes: dict[str, type] = {r: plugin_class(PROBES, r, base, may_execute=True) for r in probes}
+    names = {reference: _table_name(reference) for reference in probes}
+    plan = _Plan.of({names[reference]: cls for reference, cls in classes.items()}, emulators)
+    tables = [_probe_table(names[reference], reference, cls) for reference, cls in classes.items()]
+    parts = [_head([*names.values()]), *_provider_tables(plan), *tables, _parameters(plan), _further(plan)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
@@ -83,12 +92,11 @@ class _Plan:
     missing: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, probes: Sequence[str], emulators: Sequence[str]) -> _Plan:
+    def of(cls, probes: Mapping[str, type], emulators: Sequence[str]) -> _Plan:
         """Return the providers for the default options of some probes."""
         plan = cls(emulators={name: load_emulator(TRAINED.load(name)) for name in emulators})
         waiting: list[Requirement] = []
-        for name in probes:
-            cls_of_probe = PROBES.load(name)
+        for name, cls_of_probe in probes.items():
             with suppress(AstroemuError):  # an option without a default, or a catalog that must be fetched first
                 plan.probes[name] = build(cls_of_probe, {}, name)
                 waiting += plan.probes[name].requires.values()
@@ -226,9 +234,16 @@ def _provider_tables(plan: _Plan) -> Iterator[list[str]]:
         )
 
 
-def _probe_table(name: str) -> list[str]:
-    cls = PROBES.load(name)
+def _table_name(reference: str) -> str:
+    """Return the name of the table of a probe: its own, or for a class in a file, such as MyProbe, ``my_probe``."""
+    parts = split_reference(reference)
+    return reference if parts is None else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", parts[1]).lower()
+
+
+def _probe_table(name: str, reference: str, cls: type) -> list[str]:
     lines = [*_comment(summary_of(cls)), f"[probes.{name}]"]
+    if name != reference:
+        lines.append(f"plugin = {toml_value(reference)}")
     for option in options_of(cls):
         lines += _option_lines(option)
     return lines
@@ -259,6 +274,21 @@ def _parameters(plan: _Plan) -> list[str]:
         for parameter in probe.parameters:
             lines.append(f"# {parameter.name} = {toml_value(prior_table(parameter.prior))}  # default of {key}")
     return lines
+
+
+def _further(plan: _Plan) -> list[str]:
+    """Return comments on what a configuration may have too."""
+    logarithms = [name for name in plan.parameters() if name.startswith("log10_")]
+    example = f'{logarithms[0][6:]} = "10 ** {logarithms[0]}"' if logarithms else 'NAME = "EXPRESSION"'
+    return [
+        *_comment("Derived numbers, reported like parameters: expressions of parameters and of other single numbers."),
+        "# [derived]",
+        f"# {example}",
+        *_comment(
+            'A bound of a prior may be the name of another parameter, as in low = "NAME". Priors of several parameters '
+            "together, such as a correlated normal or a former posterior, are tables [joint_priors.NAME]."
+        ),
+    ]
 
 
 def _prior_line(name: str, plan: _Plan, known: Mapping[str, tuple[str, Mapping[str, Any]]]) -> str:

@@ -43,7 +43,7 @@ def test_options_are_comments_that_hold_when_the_mark_is_removed(tmp_path):
 def test_what_cannot_be_known_is_left_to_fill_in():
     text = configuration_template(["mean_free_path", "cobaya"])
     assert "# likelihood = ...  # required" in text and "[simulators.park19]" in text
-    assert "# log10_mfp_6 = {" in text and "choose a prior" in text
+    assert "# No installed emulator gives n_ion." in text and "  # as in galaxies_2026; used by ionizing_back" in text
     assert 'h = { distribution = "fixed", value = 0.6774 }  # as in' in text
 
 
@@ -51,6 +51,53 @@ def test_nuisance_parameters_are_comments_with_their_default_priors(tmp_path):
     text = configuration_template(["act_dr6_lite", "planck_low_ell"], ["cmb"])
     assert '# a_act = { distribution = "normal", mean = 1, std = 0.003 }  # default of act_dr6_lite' in text
     assert "a_act" in model_of(text, tmp_path).names
+
+
+PROBE = """
+from astroemu import Parameter, Probe
+from astroemu.core.distributions import Uniform
+
+
+class MyProbe(Probe):
+    '''A number is known.'''
+
+    parameters = (Parameter("log10_a", Uniform(-1.0, 1.0)),)
+    requires = {}
+
+    def __init__(self, datum: float = 0.5) -> None:
+        self.datum = datum
+
+    def log_likelihood(self, predictions, parameters, xp):
+        return -0.5 * ((parameters["log10_a"] - self.datum) / 0.1) ** 2
+"""
+
+
+def test_a_probe_in_a_file_gets_a_table_with_its_options(tmp_path):
+    (tmp_path / "code.py").write_text(PROBE)
+    path = tmp_path / "mine.toml"
+    code, said, warned = command("new", "config", "code.py:MyProbe", "optical_depth", "--out", str(path))
+    assert code == 0 and not warned and f"Next: astroemu explain {path}" in said
+    text = path.read_text()
+    assert '[probes.my_probe]\nplugin = "code.py:MyProbe"\n' in text and "# datum = 0.5" in text
+    assert "log10_a" in load_configuration(path).model().names
+    assert_refused("new", "config", "gone.py:MyProbe", "--out", tmp_path / "other.toml", words=["there is no file"])
+    assert not (tmp_path / "other.toml").exists()
+
+
+def test_a_number_without_any_known_prior_is_left_to_choose(tmp_path):
+    code = PROBE.replace("requires = {}", "requires = {'it': Requirement('a_number')}").replace(
+        "Probe\n", "Probe, Requirement\n", 1
+    )
+    (tmp_path / "code.py").write_text(code)
+    text = configuration_template(["code.py:MyProbe"], base=tmp_path)
+    assert '# a_number = { distribution = "uniform", low = ..., high = ... }' in text and "choose a prior" in text
+
+
+def test_the_hints_at_the_end_hold_when_the_mark_is_removed(tmp_path):
+    text = configuration_template(["optical_depth"])
+    assert "[joint_priors.NAME]" in text
+    changed = text.replace("# [derived]", "[derived]").replace("# f_star10 =", "f_star10 =")
+    assert "f_star10" in model_of(changed, tmp_path).observables
 
 
 def test_the_command_writes_a_file_once(tmp_path):
@@ -63,7 +110,7 @@ def test_the_command_writes_a_file_once(tmp_path):
 
 def test_the_command_says_what_is_missing(tmp_path):
     code, _, warned = command("new", "config", "mean_free_path", "--out", str(tmp_path / "mine.toml"))
-    assert code == 0 and "It is not complete yet" in warned and "log10_mfp_6" in warned
+    assert code == 0 and "It is not complete yet" in warned and "'n_ion'" in warned
 
 
 def test_bad_names_are_refused():

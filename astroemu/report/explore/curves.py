@@ -6,7 +6,7 @@ The matrices of the panels are made once. A point then costs as much as a few li
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from astroemu.model.pipeline import Pipeline
 
 #: User of the parameters that one provider computes for another. No probe has this name, which is no identifier.
 _COMPUTED = "computed parameters"
+#: User of the derived numbers, as :meth:`ModelGraph.numbers` names it.
+_DERIVED = "derived"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,8 @@ class State:
         Model of each panel of :attr:`Curves.panels`, in the unit of the figure; NaN if there is none at this point.
     reason : str
         Why there is no likelihood here; empty if there is one.
+    derived : dict of str to float
+        Derived numbers, by name; NaN if there is none at this point.
     """
 
     theta: FloatArray
@@ -44,6 +48,7 @@ class State:
     log_prior: float
     curves: tuple[FloatArray, ...]
     reason: str = ""
+    derived: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def log_likelihood(self) -> float:
@@ -78,6 +83,8 @@ class Curves:
         wanted = {probe: self._wanted(probe) for probe in model.probes}
         computed = {key: requirement for key, (_, requirement) in self._computed.items()}
         self._pipeline = Pipeline(model.graph, {**wanted, _COMPUTED: computed}, 0.0)
+        # Of its own: a provider that only a derived number needs may have a narrower range.
+        self._numbers = Pipeline(model.graph, model.graph.numbers(), 0.0)
 
     def _wanted(self, probe: str) -> dict[str, Requirement]:
         return {f"{i} {key}": requirement for i in self._rows(probe) for key, requirement in self._needs(i).items()}
@@ -113,6 +120,19 @@ class Curves:
         within = np.ones(len(theta), dtype=bool) if provided.inside is None else np.asarray(provided.inside)
         return [values[i] for i in range(len(self.panels))], within
 
+    def derived(self, theta: FloatArray) -> dict[str, FloatArray]:
+        """Return the derived numbers ``(n,)`` at ``theta (n, d)``, by name: NaN outside a provider's range."""
+        inside = self._numbers.in_range(theta)
+        found = {name: np.full(len(theta), np.nan) for name in self._numbers.terms.get(("probe", _DERIVED), {})}
+        if not found or not inside.any():
+            return found
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            predictions, within = self._numbers.predictions(theta[inside], _DERIVED)
+        for name, prediction in predictions.items():
+            value = np.asarray(prediction.value, dtype=float)[:, 0]
+            found[name][inside] = value if within is None else np.where(within, value, np.nan)
+        return found
+
     def at(self, theta: FloatArray) -> State:
         """Return the model at one point ``theta (d,)``. An exception of a plugin becomes the reason of the state."""
         point = theta[None]
@@ -120,10 +140,12 @@ class Curves:
         try:
             parts = {key: float(part[0]) for key, part in self.model.log_likelihood_by_probe(point).items()}
             curves = tuple(curve[0] for curve in self.of(point))
+            derived = {name: float(value[0]) for name, value in self.derived(point).items()}
         except (AstroemuError, ProbeError) as error:
             nothing = tuple(np.full(_length(panel), np.nan) for _, panel in self.panels)
             return State(theta, dict.fromkeys(self.model.probes, -np.inf), log_prior, nothing, str(error))
-        return State(theta, parts, log_prior, curves, "" if np.isfinite(sum(parts.values())) else self._why(point))
+        reason = "" if np.isfinite(sum(parts.values())) else self._why(point)
+        return State(theta, parts, log_prior, curves, reason, derived)
 
     def _why(self, point: FloatArray) -> str:
         """Return why a point has no likelihood."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,8 +20,16 @@ BAND = "#6b7785"
 COLOURS = (ACCENT, "#2e7d32", "#6a3d9a", "#b8860b")
 
 
-def number_table(state: State, pins: Sequence[State]) -> str:
-    """Return the log-likelihoods of a state, and of pinned ones, as HTML."""
+def number_table(state: State, pins: Sequence[State], units: Mapping[str, str] | None = None) -> str:
+    """Return the log-likelihoods and the derived numbers of a state, and of pinned ones, as HTML.
+
+    Parameters
+    ----------
+    state : State
+    pins : sequence of State
+    units : mapping of str to str, optional
+        Units of the derived numbers.
+    """
     states = [state, *pins]
     names = ("here", *(f"pin {i + 1}" for i in range(len(pins))))
     heads = "".join(
@@ -31,6 +39,10 @@ def number_table(state: State, pins: Sequence[State]) -> str:
     rows = [_row(f"ln L <code>{shown(key)}</code>", [s.by_probe[key] for s in states]) for key in state.by_probe]
     rows += [_row("ln L, total", [s.log_likelihood for s in states], "total")]
     rows += [_row("ln prior density", [s.log_prior for s in states])]
+    for name in state.derived:
+        unit = f" [{shown(units[name])}]" if units and units.get(name) else ""
+        values = [s.derived.get(name, np.nan) for s in states]
+        rows += [_row(f"<code>{shown(name)}</code>{unit}, derived", values, digits=_digits)]
     notes = [f"No likelihood here: {state.reason}"] if state.reason else []
     if state.log_prior == -np.inf:
         notes.append("The prior excludes this point")
@@ -38,15 +50,23 @@ def number_table(state: State, pins: Sequence[State]) -> str:
     return f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table>{why}"
 
 
-def _row(label: str, values: Sequence[float], kind: str = "") -> str:
-    cells = "".join(f"<td>{_number(value)}</td>" for value in values)
+def _thousandths(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # no negative zero
+
+
+def _digits(value: float) -> str:
+    return f"{value:.5g}"
+
+
+def _row(label: str, values: Sequence[float], kind: str = "", digits: Callable[[float], str] = _thousandths) -> str:
+    cells = "".join(f"<td>{_number(value, digits)}</td>" for value in values)
     return f'<tr class="{kind}"><td>{label}</td>{cells}</tr>'
 
 
-def _number(value: float) -> str:
+def _number(value: float, digits: Callable[[float], str]) -> str:
     if not np.isfinite(value):
         return "-∞" if value < 0 else "-"
-    return f"{round(value, 3) + 0.0:.3f}"  # no negative zero
+    return digits(value)
 
 
 def legend(run: str) -> str:

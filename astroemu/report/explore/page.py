@@ -78,6 +78,7 @@ class Page:
         self.state: State
         self.pins: list[State] = []
         self._rng = np.random.default_rng(subject.seed)
+        self._units = {name: observable.unit for name, observable in self.model.observables.items()}
         self._scales = [Scale.of(parameter) for parameter in self.model.prior.free]
         self._moving = self._waiting = False
         panels = [panel for _, panel in subject.curves.panels]
@@ -120,7 +121,7 @@ class Page:
         self._toml.text = point_toml(self.model.prior, self._theta)
 
     def _show_numbers(self) -> None:
-        self._numbers.text = number_table(self.state, self.pins)
+        self._numbers.text = number_table(self.state, self.pins, self._units)
 
     def _say(self, text: str, *, bad: bool = False) -> None:
         self._message.text = f'<p class="{"bad" if bad else "soft"}">{shown(text)}</p>' if text else ""

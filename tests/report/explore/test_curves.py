@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from exploring import chained_model, explored_model, panel, probe_with
-from helpers import LINE_X, line_model
+from helpers import LINE_X, TAU, Stub, line_model
 
+from astroemu.core.observable import Observable
+from astroemu.model.model import Model
 from astroemu.model.panel_curves import panel_curves
 from astroemu.report.explore.curves import Curves
 
@@ -79,3 +81,25 @@ def test_an_exception_of_a_probe_is_a_reason(raised):
 def test_a_model_without_pictures_has_likelihoods():
     state = Curves(line_model()).at(np.array([0.5, 1.0]))
     assert state.curves == () and np.isfinite(state.log_likelihood)
+
+
+def test_derived_numbers_are_those_of_the_model_and_nan_outside_a_range():
+    model = chained_model()
+    curves = Curves(model)
+    theta = np.array([[0.05], [0.08]])
+    expected = model.predict_for(model.graph.numbers()["derived"], theta)
+    found = curves.derived(theta)
+    assert {*found} == {*expected} == {"tau_e"}
+    np.testing.assert_allclose(found["tau_e"], expected["tau_e"][:, 0])
+    assert curves.at(theta[0]).derived == {"tau_e": pytest.approx(0.05)}
+    assert Curves(explored_model()).at(POINT).derived == {}
+
+
+def test_a_derived_number_with_a_narrower_range_leaves_the_curves():
+    tau = Stub(("slope",), {TAU: lambda theta: theta[:, 0]})
+    twice = Stub(("tau_e",), {Observable("twice", ()): lambda theta: 2 * theta[:, 0]}, bounds={"tau_e": (0.0, 0.2)})
+    model = explored_model()
+    curves = Curves(Model(model.prior, {**model.providers, "tau": tau, "narrow": twice}, model.probes))
+    state = curves.at(POINT)
+    assert np.isnan(state.derived["twice"]) and state.reason == "" and np.isfinite(state.curves[0]).all()
+    assert curves.at(np.array([0.1, 1.0, 0.1])).derived == {"tau_e": 0.1, "twice": 0.2}

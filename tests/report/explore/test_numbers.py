@@ -12,8 +12,8 @@ from astroemu.report.explore.curves import State
 from astroemu.report.explore.numbers import COLOURS, fit_message, head, legend, number_table, title
 
 
-def state(log_prior=-1.0, reason="", **by_probe):
-    return State(np.zeros(1), by_probe, log_prior, (), reason)
+def state(log_prior=-1.0, reason="", derived=(), **by_probe):
+    return State(np.zeros(1), by_probe, log_prior, (), reason, dict(derived))
 
 
 def test_the_table_has_each_probe_and_the_total():
@@ -25,6 +25,12 @@ def test_the_table_has_each_probe_and_the_total():
 def test_pinned_states_have_columns_of_their_colours():
     text = number_table(state(a=-1.0), [state(a=-2.0), state(a=-3.0)])
     assert "pin 1" in text and "pin 2" in text and COLOURS[0] in text and COLOURS[1] in text and "-3.000" in text
+
+
+def test_derived_numbers_are_shown_with_their_units():
+    here, pinned = state(a=-1.0, derived={"tau_e": 0.0543217, "<b>": np.nan}), state(a=-1.0)
+    text = number_table(here, [pinned], {"tau_e": "mK", "<b>": ""})
+    assert "<code>tau_e</code> [mK], derived</td><td>0.054322</td><td>-</td>" in text and "<b>" not in text
 
 
 def test_a_point_without_a_likelihood_says_why():
