@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from astroemu.runtime.moved import explain_former_modules
+from astroemu.runtime.upper import register
 
 __version__ = "0.1.0"
 
@@ -37,6 +38,7 @@ _HOME = {
     "Simulator": "emulation.simulator",
     "TextColumn": "core.columns",
     "TrainingSet": "emulation.training_set",
+    "explore": "report.explore",
     "fit": "inference.fitting",
     "load_catalog": "core.catalog",
     "load_configuration": "inference.configuration",
@@ -48,6 +50,21 @@ _MODULES = {
     "distributions": "core.distributions",
     "likelihoods": "core.likelihoods",
     "transforms": "emulation.transforms",
+}
+
+#: The module of each function that carries out a method of a class in a lower layer (astroemu.runtime.upper).
+_UPPER = {
+    "SampleTable": "analysis.export",
+    "emulator_html": "report.notebook",
+    "explore": "report.explore",
+    "model_html": "report.notebook",
+    "plot_corner": "report.pictures",
+    "plot_observables": "report.pictures",
+    "plot_predictive": "report.pictures",
+    "plot_trace": "report.pictures",
+    "prior_html": "report.notebook",
+    "run_html": "report.notebook",
+    "samples_html": "report.notebook",
 }
 
 __all__ = ["__version__", *sorted(_HOME), *_MODULES]
@@ -72,11 +89,13 @@ if TYPE_CHECKING:
     from astroemu.inference.fitting import fit
     from astroemu.io.paths import FileName
     from astroemu.model.model import Model
+    from astroemu.report.explore import explore
     from astroemu.sampling.sampler import Sampler
     from astroemu.sampling.samples import Samples
 
 
 explain_former_modules()
+register({name: f"{__name__}.{module}" for name, module in _UPPER.items()})
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ from astroemu.errors import PluginError
 from astroemu.inference.fingerprint import by_content, flatten
 from astroemu.inference.run_folder import RunFolder
 from astroemu.runtime.options import plain, with_defaults
+from astroemu.runtime.plugin_files import split_reference
 from astroemu.runtime.plugins import PROBES
 
 #: Smallest abs(ln B) of each word: Jeffreys' scale (1961, Theory of Probability, 3rd ed., Appendix B) as
@@ -75,6 +76,12 @@ class BayesFactor:
 _ABSENT = object()
 
 
+def _named(plugin: str) -> dict[str, str]:
+    """Return a plugin by its name, or by its file and class. The file is not executed; it counts by its content."""
+    parts = split_reference(plugin)
+    return {"plugin": plugin} if parts is None else {"plugin": parts[0], "class": parts[1]}
+
+
 def data_identity(run: RunFolder) -> dict[str, Any]:
     """Return what determines the data of a run: options of its probes and checksums of its catalogs.
 
@@ -93,7 +100,7 @@ def data_identity(run: RunFolder) -> dict[str, Any]:
         plugin = options.pop("plugin", name)
         with suppress(PluginError):  # the probe is no longer installed: its options as written
             options = with_defaults(PROBES.load(plugin), options)
-        table = by_content(plain({"plugin": plugin, **options}), configuration.path.parent, {})
+        table = by_content(plain({**_named(plugin), **options}), configuration.path.parent, {})
         found |= flatten(table, f"probes.{name}")
     checksums = run.summary()["inputs"]
     return found | {name: digest for name, digest in checksums.items() if name.startswith("catalog ")}

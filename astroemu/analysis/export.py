@@ -1,4 +1,4 @@
-"""Export of runs to the formats of other packages.
+"""Export of samples and runs to the formats of other packages.
 
 The formats getdist, anesthetic, csv and fits store the weights of the samples. ArviZ has no weights: it gets equally
 weighted draws, and a second group with the weighted samples. The draws of a nested run are shuffled, since its samples
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from astroemu.analysis.fits_table import fits_bytes
+from astroemu.core.prior import Prior
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
 from astroemu.core.units import is_label, parse_unit
@@ -33,14 +34,15 @@ from astroemu.sampling.statistics import systematic_resampling
 _COLUMNS = ("weight", "log_likelihood", "log_prior")
 
 
-class RunTable:
-    """The samples of a run, with the symbols, units and ranges of the columns.
+class SampleTable:
+    """Samples, with the symbols, units and ranges of the columns.
 
     Parameters
     ----------
-    run : RunFolder
-    derived : bool
-        If true, every observable that is one number, such as ``tau_e``, becomes a column.
+    samples : Samples
+    prior : Prior, optional
+        Symbols, units and ranges of the parameters; by default :attr:`astroemu.Samples.prior`. A parameter that it
+        lacks has its name as a symbol, no unit, and no range.
 
     Attributes
     ----------
@@ -53,31 +55,29 @@ class RunTable:
         By column.
     range : dict of str to tuple of float
         Support of the prior; parameters only.
+    summary : dict
+        Title and evidence.
     provenance : str
-        JSON: the provenance of this export, with that of the run under ``run``.
+        JSON: the provenance of this export.
     """
 
-    def __init__(self, run: RunFolder, *, derived: bool = False) -> None:
-        self.samples: Samples = run.samples()
-        self.summary = run.summary()
-        block = provenance(inputs={run.samples_file.name: sha256(run.samples_file)})
-        block["run"] = without_host(self.summary.get("provenance", {}))
-        self.provenance = json.dumps(block)
-        model = model_of(run)
-        parameters = [model.prior[name] for name in self.samples.names]
-        self.names: tuple[str, ...] = self.samples.names
-        self.values: FloatArray = self.samples.theta
-        self.latex = {p.name: _symbol(p.latex, p.name) for p in parameters}
-        self.unit = {p.name: p.unit for p in parameters}
-        self.range = {p.name: p.prior.support for p in parameters}
-        numbers = {name: o for name, o in model.observables.items() if derived and not o.axes}
-        if numbers:
-            wanted = {name: Requirement(name, {}, o.unit) for name, o in numbers.items()}
-            found = model.predict_for(wanted, self.samples.theta)
-            self.values = np.concatenate([self.values, *(found[name] for name in numbers)], axis=1)
-            self.names = (*self.names, *numbers)
-            self.latex |= {name: _symbol(o.latex, name) for name, o in numbers.items()}
-            self.unit |= {name: o.unit for name, o in numbers.items()}
+    def __init__(self, samples: Samples, prior: Prior | None = None) -> None:
+        self.samples = samples
+        self.summary: dict[str, Any] = {
+            "title": "",
+            "log_evidence": samples.log_evidence,
+            "log_evidence_err": samples.log_evidence_err,
+        }
+        self.provenance = json.dumps(provenance())
+        self.names: tuple[str, ...] = samples.names
+        self.values: FloatArray = samples.theta
+        known = prior or samples.prior
+        parameters = {name: known[name] for name in samples.names if known is not None and name in known}
+        self.latex = {
+            name: _symbol(parameters[name].latex if name in parameters else "", name) for name in samples.names
+        }
+        self.unit = {name: parameters[name].unit if name in parameters else "" for name in samples.names}
+        self.range = {name: p.prior.support for name, p in parameters.items()}
 
     def table(self) -> Any:
         """Return an :class:`astropy.table.QTable`: weight, log-likelihood, log-prior, then the columns."""
@@ -184,6 +184,40 @@ class RunTable:
 
     def _attributes(self, name: str) -> dict[str, str]:
         return {"units": self.unit[name], "long_name": f"${self.latex[name]}$"}
+
+
+class RunTable(SampleTable):
+    """The samples of a run; see :class:`SampleTable`.
+
+    Parameters
+    ----------
+    run : RunFolder
+    derived : bool
+        If true, every observable that is one number, such as ``tau_e``, becomes a column.
+
+    Attributes
+    ----------
+    summary : dict
+        The summary of the run.
+    provenance : str
+        JSON: the provenance of this export, with that of the run under ``run``.
+    """
+
+    def __init__(self, run: RunFolder, *, derived: bool = False) -> None:
+        model = model_of(run)
+        super().__init__(run.samples(), model.prior)
+        self.summary = run.summary()
+        block = provenance(inputs={run.samples_file.name: sha256(run.samples_file)})
+        block["run"] = without_host(self.summary.get("provenance", {}))
+        self.provenance = json.dumps(block)
+        numbers = {name: o for name, o in model.observables.items() if derived and not o.axes}
+        if numbers:
+            wanted = {name: Requirement(name, {}, o.unit) for name, o in numbers.items()}
+            found = model.predict_for(wanted, self.samples.theta)
+            self.values = np.concatenate([self.values, *(found[name] for name in numbers)], axis=1)
+            self.names = (*self.names, *numbers)
+            self.latex |= {name: _symbol(o.latex, name) for name, o in numbers.items()}
+            self.unit |= {name: o.unit for name, o in numbers.items()}
 
 
 def export(run: RunFolder, form: str, out: str | Path | None = None, *, derived: bool = False) -> list[Path]:

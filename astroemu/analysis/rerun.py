@@ -9,6 +9,7 @@ run in its own folder, with one more file:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def rerun(
     report: ProgressCallback = silent,
     *,
     accept_changed_code: bool = False,
+    opened: Callable[[RunFolder], None] | None = None,
 ) -> tuple[RunFolder, dict[str, Any]]:
     """Repeat a finished run and compare the samples.
 
@@ -45,6 +47,8 @@ def rerun(
         Called with the progress.
     accept_changed_code : bool
         Accept that the code of plugins or their versions have changed; see :func:`astroemu.inference.fitting.fit`.
+    opened : callable, optional
+        Called with the new folder before the sampling.
 
     Returns
     -------
@@ -62,7 +66,14 @@ def rerun(
     """
     before = RunFingerprint.load(run.identity_file)
     path = RunFolder.free(run.path.parent, f"{run.path.name}-rerun") if out is None else Path(out)
-    new, _ = fit(run.configuration(), out=path, repeated=run, accept_changed_code=accept_changed_code, report=report)
+    new, _ = fit(
+        run.configuration(),
+        out=path,
+        repeated=run,
+        accept_changed_code=accept_changed_code,
+        report=report,
+        opened=opened,
+    )
     found: dict[str, Any] = {}
     if processes().is_root:
         arrays = compare_samples(run.samples(), new.samples())

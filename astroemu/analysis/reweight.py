@@ -5,7 +5,8 @@ If a probe is added, left out or replaced, every sample of the run gets the new 
     w' = w exp(ln L_new - ln L_old),        ln Z_new = ln Z_old + ln sum(w exp(ln L_new - ln L_old)),
 
 with w normalised. Unchanged probes cancel and are not evaluated. The result is valid if the old samples cover the new
-posterior. The effective sample size measures this; too small a value is an error.
+posterior. The effective sample size measures this; too small a value is an error. Parameters that the run does not have
+are drawn from their priors, see :mod:`astroemu.analysis.extended_samples`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astroemu.core.parameter import Parameter
+from astroemu.analysis.extended_samples import ExtendedSamples
 from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, SamplingError, listing
@@ -29,12 +30,13 @@ from astroemu.io.files import sha256
 from astroemu.model.model import Model
 from astroemu.runtime.provenance import machine
 from astroemu.sampling.samples import Samples
-from astroemu.sampling.statistics import kish_ess
 
 #: Default of the smallest effective sample size. A reweighted run with fewer never counts as converged.
 MIN_ESS = 400.0
+#: Default number of draws of new parameters for each sample.
+DRAWS = 4
 #: Keys of a configuration that change the likelihood of every probe.
-_CONTEXT = ("emulators", "simulators", "derived", "emulator_error", "truncate_prior")
+_CONTEXT = ("joint_priors", "emulators", "simulators", "derived", "emulator_error", "truncate_prior")
 #: Number of points in a batch.
 _BATCH = 4096
 
@@ -68,7 +70,9 @@ class ConfigurationDiff:
         before, after = old.document.probes, new.document.probes
         parameters = new.document.parameters
         everything = any(getattr(old.document, key) != getattr(new.document, key) for key in _CONTEXT) or any(
-            old.document.parameters.get(name) != table for name, table in parameters.items()
+            old.document.parameters[name] != table
+            for name, table in parameters.items()
+            if name in old.document.parameters  # a new one belongs to what is added
         )
         change = cls(
             tuple(name for name in before if name not in after),
@@ -97,6 +101,7 @@ def reweight(
     *,
     out: str | Path | None = None,
     min_ess: float = MIN_ESS,
+    draws: int = DRAWS,
     accept_changed_code: bool = False,
     report: ProgressCallback = silent,
 ) -> tuple[RunFolder, Model]:
@@ -106,12 +111,14 @@ def reweight(
     ----------
     run : RunFolder
     configuration : Configuration
-        That of the run, with probes added, left out or changed. Its parameters must be parameters of the run, with the
-        same priors. Parameters of probes that are left out are marginalised.
+        That of the run, with probes added, left out or changed. Parameters of the run keep their priors. Parameters of
+        probes that are left out are marginalised, and new ones are drawn from their priors.
     out : str or Path, optional
         By default the first free of ``RUN_reweighted``, ``RUN_reweighted-2``, ...
     min_ess : float
         Smallest effective sample size that is accepted.
+    draws : int
+        Draws of the new parameters for each sample of the run.
     accept_changed_code : bool
         Accept that the code of plugins or their versions have changed since the run; see
         :func:`astroemu.inference.reuse.demand_current`.
@@ -128,7 +135,7 @@ def reweight(
     Raises
     ------
     ConfigurationError
-        If nothing changes, or if the parameters or their priors change.
+        If nothing changes, if the priors of parameters of the run change, or if there are fewer draws than one.
     RunFolderError
         If a catalog, a plugin or an option has changed since the run.
     DataError
@@ -140,11 +147,14 @@ def reweight(
     old, samples, before = run.configuration(), run.samples(), run.summary()
     change = ConfigurationDiff.between(old, configuration)
     old_model, model = old.model(), configuration.model()
-    _demand_same_parameters(old_model, model, run)
+    if draws < 1:
+        raise ConfigurationError(f"draws = {draws}: at least one draw of the new parameters is needed for each sample")
+    new = _new_parameters(old_model, model, run)
     demand_current(run, old_model, accept_changed_code=accept_changed_code)
-    ratio = _log_likelihood(configuration, change.of(configuration), samples, report)
-    ratio -= _log_likelihood(old, change.of(old), samples, report)
-    made = _reweighted(samples, ratio, model, f"{run.path} {change}", min_ess)
+    points = ExtendedSamples.of(samples, model.prior, new, draws, before["seed"])
+    ratio = _log_likelihood(configuration, change.of(configuration), points, report)
+    ratio -= np.repeat(_log_likelihood(old, change.of(old), _as_they_are(samples), report), points.draws)
+    made = _reweighted(points, ratio, model, f"{run.path} {change}", min_ess)
     summary = summarise(made, model, configuration, seed=before["seed"], wall_seconds=time.perf_counter() - started)
     digest = sha256(run.samples_file)
     summary["reweighted"] = {
@@ -157,6 +167,7 @@ def reweight(
         "ess_before": samples.ess,
         "kish_ess": made.diagnostics["kish_ess"],
         "min_ess": min_ess,
+        **({"drawn": new, "draws": draws} if new else {}),
         **({"earlier": before["reweighted"]} if "reweighted" in before else {}),
     }
     identity = RunFingerprint({**of_likelihood(configuration, model), "reweighted": digest}, machine())
@@ -168,31 +179,34 @@ def reweight(
     return folder, model
 
 
-def _reweighted(samples: Samples, ratio: FloatArray, model: Model, what: str, min_ess: float) -> Samples:
+def _as_they_are(samples: Samples) -> ExtendedSamples:
+    return ExtendedSamples(samples, samples.names, samples.theta, 1)
+
+
+def _reweighted(points: ExtendedSamples, ratio: FloatArray, model: Model, what: str, min_ess: float) -> Samples:
     """Samples with new weights, as the model sees them, or the reason why there are too few."""
+    samples = points.samples
     keep = np.isfinite(ratio)
     if not keep.any():
         raise SamplingError(f"{what}: no sample has a finite likelihood. Start a new fit with astroemu fit")
-    log_weight = samples.log_weight[keep] + ratio[keep]
-    change = float(np.logaddexp.reduce(log_weight) - np.logaddexp.reduce(samples.log_weight))
-    log_weight -= np.logaddexp.reduce(log_weight)
-    kish, thinned = kish_ess(log_weight), samples.ess / kish_ess(samples.log_weight)
-    ess = kish * thinned  # samples of a chain are correlated, whatever their weights
+    log_weight = points.log_weight[keep] + ratio[keep]
+    change = float(np.logaddexp.reduce(log_weight))
+    log_weight -= change
+    kish, ess = points.effective(log_weight, keep)
     if ess < min_ess:
         raise SamplingError(
             f"{what}: {ess:.0f} of {samples.ess:.0f} effective samples are left, but at least {min_ess:g} are required "
             "(--min-ess). The new posterior lies where the run has few samples. Fit the new data with astroemu fit, or "
             "reweight a longer run"
         )
-    theta = samples.theta[keep][:, [samples.names.index(name) for name in model.names]]
-    moved = -samples.weight
-    moved[keep] += np.exp(log_weight)
-    variance = float(moved @ moved) / thinned  # of the logarithm of the mean ratio
+    theta = points.columns(model.names)[keep]
+    moved = points.by_sample(log_weight, keep) - samples.weight
+    variance = float(moved @ moved) / points.independent  # of the logarithm of the mean ratio
     evidence, error = samples.log_evidence, samples.log_evidence_err
     return Samples(
         names=model.names,
         theta=theta,
-        log_likelihood=samples.log_likelihood[keep] + ratio[keep],
+        log_likelihood=points.log_likelihood[keep] + ratio[keep],
         log_prior=model.log_prior(theta),
         log_weight=log_weight,
         sampler=samples.sampler,
@@ -211,14 +225,14 @@ def _reweighted(samples: Samples, ratio: FloatArray, model: Model, what: str, mi
 
 
 def _log_likelihood(
-    configuration: Configuration, probes: list[str], samples: Samples, report: ProgressCallback
+    configuration: Configuration, probes: list[str], points: ExtendedSamples, report: ProgressCallback
 ) -> FloatArray:
-    """Return the log-likelihood ``(n,)`` of some probes at the samples."""
-    total = np.zeros(len(samples))
+    """Return the log-likelihood ``(n,)`` of some probes at the points."""
+    total = np.zeros(len(points))
     if not probes:
         return total
     model = configuration.only(probes).model()
-    theta = samples.theta[:, [samples.names.index(name) for name in model.names]]
+    theta = points.columns(model.names)
     for start in range(0, len(theta), _BATCH):
         rows = slice(start, start + _BATCH)
         total[rows] = model.log_likelihood(theta[rows])
@@ -226,27 +240,44 @@ def _log_likelihood(
     return total
 
 
-def _demand_same_parameters(old: Model, new: Model, run: RunFolder) -> None:
+def _new_parameters(old: Model, new: Model, run: RunFolder) -> list[str]:
+    """Return the parameters that the run does not have, after checking that those of the run keep their priors."""
+    found = []
     for parameter in new.prior.free:
-        if parameter.name not in old.names:
+        name = parameter.name
+        if name in old.prior.fixed:
             raise ConfigurationError(
-                f"{run.path}: {parameter.name!r} is not sampled in the run, so its samples have no values of it. Hold "
-                f"it fixed with {_fixing(parameter)}, or start a new fit with astroemu fit"
+                f"{run.path}: {name!r} is fixed at {old.prior.fixed[name]:g} in the run, so its samples have no values "
+                f"of it. Hold it fixed with {_fixing(name, old.prior.fixed[name])}, or fit again with astroemu fit"
             )
-        if parameter.prior != old.prior[parameter.name].prior:
+        if name not in old.names:
+            found.append(name)
+        elif parameter.prior != old.prior[name].prior:
             raise ConfigurationError(
-                f"{run.path}: the prior of {parameter.name!r} is {parameter.prior}, and "
-                f"{old.prior[parameter.name].prior} in the run. Reweighting cannot change priors; start a new fit with "
-                "astroemu fit"
+                f"{run.path}: the prior of {name!r} is {parameter.prior}, and {old.prior[name].prior} in the run. "
+                "Reweighting cannot change priors; start a new fit with astroemu fit"
             )
     held = [name for name in old.names if name in new.prior.fixed]
     if held:
         raise ConfigurationError(
             f"{run.path}: {listing(held)} sampled in the run would be held fixed. Start a new fit with astroemu fit"
         )
+    _demand_same_joint_priors(old, new, run)
+    return found
 
 
-def _fixing(parameter: Parameter) -> str:
-    """Return the option that holds a parameter at the median of its prior."""
-    median = float(parameter.prior.transform(np.array(0.5)))
-    return f"--set 'parameters.{parameter.name}={{distribution = \"fixed\", value = {median:.4g}}}'"
+def _demand_same_joint_priors(old: Model, new: Model, run: RunFolder) -> None:
+    """Raise unless the joint priors of parameters of the run stay, and new ones are of new parameters only."""
+    for here, there in ((new.prior.joint, old.prior.joint), (old.prior.joint, new.prior.joint)):
+        for block in here:
+            kept = {*block.names, *block.given} & {*old.names} & {*new.names}
+            if kept and block not in there:
+                raise ConfigurationError(
+                    f"{run.path}: the joint prior of {listing({*block.names, *block.given})} is not that of the run, "
+                    "but its parameters are. Reweighting cannot change priors; start a new fit with astroemu fit"
+                )
+
+
+def _fixing(name: str, value: float) -> str:
+    """Return the option that holds a parameter at a value."""
+    return f"--set 'parameters.{name}={{distribution = \"fixed\", value = {value:.6g}}}'"

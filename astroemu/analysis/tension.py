@@ -29,7 +29,7 @@ from astroemu.inference.fitting import fit
 from astroemu.inference.run_folder import RunFolder
 from astroemu.io.files import write_json
 from astroemu.runtime.mpi import processes
-from astroemu.runtime.optional import import_optional
+from astroemu.runtime.optional import import_optional, is_installed
 from astroemu.runtime.plugins import SAMPLERS
 from astroemu.sampling.samples import Samples
 
@@ -215,7 +215,10 @@ def tension_statistics(
 
 
 def _nested_sampler(configuration: Configuration, name: str | None) -> str:
-    """Return the requested sampler; else that of the configuration; else the first nested one with a table there."""
+    """Return the requested sampler; else that of the configuration; else the first nested one with a table there.
+
+    If the configuration names none, it is the one that is installed with all that it needs.
+    """
     if name is not None:
         if not configuration.sampler(name).traits.nested:
             raise ConfigurationError(
@@ -226,9 +229,12 @@ def _nested_sampler(configuration: Configuration, name: str | None) -> str:
     for candidate in (configuration.document.sampler, *configuration.document.samplers):
         if configuration.sampler(candidate).traits.nested:
             return candidate
+    usable = [candidate for candidate in _all_nested() if _is_complete(candidate)]
+    if len(usable) == 1:
+        return usable[0]
+    which = f"installed: {listing(usable)}" if usable else f"none of {listing(_all_nested())} is installed completely"
     raise ConfigurationError(
-        f"{configuration.path} names no nested sampler, which tension needs. Choose one with --sampler: "
-        f"{listing(_all_nested())}"
+        f"{configuration.path} names no nested sampler, which tension needs. Choose one with --sampler; {which}"
     )
 
 
@@ -241,6 +247,13 @@ def _all_nested() -> list[str]:
         except AstroemuError:  # a plugin that fails to load cannot be chosen
             continue
     return found
+
+
+def _is_complete(name: str) -> bool:
+    """Return True if the packages and the library of a sampler are installed. Nothing is imported but its class."""
+    cls = SAMPLERS.load(name)
+    component = cls.component()
+    return all(is_installed(package) for package in cls.packages) and (component is None or bool(component.found))
 
 
 def _drawn(samples: Samples, path: Path, draws: int) -> Any:

@@ -24,6 +24,8 @@ from astroemu.cli import (
     clean,
     compare,
     doctor,
+    explain,
+    explore,
     export,
     fisher,
     fit,
@@ -38,12 +40,14 @@ from astroemu.cli import (
     report,
     rerun,
     reweight,
+    schema,
     simulate,
     tension,
     train,
     validate,
 )
 from astroemu.cli.sections import CommandGroup
+from astroemu.cli.terminal import speaking
 from astroemu.errors import AstroemuError, PluginError, ProbeError
 from astroemu.io.files import DISK_ERRORS, explained
 from astroemu.io.terminal import print_what_can_be_printed, visible
@@ -60,6 +64,7 @@ _SIGNALLED = {128 + signal.SIGINT: "interrupted", 128 + signal.SIGTERM: "termina
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Fits and their results": {
         "fit": fit.fit,
+        "explain": explain.explain,
         "report": report.report,
         "compare": compare.compare,
         "export": export.export,
@@ -68,6 +73,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "reweight": reweight.reweight,
         "tension": tension.tension,
         "maximize": maximize.maximize,
+        "explore": explore.explore,
         "fisher": fisher.fisher,
     },
     "Calibration and mock data": {
@@ -89,6 +95,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "list": listing.listing,
         "doctor": doctor.doctor,
         "new": new.new,
+        "schema": schema.schema,
         "check": check.check,
         "bench": bench.bench,
     },
@@ -107,13 +114,13 @@ app = typer.Typer(
     130 interrupted; 143 terminated. With ASTROEMU_DEBUG=1 in the environment, errors show a traceback.
     """,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 for _section, _commands in _COMMANDS.items():
     for _name, _function in _commands.items():
-        app.command(_name, rich_help_panel=_section)(_function)
+        app.command(_name, rich_help_panel=_section)(speaking(_function))
 app.add_typer(catalogs.app, name="catalogs", rich_help_panel="Plugins, data and installation")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from astroemu.cli.options import CONFIGURATION
+from astroemu.cli.terminal import tell
 
 _BATCHES = [1, 10, 100, 1000, 10000, 100000]
 
@@ -48,4 +49,4 @@ def bench(
         }
         write_json(path, content)
         draw_speed(rows, picture)
-        typer.echo(f"Written: {path}\nWritten: {picture}")
+        tell(f"Written: {path}\nWritten: {picture}")

@@ -19,6 +19,7 @@ from astroemu.cli.options import (
     chosen_truth,
     load,
 )
+from astroemu.cli.terminal import tell
 
 
 def calibrate(
@@ -61,7 +62,7 @@ def calibrate(
     if processes().is_root:
         typer.echo(calibration_table(found))
         for path in draw_calibration([read_fit(out, i) for i in range(n)], draws, loaded.model().prior, out):
-            typer.echo(f"Written: {path}")
-        typer.echo(f"Written: {out / 'calibration.json'}")
+            tell(f"Written: {path}")
+        tell(f"Written: {out / 'calibration.json'}")
     if found["passed"] is False:  # None: too few fits to tell
         raise typer.Exit(3)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from astroemu.cli.sections import CommandGroup
+from astroemu.cli.terminal import speaking
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -17,11 +18,13 @@ app = typer.Typer(
 
 
 @app.command("list")
+@speaking
 def listing() -> None:
     """List the installed catalogs with their references and licences.
 
     A catalog that must be fetched first is marked.
     """
+    from astroemu.cli.terminal import fitted
     from astroemu.core.catalog import load_catalog
     from astroemu.core.remote_catalog import RemoteCatalog
     from astroemu.core.wheel_catalog import WheelCatalog
@@ -33,10 +36,12 @@ def listing() -> None:
         state = "" if catalog.path.is_file() else f"   {missing}"
         if isinstance(catalog, RemoteCatalog):
             state = state or f"   fetched: {catalog.path}"
-        typer.echo(f"{name}{state}\n  {catalog.reference}\n  {catalog.licence}")
+        facts = (fitted(f"  {fact}", 4) for fact in (catalog.reference, catalog.licence))
+        typer.echo("\n".join([f"{name}{state}", *facts]))
 
 
 @app.command("show")
+@speaking
 def show(
     name: Annotated[str, typer.Argument(help="Name of the catalog, see `astroemu catalogs list`, or a file.")],
     rows: Annotated[bool, typer.Option("--rows", help="List every row, instead of one line for each paper.")] = False,
@@ -47,7 +52,7 @@ def show(
 
     A table is summed up by paper. A star marks numbers that were read in one secondary source only.
     """
-    from astroemu.cli.terminal import tell, width
+    from astroemu.cli.terminal import answer, tell, width
     from astroemu.core.catalog import load_catalog
     from astroemu.io.files import new_file
     from astroemu.io.paths import looks_like_path
@@ -56,13 +61,14 @@ def show(
 
     picture = None if out is None else new_file(out)
     catalog = load_catalog(name if looks_like_path(name) else name.replace("-", "_"))
-    tell(catalog_text(catalog, rows, reference, min(width(), 80) if not rows else width()))
+    answer(catalog_text(catalog, rows, reference, min(width(), 80) if not rows else width()))
     if picture is not None:
         draw_catalog(catalog, picture)
         tell(f"Written: {picture}")
 
 
 @app.command("fetch")
+@speaking
 def fetch(
     name: Annotated[str, typer.Argument(help="Name of the catalog, see `astroemu catalogs list`.")],
     source: Annotated[

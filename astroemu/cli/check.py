@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from astroemu.cli.terminal import answer, fitted
+
 
 def check(
     name: str = typer.Argument(..., help="Name of an installed plugin, or of its table in the configuration --model."),
@@ -24,6 +26,7 @@ def check(
     from astroemu.testing import check_installed
 
     reports = check_installed(name, kind=kind, model=model, in_processes=processes)
-    typer.echo("\n\n".join(report.table() for report in reports))
+    tables = "\n\n".join(report.table() for report in reports)
+    answer("\n".join(fitted(line, 6) for line in tables.splitlines()))
     if not all(report.passed for report in reports):
         raise typer.Exit(3)

@@ -10,12 +10,14 @@ from astroemu.cli.options import (
     ACCEPT_CHANGED_CODE,
     FINISHED_RUN,
     FIX,
+    RUN_PLUGIN_FILES,
     SIMULATION_WORKERS,
     SIMULATIONS,
     SIMULATOR,
     SIMULATOR_OPTION,
     chosen_truth,
 )
+from astroemu.cli.terminal import tell
 
 
 def check_posterior(
@@ -34,6 +36,7 @@ def check_posterior(
         None, help="Only write the posterior draws to this file, to run the simulator on another machine."
     ),
     accept_changed_code: bool = ACCEPT_CHANGED_CODE,
+    run_plugin_files: bool = RUN_PLUGIN_FILES,
 ) -> None:
     """Compare a finished run with the true simulator.
 
@@ -47,9 +50,9 @@ def check_posterior(
     from astroemu.runtime.mpi import processes
     from astroemu.validation.posterior_check import PosteriorCheck, write_points
 
-    folder = RunFolder.open(run)
+    folder = RunFolder.open(run, run_plugin_files=run_plugin_files)
     if points is not None:
-        typer.echo(f"Written: {write_points(folder, n, seed, points)}")
+        tell(f"Written: {write_points(folder, n, seed, points)}")
         return
     truth = chosen_truth(simulator, option, fix, simulations)
     task = PosteriorCheck(folder, truth, n, seed, workers, accept_changed_code)
@@ -58,4 +61,4 @@ def check_posterior(
         found = task.check(place, report)
     if processes().is_root:
         typer.echo(check_table(found))
-        typer.echo(f"Written: {place / 'check.json'}")
+        tell(f"Written: {place / 'check.json'}")

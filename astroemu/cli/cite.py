@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import DEFAULT, SAMPLER
+from astroemu.cli.options import DEFAULT, RUN_PLUGIN_FILES, SAMPLER
 
 
 def cite(
@@ -16,6 +16,7 @@ def cite(
         "An installed name comes first; write ./NAME for a folder of that name.",
     ),
     sampler: str | None = SAMPLER,
+    run_plugin_files: bool = RUN_PLUGIN_FILES,
 ) -> None:
     """Print the BibTeX entries of everything that a fit used.
 
@@ -30,8 +31,9 @@ def cite(
 
     folder = Path(configuration)
     is_run = configuration not in CONFIGURATIONS.entries and folder.is_dir()
-    loaded = RunFolder.open(folder).configuration() if is_run else load_configuration(configuration)
-    if is_run:
+    run = RunFolder.open(folder, run_plugin_files=run_plugin_files) if is_run else None
+    loaded = load_configuration(configuration) if run is None else run.configuration()
+    if run is not None:
         with warned():
-            model_of(RunFolder(folder))  # says what has changed since the run
+            model_of(run)  # says what has changed since the run
     typer.echo(bibtex(loaded, sampler), nl=False)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from astroemu.cli.terminal import tell
+
 
 def clean(
     recipe: str = typer.Argument(..., help="TOML recipe. Its table [cleaning] has the rules."),
@@ -29,4 +31,4 @@ def clean(
     for rule, count in dropped.items():
         typer.echo(f"{count:8d}  {rule}")
     typer.echo(f"{sum(dropped.values()):8d}  dropped in all")
-    typer.echo(f"Written: {out}, {log}")
+    tell(f"Written: {out}, {log}")

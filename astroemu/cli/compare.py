@@ -1,4 +1,4 @@
-"""``astroemu compare``: parameters and Bayes factors of several runs."""
+"""``astroemu compare``: parameters, Bayes factors and configurations of several runs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ def compare(
         False, "--jeffreys", help="Also describe the Bayes factors in words, by Jeffreys' scale."
     ),
 ) -> None:
-    """Compare the posteriors of several runs, and their Bayes factors.
+    """Compare the posteriors of several runs, their Bayes factors, and their configurations.
 
-    The parameters are printed side by side, with their differences from the first run.
+    The parameters are printed side by side, with their differences from the first run. Every option that differs is
+    listed.
 
     A Bayes factor needs two runs of the same data. For other runs, the differences in the data are printed.
     """
-    from astroemu.cli.terminal import tell, width
+    from astroemu.cli.terminal import answer, width
     from astroemu.inference.run_folder import RunFolder
+    from astroemu.report.run_differences import differences_text
     from astroemu.report.tables import bayes_table, comparison_table
 
     runs = {str(folder): RunFolder.open(folder) for folder in folders}
-    tell(comparison_table({label: (run.samples(), run.summary()) for label, run in runs.items()}, width()))
+    answer(comparison_table({label: (run.samples(), run.summary()) for label, run in runs.items()}, width()))
     if factors := bayes_table(runs, jeffreys=jeffreys):
-        tell(f"\n{factors}")
+        answer(f"\n{factors}")
+    if len(runs) > 1:
+        answer(f"\n{differences_text(runs, width())}")

@@ -12,7 +12,7 @@ def doctor() -> None:
 
     Exit code 3 if a check fails.
     """
-    from astroemu.cli.terminal import tell
+    from astroemu.cli.terminal import answer, fitted
     from astroemu.errors import PluginError
     from astroemu.runtime.environment import examine
     from astroemu.runtime.mpi import processes
@@ -25,7 +25,7 @@ def doctor() -> None:
         if finding.part != part:
             part = finding.part
             typer.echo(part)
-        tell(f"  {finding.name:<30} {finding.state:<7} {finding.detail}".rstrip())
+        answer(fitted(f"  {finding.name:<30} {finding.state:<7} {finding.detail}".rstrip(), 41))
         failed += finding.state == "failed"
     typer.echo(f"{failed} problem(s)" if failed else "No problem found.")
     if failed:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import typer
 
+from astroemu.cli.options import RUN_PLUGIN_FILES
+from astroemu.cli.terminal import tell
+
 
 def export(
     folder: Path = typer.Argument(..., help="Folder of a finished run."),
@@ -15,6 +18,7 @@ def export(
         help="File to write (for getdist: common root of its file names). Default: export_FORMAT in the run folder.",
     ),
     derived: bool = typer.Option(False, "--derived", help="Add derived numbers, such as tau_e, as columns."),
+    run_plugin_files: bool = RUN_PLUGIN_FILES,
 ) -> None:
     """Write a run for ArviZ, getdist or anesthetic, or as CSV or FITS.
 
@@ -25,6 +29,6 @@ def export(
     from astroemu.inference.run_folder import RunFolder
 
     with warned():
-        written = write(RunFolder.open(folder), to, out, derived=derived)
+        written = write(RunFolder.open(folder, run_plugin_files=run_plugin_files), to, out, derived=derived)
     for path in written:
-        typer.echo(f"Written: {path}")
+        tell(f"Written: {path}")

@@ -8,6 +8,7 @@ import typer
 
 from astroemu.cli.maximize import best_fit_json, find_and_print, write_result
 from astroemu.cli.options import CONFIGURATION, ENGINE, SET, STARTS, STARTS_SEED, WITHOUT, load
+from astroemu.cli.terminal import tell
 
 
 def fisher(
@@ -48,4 +49,4 @@ def fisher(
     write_result(path, {"maximum": best_fit_json(best), **matrices, "std": forecast.std.tolist(), "provenance": block})
     if picture is not None:
         draw_ellipses(forecast, model.prior, picture)
-        typer.echo(f"Written: {picture}")
+        tell(f"Written: {picture}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -17,6 +18,10 @@ from astroemu.cli.options import (
     WITHOUT,
     load,
 )
+
+if TYPE_CHECKING:
+    from astroemu.inference.run_folder import RunFolder
+    from astroemu.model.model import Model
 
 
 def fit(
@@ -48,27 +53,40 @@ def fit(
     Under mpiexec, the processes share the likelihood evaluations.
     """
     from astroemu.cli.progress import shown, warned
-    from astroemu.cli.terminal import tell, width
+    from astroemu.cli.run_log import RunLog, command_line
+    from astroemu.cli.terminal import heard, note
     from astroemu.inference.fitting import fit as run_fit
-    from astroemu.report import write_report
-    from astroemu.report.tables import profile_table, text_table
     from astroemu.runtime.mpi import processes
 
-    loaded = load(configuration, set_, without, engine)
-    with warned(), shown(f"fit {loaded.name}") as report:
-        folder, model = run_fit(
-            loaded,
-            out=out,
-            sampler=sampler,
-            seed=seed,
-            resume=resume,
-            accept_changed_code=accept_changed_code,
-            profile=profile,
-            report=report,
-        )
-    if not processes().is_root:
-        return
+    with RunLog(command_line()) as log, heard(log.write):
+        loaded = load(configuration, set_, without, engine)
+        note(f"read {loaded.path}")
+        with warned(), shown(f"fit {loaded.name}") as report:
+            folder, model = run_fit(
+                loaded,
+                out=out,
+                sampler=sampler,
+                seed=seed,
+                resume=resume,
+                accept_changed_code=accept_changed_code,
+                profile=profile,
+                report=report,
+                opened=lambda folder: log.open(folder.path),
+            )
+        if processes().is_root:
+            _tell_results(folder, model, no_report=no_report)
+
+
+def _tell_results(folder: RunFolder, model: Model, *, no_report: bool) -> None:
+    """Draw the report of a run, and print its table and what was written."""
+    from astroemu.cli.progress import warned
+    from astroemu.cli.terminal import note, tell, width
+    from astroemu.report import write_report
+    from astroemu.report.tables import profile_table, text_table
+
     with warned():
+        if not no_report:
+            note("drawing the report")
         written = [] if no_report else write_report(folder, model)
     if model.engine.name != "numpy":
         tell("\n".join(model.compile_report()))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from astroemu.cli.terminal import tell
+
 
 def importing(
     recipe: str = typer.Argument(
@@ -25,6 +27,6 @@ def importing(
     new_file(out)
     imported = Recipe(recipe).imported(data)
     imported.save(out)
-    typer.echo(f"Written: {out} ({len(imported)} points)")
+    tell(f"Written: {out} ({len(imported)} points)")
     for remark in inspect(imported)["remarks"]:
         typer.echo(f"note: {remark}")

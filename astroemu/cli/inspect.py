@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from astroemu.cli.terminal import tell
+
 
 def inspect(
     data: Path = typer.Argument(..., help="Training set (HDF5)."),
@@ -24,7 +26,7 @@ def inspect(
     from astroemu.emulation.training_set import TrainingSet
     from astroemu.errors import located
     from astroemu.io.files import make_folder, new_file, sha256, write_json
-    from astroemu.report.tables import inspection_table
+    from astroemu.report.emulator_tables import inspection_table
     from astroemu.runtime.provenance import provenance
 
     folder = None if out is None else new_file(out)
@@ -40,4 +42,4 @@ def inspect(
         write_json(folder / "inspection.json", content)
         for name in loaded.observables:
             draw_observable(loaded, name, folder / f"{name}.png")
-        typer.echo(f"Written: {folder}")
+        tell(f"Written: {folder}")

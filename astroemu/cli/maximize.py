@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from astroemu.cli.options import CONFIGURATION, ENGINE, SET, STARTS, STARTS_SEED, WITHOUT, load
+from astroemu.cli.terminal import tell
 
 if TYPE_CHECKING:
     from astroemu.inference.best_fit import BestFit
@@ -80,4 +81,4 @@ def write_result(path: Path | None, content: dict[str, Any]) -> None:
 
     if path is not None:
         write_json(path, content)
-        typer.echo(f"Written: {path}")
+        tell(f"Written: {path}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from astroemu.cli.options import ACCEPT_CHANGED_CODE
+from astroemu.cli.terminal import tell
 
 
 def merge(
@@ -26,4 +27,4 @@ def merge(
         new_file(out)
         data = merged(parts, accept_changed_code=accept_changed_code)
         data.save(out)
-    typer.echo(f"Written: {out} ({len(data)} points, {len(data.metadata['failed'])} failed)")
+    tell(f"Written: {out} ({len(data)} points, {len(data.metadata['failed'])} failed)")

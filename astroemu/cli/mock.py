@@ -18,6 +18,7 @@ from astroemu.cli.options import (
     load,
     numbers,
 )
+from astroemu.cli.terminal import tell
 
 
 def mock(
@@ -97,4 +98,4 @@ def mock(
         )
     for name, value in parameters.items():
         typer.echo(f"{name:20s} {value:12.6g}")
-    typer.echo(f"Written: {path}\nFit it with: astroemu fit {path}")
+    tell(f"Written: {path}\nFit it with: astroemu fit {path}")

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 #: The configuration that a command uses if no file is given.
 DEFAULT = "reionization"
 
-CONFIGURATION = typer.Argument(DEFAULT, help="TOML file of a fit, or the name of an installed configuration.")
+CONFIGURATION = typer.Argument(
+    DEFAULT,
+    help="TOML file of a fit, or the name of an installed configuration. An installed name comes before a file of that "
+    "name without a suffix.",
+)
 SET = typer.Option(
     [],
     "--set",
@@ -43,6 +47,11 @@ ACCEPT_CHANGED_CODE = typer.Option(
     "--accept-changed-code",
     help="Accept that the code of plugins, or their versions, have changed since the run. What was accepted is listed "
     "and recorded. Only for changes on which no number depends, such as a comment.",
+)
+RUN_PLUGIN_FILES = typer.Option(
+    False,
+    "--run-plugin-files",
+    help="Execute the files of code that the run folder holds (plugin = 'FILE.py:CLASS'). Only if you trust them.",
 )
 NO_REPORT = typer.Option(False, "--no-report", help="Do not write the table and the figures.")
 

@@ -1,20 +1,22 @@
-"""Display of progress, as a bar on a terminal and otherwise as lines, and of warnings."""
+"""What a command shows of its progress, as a bar on a terminal and otherwise as lines, and its warnings."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
+from astroemu.cli.terminal import note, quiet, remark
 from astroemu.core.progress import Progress, ProgressCallback, silent
-from astroemu.io.terminal import visible, visible_line
+from astroemu.io.terminal import visible_line
+from astroemu.sampling.progress_display import bar, in_words, on_terminal
 
 #: Seconds between lines if the output is not a terminal.
 _EVERY = 10.0
+#: Seconds between lines in the log of a run.
+_LOGGED = 60.0
 
 
 @contextmanager
@@ -31,15 +33,28 @@ def shown(what: str) -> Iterator[ProgressCallback]:
     what = visible_line(what)
     if not processes().is_root:
         yield silent
-    elif _can_move_the_cursor():
-        with _bar(what) as report:
-            yield report
+    elif quiet():
+        yield _logged(silent)
+    elif on_terminal():
+        with bar(what) as report:
+            yield _logged(report)
     else:
-        yield _lines(what)
+        yield _logged(_lines(what))
 
 
-def _can_move_the_cursor() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+def _logged(display: ProgressCallback) -> ProgressCallback:
+    """Return a display of progress that passes each stage, and a line per minute, to the log of the run."""
+    last = [-_LOGGED]
+
+    def report(p: Progress) -> None:
+        display(p)
+        if p.is_stage:
+            note(p.status)
+        elif time.monotonic() - last[0] >= _LOGGED:
+            last[0] = time.monotonic()
+            remark(in_words(p), show=False)
+
+    return report
 
 
 @contextmanager
@@ -58,48 +73,16 @@ def warned() -> Iterator[None]:
 
 
 def _plain(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {visible(str(message))}", file=sys.stderr)
-
-
-def _columns() -> list[Any]:
-    """Return the columns of the bar. In a narrow terminal the texts are cut, not the bar."""
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.table import Column
-
-    def text(field: str, **options: Any) -> TextColumn:
-        column = Column(no_wrap=True, overflow="ellipsis", **options)
-        return TextColumn(f"{{task.{field}}}", markup=False, table_column=column)
-
-    bar = BarColumn(bar_width=None, table_column=Column(width=12, no_wrap=True))
-    elapsed = TimeElapsedColumn(table_column=Column(width=7, no_wrap=True))
-    return [text("description", max_width=18), bar, text("fields[text]", ratio=1), elapsed]
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[ProgressCallback]:
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(*_columns(), console=Console(stderr=True), transient=True, expand=True) as bar:
-        task = bar.add_task(what, total=None, text="")
-
-        def report(p: Progress) -> None:
-            total = None if p.fraction is None else 1.0
-            bar.update(task, total=total, completed=p.fraction or 0.0, text=_text(p))
-
-        yield report
+    remark(f"warning: {message}")
 
 
 def _lines(what: str) -> ProgressCallback:
-    last = [time.monotonic()]
+    """Return a callable that prints the progress at once, and then every ten seconds."""
+    last = [-_EVERY]
 
     def report(p: Progress) -> None:
-        if time.monotonic() - last[0] >= _EVERY:
+        if not p.is_stage and time.monotonic() - last[0] >= _EVERY:
             last[0] = time.monotonic()
-            print(f"{what}: {_text(p)}", file=sys.stderr, flush=True)
+            print(f"{what}: {in_words(p)}", file=sys.stderr, flush=True)
 
     return report
-
-
-def _text(p: Progress) -> str:
-    return f"{p.status}, {p.n_likelihood:,} evaluations, iteration {p.iteration:,}"

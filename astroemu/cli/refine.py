@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from astroemu.cli.options import ACCEPT_CHANGED_CODE, SIMULATION_WORKERS
+from astroemu.cli.terminal import tell
 
 
 def refine(
@@ -37,7 +38,7 @@ def refine(
     from astroemu.emulation.loading import load_emulator
     from astroemu.emulation.recipe import Recipe
     from astroemu.inference.configuration import load_configuration
-    from astroemu.report.tables import refinement_table
+    from astroemu.report.emulator_tables import refinement_table
     from astroemu.validation.refinement import Refinement
 
     task = Refinement(
@@ -53,4 +54,4 @@ def refine(
         accept_changed_code=accept_changed_code,
     )
     typer.echo(refinement_table(task.run(out, log=lambda line: typer.echo(line))))
-    typer.echo(f"Written: {out}")
+    tell(f"Written: {out}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from astroemu.cli.options import RUN_PLUGIN_FILES
+
 
 def report(
     folders: list[Path] = typer.Argument(
@@ -17,6 +19,7 @@ def report(
     out: Path | None = typer.Option(
         None, help="File of the HTML page; implies --html. Default: report.html in the first folder."
     ),
+    run_plugin_files: bool = RUN_PLUGIN_FILES,
 ) -> None:
     """Write the table and the figures of finished runs again.
 
@@ -33,7 +36,7 @@ def report(
     if len(folders) == 1 and is_validation(folders[0]):
         tell(f"Written: {write_validation_page(folders[0], out or folders[0] / 'report.html')}")
         return
-    runs = [RunFolder.open(folder) for folder in folders]
+    runs = [RunFolder.open(folder, run_plugin_files=run_plugin_files) for folder in folders]
     if html or out is not None:
         with warned():
             page = write_page(runs, out or folders[0] / "report.html")

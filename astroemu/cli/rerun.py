@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import ACCEPT_CHANGED_CODE, FINISHED_RUN
+from astroemu.cli.options import ACCEPT_CHANGED_CODE, FINISHED_RUN, RUN_PLUGIN_FILES
 
 
 def rerun(
@@ -15,6 +15,7 @@ def rerun(
         None, help="New run folder. Default: the first free one of RUN-rerun, RUN-rerun-2, ..."
     ),
     accept_changed_code: bool = ACCEPT_CHANGED_CODE,
+    run_plugin_files: bool = RUN_PLUGIN_FILES,
 ) -> None:
     """Repeat a finished run and compare the samples bit by bit.
 
@@ -25,15 +26,24 @@ def rerun(
     """
     from astroemu.analysis.rerun import rerun as repeat
     from astroemu.cli.progress import shown, warned
+    from astroemu.cli.run_log import RunLog, command_line
+    from astroemu.cli.terminal import answer, heard, tell
     from astroemu.inference.run_folder import RunFolder
     from astroemu.report.tables import repetition_table
     from astroemu.runtime.mpi import processes
 
-    folder = RunFolder.open(run)
-    with warned(), shown(f"rerun {run.name}") as report:
-        new, found = repeat(folder, out, report, accept_changed_code=accept_changed_code)
-    if processes().is_root:
-        typer.echo(repetition_table(found))
-        typer.echo(f"Written: {new.path}")
+    folder = RunFolder.open(run, run_plugin_files=run_plugin_files)
+    with RunLog(command_line()) as log, heard(log.write):
+        with warned(), shown(f"rerun {run.name}") as report:
+            new, found = repeat(
+                folder,
+                out,
+                report,
+                accept_changed_code=accept_changed_code,
+                opened=lambda folder: log.open(folder.path),
+            )
+        if processes().is_root:
+            answer(repetition_table(found))
+            tell(f"Written: {new.path}")
     if not found["identical"]:
         raise typer.Exit(3)

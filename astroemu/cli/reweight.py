@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from astroemu.cli.options import ACCEPT_CHANGED_CODE, FINISHED_RUN, NO_REPORT
+from astroemu.cli.options import ACCEPT_CHANGED_CODE, FINISHED_RUN, NO_REPORT, RUN_PLUGIN_FILES
 
 
 def reweight(
@@ -25,12 +25,17 @@ def reweight(
     min_ess: float = typer.Option(
         400.0, min=0.0, help="Smallest effective sample size. A run with fewer effective samples is not written."
     ),
+    draws: int = typer.Option(
+        4, min=1, help="Draws of the parameters that the run does not have, for each of its samples."
+    ),
     accept_changed_code: bool = ACCEPT_CHANGED_CODE,
+    run_plugin_files: bool = RUN_PLUGIN_FILES,
     no_report: bool = NO_REPORT,
 ) -> None:
     """Add, change or drop probes of a finished run without sampling again.
 
-    The samples get new weights and are written as a new run. Only the probes that change are evaluated.
+    The samples get new weights and are written as a new run. Only the probes that change are evaluated. Parameters that
+    the run does not have are drawn from their priors.
 
     If too few effective samples remain, nothing is written.
     """
@@ -41,11 +46,17 @@ def reweight(
     from astroemu.report import write_report
     from astroemu.report.tables import text_table
 
-    source = RunFolder.open(run)
+    source = RunFolder.open(run, run_plugin_files=run_plugin_files)
     changed = source.configuration().overridden(set_).without(without)
     with warned(), shown(f"reweight {run}") as report:
         folder, model = run_reweight(
-            source, changed, out=out, min_ess=min_ess, accept_changed_code=accept_changed_code, report=report
+            source,
+            changed,
+            out=out,
+            min_ess=min_ess,
+            draws=draws,
+            accept_changed_code=accept_changed_code,
+            report=report,
         )
     with warned():
         written = [folder.samples_file, folder.summary_file] if no_report else write_report(folder, model)

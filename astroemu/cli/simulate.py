@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from astroemu.cli.options import ACCEPT_CHANGED_CODE, SIMULATION_WORKERS
+from astroemu.cli.terminal import tell
 
 
 def simulate(
@@ -38,4 +39,4 @@ def simulate(
     if processes().is_root:
         failed = read_metadata(path)["failed"]
         n = task.n if piece is None else len(piece.rows(task.n))
-        typer.echo(f"Written: {path} ({n - len(failed)} points, {len(failed)} failed)")
+        tell(f"Written: {path} ({n - len(failed)} points, {len(failed)} failed)")

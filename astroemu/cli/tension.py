@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from astroemu.cli.options import ACCEPT_CHANGED_CODE, CONFIGURATION, ENGINE, SEED_INSTEAD, SET, WITHOUT, load
+from astroemu.cli.terminal import tell
 
 
 def tension(
@@ -16,7 +17,9 @@ def tension(
         [], "--and", metavar="PROBE+...", help="Another group of probes. Can be repeated. Default: all other probes."
     ),
     sampler: str | None = typer.Option(
-        None, help="Name of a nested sampler. Default: the first nested sampler that the configuration names."
+        None,
+        help="Name of a nested sampler. Default: the first nested sampler that the configuration names, or the one "
+        "that is installed.",
     ),
     out: Path | None = typer.Option(None, help="Folder for the runs and the result. Default: runs/NAME_tension."),
     seed: int | None = SEED_INSTEAD,
@@ -49,4 +52,4 @@ def tension(
         )
     if result is not None:
         typer.echo(tension_table(result))
-        typer.echo(f"Written: {result['written']}")
+        tell(f"Written: {result['written']}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from astroemu.cli.options import ACCEPT_CHANGED_CODE
+from astroemu.cli.terminal import tell
 
 
 def train(
@@ -49,7 +50,7 @@ def train(
         if errors_of:
             made = Recipe(recipe).errors_of(load_emulator(errors_of), TrainingSet.load(data), typer.echo)
             made.save(out)
-            typer.echo(f"Written: {out}")
+            tell(f"Written: {out}")
             return
         unfinished = out.with_name(out.name + ".training")
         emulator = Recipe(recipe).train(
@@ -63,4 +64,4 @@ def train(
         emulator.save(out)
         release_folder(unfinished / TRAINING_NOTE)
     typer.echo(json.dumps(emulator.provenance.get("metrics", {}), indent=1))
-    typer.echo(f"Written: {out}")
+    tell(f"Written: {out}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from astroemu.cli.terminal import tell
+
 
 def validate(
     emulator: str = typer.Argument(..., help="Emulator file, or the name of an installed emulator."),
@@ -34,7 +36,7 @@ def validate(
     from astroemu.emulation.reference import load_simulations
     from astroemu.inference.configuration import load_model
     from astroemu.io.files import make_folder, new_file, sha256, write_json
-    from astroemu.report.tables import validation_table
+    from astroemu.report.emulator_tables import validation_table
     from astroemu.runtime.provenance import provenance
     from astroemu.validation.accuracy import exceeded_limits
     from astroemu.validation.accuracy import validate as compare
@@ -54,7 +56,7 @@ def validate(
         content = {**found, "provenance": provenance(inputs=went_in)}
         write_json(folder / "validation.json", content)
         draw_validation(loaded, simulations, folder)
-        typer.echo(f"Written: {folder}")
+        tell(f"Written: {folder}")
     exceeded = [] if limits is None else exceeded_limits(found, limits)
     if coverage:
         exceeded += missed_targets(found["observables"])

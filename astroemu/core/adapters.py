@@ -44,6 +44,10 @@ class ProviderAdapter(Provider):
         return self.provider.bounds
 
     @property
+    def labels(self) -> Mapping[str, tuple[str, str]]:
+        return self.provider.labels
+
+    @property
     def sources(self) -> Mapping[str, str]:
         return self.provider.sources
 

@@ -9,87 +9,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from astroemu.core.distribution_base import Distribution, check_range, check_width
+from astroemu.core.normal_intervals import log_normal_mass, normal_between
 from astroemu.core.typing import FloatArray
 from astroemu.errors import ConfigurationError, closest, listing
 
-
-@dataclass(frozen=True)
-class Distribution(ABC):
-    """A normalised one-dimensional prior.
-
-    Attributes
-    ----------
-    kind : str
-        Name of the distribution in configurations.
-    """
-
-    kind: ClassVar[str]
-
-    @property
-    @abstractmethod
-    def support(self) -> tuple[float, float]:
-        """Lowest and highest value at which the density is not zero. Both may be infinite."""
-
-    @abstractmethod
-    def transform(self, u: FloatArray) -> FloatArray:
-        """Return the quantiles of probabilities ``u`` in [0, 1]. The shape is that of ``u``."""
-
-    @abstractmethod
-    def log_density(self, x: FloatArray) -> FloatArray:
-        """Return the natural logarithm of the density at ``x``: minus infinity outside the support and at NaN."""
-
-    @abstractmethod
-    def log_density_slope(self, x: FloatArray) -> FloatArray:
-        """Return the derivative of the log density at ``x``, which must be inside the support."""
-
-    @abstractmethod
-    def truncated(self, low: float, high: float) -> Distribution:
-        """Return this distribution restricted to ``[low, high]`` and renormalised.
-
-        Raises
-        ------
-        ConfigurationError
-            If the two ranges do not overlap.
-        """
-
-    def _inside(self, x: FloatArray) -> NDArray[np.bool_]:
-        low, high = self.support
-        return (x >= low) & (x <= high)
-
-    def _overlap(self, low: float, high: float) -> tuple[float, float]:
-        ours = self.support
-        both = (max(ours[0], low), min(ours[1], high))
-        if not both[0] < both[1]:
-            raise ConfigurationError(f"prior {ours} has nothing in common with [{low}, {high}]")
-        return both
-
-
-#: Least width of a prior, as a fraction of its values and absolute: about 5000 numbers of double precision.
-_LEAST_SHARE, _LEAST_WIDTH = 1e-12, 1e-300
-
-
-def _check_range(low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ConfigurationError(f"low = {low} must be finite and below high = {high}")
-    if not math.isfinite(high - low):
-        raise ConfigurationError(f"low = {low} and high = {high} are too far apart for floating-point numbers")
-    _check_width(high - low, max(abs(low), abs(high)), f"low = {low} and high = {high}")
-
-
-def _check_width(width: float, size: float, what: str) -> None:
-    if width < max(_LEAST_SHARE * size, _LEAST_WIDTH):
-        raise ConfigurationError(
-            f"{what} leave too few floating-point numbers to sample; use distribution = 'fixed', or a wider prior"
-        )
+__all__ = [
+    "DISTRIBUTIONS", "Beta", "Distribution", "Fixed", "HalfNormal", "LogUniform", "Normal", "TruncatedBeta",
+    "TruncatedNormal", "Uniform", "distribution_from",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,7 +36,7 @@ class Uniform(Distribution):
     kind: ClassVar[str] = "uniform"
 
     def __post_init__(self) -> None:
-        _check_range(self.low, self.high)
+        check_range(self.low, self.high)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -130,7 +65,7 @@ class LogUniform(Distribution):
     kind: ClassVar[str] = "log_uniform"
 
     def __post_init__(self) -> None:
-        _check_range(self.low, self.high)
+        check_range(self.low, self.high)
         if self.low <= 0:
             raise ConfigurationError(f"low = {self.low} of a log_uniform prior must be above 0")
 
@@ -161,6 +96,9 @@ class LogUniform(Distribution):
 #: Limits of the interval of a truncated normal, in standard deviations: its smallest width, and its largest distance
 #: from the mean. Beyond them, rounding errors dominate the quantiles.
 _NARROWEST, _FARTHEST = 1e-8, 1e5
+#: Least probability of the interval of a truncated beta distribution, and the distance from an end at which a density
+#: that may be infinite there is evaluated.
+_LEAST_MASS = 1e-12
 
 
 @dataclass(frozen=True)
@@ -178,9 +116,9 @@ class TruncatedNormal(Distribution):
             raise ConfigurationError(f"mean = {self.mean} must be finite and std = {self.std} above 0")
         if not self.low < self.high:
             raise ConfigurationError(f"low = {self.low} must be below high = {self.high}")
-        _check_width(self.std, abs(self.mean), f"mean = {self.mean} and std = {self.std}")
-        a, b, _ = self._edges
-        if b - a < _NARROWEST or b < -_FARTHEST:
+        check_width(self.std, abs(self.mean), f"mean = {self.mean} and std = {self.std}")
+        a, b = self._edges
+        if b - a < _NARROWEST or min(b, -a) < -_FARTHEST:
             raise ConfigurationError(
                 f"[{self.low}, {self.high}] holds too little of a normal of mean = {self.mean} and std = {self.std} "
                 "for floating-point numbers; use a uniform prior, or another std"
@@ -191,29 +129,17 @@ class TruncatedNormal(Distribution):
         return self.low, self.high
 
     @property
-    def _edges(self) -> tuple[float, float, float]:
-        """Edges in units of std, and a sign. Intervals above the mean are mirrored, which keeps the precision there."""
-        a, b = (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
-        return (-b, -a, -1.0) if a > 0 else (a, b, 1.0)
-
-    @property
-    def _log_mass(self) -> float:
-        a, b, _ = self._edges
-        log_a, log_b = special.log_ndtr(a), special.log_ndtr(b)
-        return float(log_b + np.log1p(-np.exp(log_a - log_b)))
+    def _edges(self) -> tuple[float, float]:
+        """Edges in units of std."""
+        return (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
 
     def transform(self, u: FloatArray) -> FloatArray:
-        a, b, sign = self._edges
-        u = np.asarray(u, dtype=float)
-        u = u if sign > 0 else 1.0 - u
-        with np.errstate(divide="ignore"):
-            log_p = np.logaddexp(np.log1p(-u) + special.log_ndtr(a), np.log(u) + special.log_ndtr(b))
-        x = self.mean + sign * self.std * special.ndtri_exp(log_p)
+        x = self.mean + self.std * normal_between(np.asarray(u, dtype=float), *self._edges)
         return np.minimum(np.maximum(x, self.low), self.high)  # rounding may exceed the bounds
 
     def log_density(self, x: FloatArray) -> FloatArray:
         t = (np.asarray(x) - self.mean) / self.std
-        log_norm = math.log(self.std) + 0.5 * math.log(2 * math.pi) + self._log_mass
+        log_norm = math.log(self.std) + 0.5 * math.log(2 * math.pi) + float(log_normal_mass(*self._edges))
         return np.where(self._inside(x), -0.5 * t * t - log_norm, -np.inf)
 
     def log_density_slope(self, x: FloatArray) -> FloatArray:
@@ -255,6 +181,134 @@ class Normal(Distribution):
 
 
 @dataclass(frozen=True)
+class HalfNormal(Distribution):
+    """Normal distribution with its maximum at ``low`` and the standard deviation ``std``, above ``low`` only.
+
+    ``std`` is that of the whole normal distribution.
+    """
+
+    std: float
+    low: float = 0.0
+    kind: ClassVar[str] = "half_normal"
+
+    def __post_init__(self) -> None:
+        self._normal()
+
+    def _normal(self) -> TruncatedNormal:
+        return TruncatedNormal(self.low, self.std, self.low)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return self.low, math.inf
+
+    def transform(self, u: FloatArray) -> FloatArray:
+        return self._normal().transform(u)
+
+    def log_density(self, x: FloatArray) -> FloatArray:
+        return self._normal().log_density(x)
+
+    def log_density_slope(self, x: FloatArray) -> FloatArray:
+        return self._normal().log_density_slope(x)
+
+    def truncated(self, low: float, high: float) -> TruncatedNormal:
+        return TruncatedNormal(self.low, self.std, *self._overlap(low, high))
+
+
+@dataclass(frozen=True)
+class TruncatedBeta(Distribution):
+    """Beta distribution between ``low`` and ``high``, restricted to ``[cut_low, cut_high]`` and renormalised.
+
+    Its density is proportional to ``t^(alpha - 1) (1 - t)^(beta - 1)`` with ``t = (x - low) / (high - low)``.
+    """
+
+    alpha: float
+    beta: float
+    low: float = 0.0
+    high: float = 1.0
+    cut_low: float = -math.inf
+    cut_high: float = math.inf
+    kind: ClassVar[str] = "truncated_beta"
+
+    def __post_init__(self) -> None:
+        if not (0 < self.alpha < math.inf and 0 < self.beta < math.inf):
+            raise ConfigurationError(f"alpha = {self.alpha} and beta = {self.beta} must be finite and above 0")
+        check_range(self.low, self.high)
+        check_range(*self.support)
+        if not self._edges[1] - self._edges[0] > _LEAST_MASS:
+            raise ConfigurationError(
+                f"{list(self.support)} holds too little of this beta prior; use a uniform prior, or other numbers"
+            )
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return max(self.low, self.cut_low), min(self.high, self.cut_high)
+
+    @property
+    def _edges(self) -> tuple[float, float]:
+        """Probabilities below the edges of the support."""
+        low, high = ((edge - self.low) / (self.high - self.low) for edge in self.support)
+        return float(special.betainc(self.alpha, self.beta, low)), float(special.betainc(self.alpha, self.beta, high))
+
+    def transform(self, u: FloatArray) -> FloatArray:
+        first, last = self._edges
+        t = special.betaincinv(self.alpha, self.beta, first + (last - first) * np.asarray(u, dtype=float))
+        low, high = self.support
+        return np.minimum(np.maximum(self.low + (self.high - self.low) * t, low), high)
+
+    def _share(self, x: FloatArray) -> FloatArray:
+        """Return ``t``, inside the ends, where the density may be infinite."""
+        t = (np.asarray(x, dtype=float) - self.low) / (self.high - self.low)
+        return np.minimum(np.maximum(t, _LEAST_MASS), 1.0 - _LEAST_MASS)
+
+    def log_density(self, x: FloatArray) -> FloatArray:
+        t = self._share(np.where(self._inside(x), x, self.support[0]))
+        shape = (self.alpha - 1.0) * np.log(t) + (self.beta - 1.0) * np.log1p(-t)
+        first, last = self._edges
+        norm = special.betaln(self.alpha, self.beta) + math.log(self.high - self.low) + math.log(last - first)
+        return np.where(self._inside(x), shape - norm, -np.inf)
+
+    def log_density_slope(self, x: FloatArray) -> FloatArray:
+        t = self._share(x)
+        return ((self.alpha - 1.0) / t - (self.beta - 1.0) / (1.0 - t)) / (self.high - self.low)
+
+    def truncated(self, low: float, high: float) -> TruncatedBeta:
+        return TruncatedBeta(self.alpha, self.beta, self.low, self.high, *self._overlap(low, high))
+
+
+@dataclass(frozen=True)
+class Beta(Distribution):
+    """Beta distribution between ``low`` and ``high``; see :class:`TruncatedBeta`."""
+
+    alpha: float
+    beta: float
+    low: float = 0.0
+    high: float = 1.0
+    kind: ClassVar[str] = "beta"
+
+    def __post_init__(self) -> None:
+        self._whole()
+
+    def _whole(self) -> TruncatedBeta:
+        return TruncatedBeta(self.alpha, self.beta, self.low, self.high)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    def transform(self, u: FloatArray) -> FloatArray:
+        return self._whole().transform(u)
+
+    def log_density(self, x: FloatArray) -> FloatArray:
+        return self._whole().log_density(x)
+
+    def log_density_slope(self, x: FloatArray) -> FloatArray:
+        return self._whole().log_density_slope(x)
+
+    def truncated(self, low: float, high: float) -> TruncatedBeta:
+        return self._whole().truncated(low, high)
+
+
+@dataclass(frozen=True)
 class Fixed(Distribution):
     """A fixed value, which is not sampled. Its density counts as one at that value."""
 
@@ -285,14 +339,15 @@ class Fixed(Distribution):
 
 
 DISTRIBUTIONS: Mapping[str, type[Distribution]] = {
-    cls.kind: cls for cls in (Uniform, LogUniform, Normal, TruncatedNormal, Fixed)
+    cls.kind: cls for cls in (Uniform, LogUniform, Normal, TruncatedNormal, HalfNormal, Beta, TruncatedBeta, Fixed)
 }
 
 
 #: Words of other packages for distributions and for their numbers.
 _SYNONYMS = {
     "gaussian": "normal", "gauss": "normal", "flat": "uniform", "tophat": "uniform", "top_hat": "uniform",
-    "jeffreys": "log_uniform", "reciprocal": "log_uniform", "truncnorm": "truncated_normal", "constant": "fixed",
+    "jeffreys": "log_uniform", "reciprocal": "log_uniform", "truncnorm": "truncated_normal",
+    "halfnorm": "half_normal", "halfnormal": "half_normal", "a": "alpha", "b": "beta", "constant": "fixed",
     "delta": "fixed", "mu": "mean", "loc": "mean", "sigma": "std", "scale": "std", "width": "std", "min": "low",
     "max": "high", "lower": "low", "upper": "high",
 }  # fmt: skip

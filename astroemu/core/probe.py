@@ -56,6 +56,11 @@ class Probe(ABC):
     contains: frozenset[str] = frozenset()
 
     @property
+    def n_data(self) -> int | None:
+        """Number of data points. By default that of the panels; None for a probe without panels."""
+        return sum(len(panel.x) for panel in self.panels()) or None
+
+    @property
     @abstractmethod
     def requires(self) -> Mapping[str, Requirement]:
         """Requirements of the likelihood, under names that the probe chooses."""

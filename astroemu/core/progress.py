@@ -26,6 +26,16 @@ class Progress:
     status: str
     fraction: float | None = None
 
+    @classmethod
+    def stage(cls, what: str) -> Progress:
+        """Return the state of work before the first likelihood, such as the loading of a model."""
+        return cls(0, 0, what)
+
+    @property
+    def is_stage(self) -> bool:
+        """True before the first likelihood."""
+        return not self.iteration and not self.n_likelihood
+
 
 #: A function that a sampler calls from time to time with its progress.
 ProgressCallback = Callable[[Progress], None]

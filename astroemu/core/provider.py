@@ -86,6 +86,11 @@ class Provider(ABC):
         return {}
 
     @property
+    def labels(self) -> Mapping[str, tuple[str, str]]:
+        """LaTeX symbol and unit of its parameters, by name: those that a configuration leaves out. Empty if unknown."""
+        return {}
+
+    @property
     def sources(self) -> Mapping[str, str]:
         """SHA-256 of every file that its predictions depend on, by name."""
         return {}

@@ -17,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astroemu.core.array_namespace import NUMPY
+from astroemu.core.points import Points, as_points
 from astroemu.core.provider import Provider
 from astroemu.core.typing import FloatArray
 from astroemu.emulation.training_set import TrainingSet
-from astroemu.errors import DataError, closest, listing, located
+from astroemu.errors import DataError, located
 from astroemu.io.files import new_file, sha256, strict_json
 from astroemu.io.hdf5 import write_hdf5
 from astroemu.io.hdf5_fields import read_floats, read_format, read_json_dataset
 from astroemu.io.untrusted import open_hdf5
 from astroemu.runtime.provenance import provenance
+from astroemu.runtime.upper import upper
 
 #: Steps of a stored coordinate of the unit cube.
 _STEPS = 65535
@@ -85,6 +87,17 @@ class Emulator(Provider):
     @property
     def citation(self) -> str:
         return str(self.provenance.get("simulation", {}).get("citation", ""))
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, str]]:
+        """LaTeX symbol and unit of its parameters, as its simulator or its recipe has stated them."""
+        stated = self.provenance.get("simulation", {}).get("parameters", {})
+        rows = stated.items() if isinstance(stated, Mapping) else ()
+        return {
+            name: (str(row.get("latex", "")), str(row.get("unit", "")))
+            for name, row in rows
+            if isinstance(row, Mapping)
+        }
 
     @classmethod
     @abstractmethod
@@ -241,13 +254,14 @@ class Emulator(Provider):
         low, high = np.array([self.bounds[name] for name in self.parameters]).T
         return np.asarray(np.all((theta >= low) & (theta <= high), axis=1))
 
-    def predict(self, theta: FloatArray | Mapping[str, FloatArray], *, units: bool = False) -> dict[str, Any]:
+    def predict(self, theta: Points, *, units: bool = False) -> dict[str, Any]:
         """Return the prediction of every observable on its full grid.
 
         Parameters
         ----------
-        theta : (n, d) array, or mapping of parameter name to (n,) array
-            The columns of an array are in the order of :attr:`parameters`.
+        theta : (n, d) array, or values by name
+            The columns of an array are in the order of :attr:`parameters`. Values by name are a mapping of arrays or
+            numbers, a table or a DataFrame, see :func:`astroemu.core.points.as_points`.
         units : bool
             If true, return astropy quantities (logarithms as ``Dex``) instead of plain arrays.
 
@@ -262,7 +276,7 @@ class Emulator(Provider):
             If a name is unknown or missing, the shape is wrong, or a point lies outside the training box. Points are
             never clipped to the box.
         """
-        points = self._stacked(theta)
+        points = as_points(theta, self.parameters, error=DataError)
         outside = np.flatnonzero(~self.inside(points))
         if outside.size:
             raise DataError(self._outside_message(points[outside[0]], int(outside[0]), outside.size))
@@ -274,22 +288,12 @@ class Emulator(Provider):
         }
         return {name: self.provides[name].quantity(v) for name, v in shaped.items()} if units else shaped
 
-    def _stacked(self, theta: FloatArray | Mapping[str, FloatArray]) -> FloatArray:
-        if isinstance(theta, Mapping):
-            for name in theta:
-                if name not in self.parameters:
-                    raise DataError(f"unknown parameter {name!r}.{closest(name, self.parameters)}")
-            missing = set(self.parameters) - set(theta)
-            if missing:
-                raise DataError(f"missing parameters: {listing(missing)}")
-            theta = np.stack([np.asarray(theta[name], dtype=float) for name in self.parameters], axis=-1)
-        theta = np.asarray(theta, dtype=float)
-        if theta.ndim != 2 or theta.shape[1] != len(self.parameters):
-            raise DataError(
-                f"theta has the shape {theta.shape}; (n, {len(self.parameters)}) is needed, with the columns "
-                f"{', '.join(self.parameters)}. One point is theta[None]."
-            )
-        return theta
+    def __repr__(self) -> str:
+        name = self.provenance.get("name", "") if hasattr(self, "provenance") else ""
+        return f"<{type(self).__name__} {name!r}: {', '.join(self.provides)} of {', '.join(self.parameters)}>"
+
+    def _repr_html_(self) -> str:
+        return str(upper("emulator_html")(self))
 
     def _outside_message(self, point: FloatArray, index: int, count: int) -> str:
         for name, value in zip(self.parameters, point, strict=True):

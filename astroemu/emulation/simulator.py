@@ -149,6 +149,10 @@ class SimulatorProvider(Provider):
         return {p.name: p.prior.support for p in self.simulator.parameters}
 
     @property
+    def labels(self) -> Mapping[str, tuple[str, str]]:
+        return {p.name: (p.latex, p.unit) for p in self.simulator.parameters}
+
+    @property
     def citation(self) -> str:
         return self.simulator.citation
 

@@ -46,7 +46,7 @@ class Transform(ABC):
 
     @abstractmethod
     def slope(self, t: Any, y: Any, xp: Namespace) -> Any:
-        """Return |dy/dt| at ``t``, in the same shape; ``y`` is ``inverse(t)``."""
+        """Return ``|dy/dt|`` at ``t``, in the same shape; ``y`` is ``inverse(t)``."""
 
     def error_slope(self, t: Any, y: Any, xp: Namespace) -> Any:
         """Return the factor that converts an error in the space of residuals into an error of ``y``, in its shape.

@@ -13,90 +13,25 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from astroemu.core.adapters import ProviderSubset
-from astroemu.core.model_error import ModelError, WithModelError
-from astroemu.core.parameter import parameter_from
+from astroemu.core.expression import Expression
 from astroemu.core.prior import Prior
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Provider
 from astroemu.emulation.loading import emulators_reaching, load_emulator
 from astroemu.emulation.simulator import SimulatorProvider
 from astroemu.errors import AstroemuError, ConfigurationError, ResolutionError, closest, listing, located
+from astroemu.inference.configuration_tables import ConfigurationDocument, DerivedTable, SimulatorTable
+from astroemu.inference.priors import members_of, prior_from, without_parameters
 from astroemu.io.paths import resolve, safe_name
 from astroemu.io.toml import LARGEST_TOML, dump_toml, parse_toml
 from astroemu.io.untrusted import read_text
-from astroemu.model.engines import EngineName
 from astroemu.model.model import Model
 from astroemu.runtime.options import build, validate_options
+from astroemu.runtime.plugin_files import plugin_class, split_reference
 from astroemu.runtime.plugins import CONFIGURATIONS, DERIVED, PROBES, SAMPLERS, SIMULATORS, PluginGroup, locate
 from astroemu.sampling.sampler import Sampler
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ModelErrorTable(_Table):
-    """``[emulators.NAME.model_error.OBSERVABLE]``, see :class:`astroemu.core.model_error.ModelError`."""
-
-    absolute: float = 0.0
-    fraction: float = 0.0
-    shift: dict[str, float] = {}
-
-
-class ProviderTable(_Table):
-    """What all tables of providers have."""
-
-    provides: list[str] | None = None
-    model_error: dict[str, ModelErrorTable] = {}
-
-    def adapted(self, provider: Provider) -> Provider:
-        """Return the provider with the observables and the errors that the table states."""
-        if self.model_error:
-            errors = {}
-            for name, table in self.model_error.items():
-                with located(f"model_error.{name}"):
-                    errors[name] = ModelError(**table.model_dump())
-            provider = WithModelError(provider, errors)
-        return provider if self.provides is None else ProviderSubset(provider, self.provides)
-
-
-class EmulatorTable(ProviderTable):
-    """``[emulators.NAME]``: a trained emulator."""
-
-    file: str | None = None
-
-
-class SimulatorTable(ProviderTable):
-    """``[simulators.NAME]``: a simulator that runs inside the likelihood, without an emulator."""
-
-    plugin: str | None = None
-    options: dict[str, Any] = {}
-
-
-class DerivedTable(SimulatorTable):
-    """``[derived.NAME]``: a quantity that is computed from other observables or parameters."""
-
-
-class ConfigurationDocument(_Table):
-    """The complete file. Plugin tables are not checked here; each plugin checks its own options."""
-
-    title: str = ""
-    sampler: str = "emcee"
-    seed: int = Field(default=1, ge=0)
-    emulator_error: bool | Annotated[float, Field(ge=0, allow_inf_nan=False)] = True
-    truncate_prior: bool = False
-    engine: EngineName = "auto"
-    parameters: dict[str, dict[str, Any]]
-    emulators: dict[str, EmulatorTable] = {}
-    simulators: dict[str, SimulatorTable] = {}
-    derived: dict[str, DerivedTable] = {}
-    probes: dict[str, dict[str, Any]]
-    samplers: dict[str, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -113,12 +48,15 @@ class Configuration:
         The same, checked and typed.
     text : str
         The text of the file, from which ``raw`` was read before overrides. The file itself may have changed since.
+    run_plugin_files : bool
+        Whether files of code that it names may be executed, see :mod:`astroemu.runtime.plugin_files`.
     """
 
     path: Path
     raw: Mapping[str, Any]
     document: ConfigurationDocument
     text: str
+    run_plugin_files: bool = True
 
     @property
     def sha256(self) -> str:
@@ -145,7 +83,11 @@ class Configuration:
         raw = deepcopy(dict(self.raw))
         for override in overrides:
             _override(raw, override)
-        return configuration_from(raw, self.path, self.text)
+        return self._with(raw)
+
+    def _with(self, raw: Mapping[str, Any]) -> Configuration:
+        """Return the configuration with another content."""
+        return configuration_from(raw, self.path, self.text, run_plugin_files=self.run_plugin_files)
 
     def only(self, probes: Collection[str]) -> Configuration:
         """Return this configuration with these probes only."""
@@ -166,17 +108,17 @@ class Configuration:
                     f"{self.path} has no probe {name!r}.{closest(name, kept)} It has {listing(kept)}"
                 )
             del kept[name]
-        left = configuration_from({**self.raw, "probes": kept}, self.path, self.text)
+        left = self._with({**self.raw, "probes": kept})
         orphans = left._orphans({name: self.document.probes[name] for name in probes})
-        parameters = {name: table for name, table in self.raw["parameters"].items() if name not in orphans}
-        return configuration_from({**left.raw, "parameters": parameters}, self.path, self.text) if orphans else left
+        return self._with(without_parameters(left.raw, orphans, self.path)) if orphans else left
 
     def _orphans(self, dropped: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        """Return the parameters of ``[parameters]`` that only the dropped probes use."""
+        """Return the parameters with a prior in the file that only the dropped probes use."""
         orphans: set[str] = set()
+        known = {*self.document.parameters}.union(*members_of(self.document.joint_priors).values())
         for name, options in dropped.items():
             with suppress(AstroemuError):  # the probe may be left out because it cannot be built
-                orphans |= {p.name for p in self._probe(name, options).parameters} & set(self.document.parameters)
+                orphans |= {p.name for p in self._probe(name, options).parameters} & known
         if orphans:
             orphans -= {p.name for probe in self.probes().values() for p in probe.parameters}
             providers = {**self.emulators(), **self.simulators(), **self.derived()}
@@ -184,13 +126,28 @@ class Configuration:
         return orphans
 
     def prior(self) -> Prior:
-        """Return the prior of ``[parameters]``."""
-        return Prior(
-            tuple(
-                parameter_from(name, spec, self.where("parameters", name))
-                for name, spec in self.document.parameters.items()
-            )
-        )
+        """Return the prior of ``[parameters]`` and ``[joint_priors]``."""
+        tables = self.document.parameters, self.document.joint_priors
+        return prior_from(*tables, self.where, self.path.absolute().parent)
+
+    def plugin(self, group: PluginGroup, reference: str) -> Any:
+        """Return a plugin by its installed name, or by a file and a class, see :mod:`astroemu.runtime.plugin_files`."""
+        return plugin_class(group, reference, self.path.absolute().parent, may_execute=self.run_plugin_files)
+
+    def plugin_files(self) -> dict[str, Path]:
+        """Return the files of code that it names, by file name."""
+        document = self.document
+        tables = [*document.simulators.values(), *document.derived.values()]
+        named = [table.plugin for table in tables] + [table.get("plugin") for table in document.probes.values()]
+        parts = [split_reference(each) for each in named if isinstance(each, str)]
+        found: dict[str, Path] = {}
+        for file, _ in filter(None, parts):
+            path = Path(resolve(file, self.path.absolute().parent))
+            if found.setdefault(path.name, path).resolve() != path.resolve():
+                raise ConfigurationError(
+                    f"{self.path}: {found[path.name]} and {path} have one name; rename one of them"
+                )
+        return found
 
     def emulators(self) -> dict[str, Provider]:
         """Return the emulators of ``[emulators]``, by name."""
@@ -213,8 +170,26 @@ class Configuration:
         taken = {*self.document.emulators, *self.document.simulators}
         return {
             name: self._plugged("derived", DERIVED, name, table, lambda provider: provider, taken)
+            if table.expression is None
+            else self._expression(name, table, taken)
             for name, table in self.document.derived.items()
         }
+
+    def _expression(self, name: str, table: DerivedTable, taken: Collection[str]) -> Provider:
+        where = self.where("derived", name)
+        with located(where):
+            others = {"plugin", "options", "provides", "model_error"} & table.model_fields_set
+            if others:
+                raise ConfigurationError(f"{listing(others)} belong(s) to a plugin; remove it, or `expression`")
+            if name in taken:
+                raise ConfigurationError("another provider has the same name; choose another name")
+            sampled = {*self.document.parameters}.union(*members_of(self.document.joint_priors).values())
+            if name in sampled:
+                raise ConfigurationError(
+                    f"{name!r} has a prior too; choose another name, or remove [parameters.{name}]"
+                )
+            assert table.expression is not None
+            return Expression(name, table.expression, table.latex or "", table.unit or "")
 
     def _plugged(
         self,
@@ -229,7 +204,9 @@ class Configuration:
         with located(where):
             if name in taken:
                 raise ConfigurationError("another provider has the same name; choose another name, and state `plugin`")
-            made = provider(build(group.load(table.plugin or name), table.options, where, self.path.parent))
+            if isinstance(table, DerivedTable) and {"latex", "unit"} & table.model_fields_set:
+                raise ConfigurationError("`latex` and `unit` belong to an `expression`; remove them")
+            made = provider(build(self.plugin(group, table.plugin or name), table.options, where, self.path.parent))
             return table.adapted(made)
 
     def probes(self) -> dict[str, Probe]:
@@ -241,15 +218,16 @@ class Configuration:
         options = dict(options)
         plugin = options.pop("plugin", name)
         if not isinstance(plugin, str):
-            raise ConfigurationError(f"{where}: plugin = {plugin!r} must be the name of a probe")
+            raise ConfigurationError(f'{where}: plugin = {plugin!r} must be the name of a probe, or "FILE.py:CLASS"')
         with located(where):
-            probe = build(PROBES.load(plugin), options, where, self.path.parent)
+            probe = build(self.plugin(PROBES, plugin), options, where, self.path.parent)
         assert isinstance(probe, Probe)
         return probe
 
     def model(self) -> Model:
         """Return the joint model."""
         document = self.document
+        self.plugin_files()  # refuses two files of one name
         with located(str(self.path)):
             providers = {**self.emulators(), **self.simulators(), **self.derived()}
             try:
@@ -304,7 +282,9 @@ def load_configuration(name_or_path: str | Path, overrides: Sequence[str] = ()) 
     return configuration_from(raw, path, text)
 
 
-def configuration_from(raw: Mapping[str, Any], path: Path, text: str | None = None) -> Configuration:
+def configuration_from(
+    raw: Mapping[str, Any], path: Path, text: str | None = None, *, run_plugin_files: bool = True
+) -> Configuration:
     """Return the configuration with this content, after checking it.
 
     Parameters
@@ -314,9 +294,11 @@ def configuration_from(raw: Mapping[str, Any], path: Path, text: str | None = No
         The file that it belongs to. Relative paths count from its folder.
     text : str, optional
         The text of that file; by default the content as TOML.
+    run_plugin_files : bool
+        Whether files of code that it names may be executed.
     """
     document = validate_options(ConfigurationDocument, raw, str(path))
-    for key in ("parameters", "emulators", "simulators", "derived", "probes", "samplers"):
+    for key in ("parameters", "emulators", "simulators", "derived", "joint_priors", "probes", "samplers"):
         for name in getattr(document, key):
             safe_name(name, f"{path}, [{key}]: the name")
     for name in document.samplers:
@@ -325,7 +307,7 @@ def configuration_from(raw: Mapping[str, Any], path: Path, text: str | None = No
                 f"{path}, [samplers.{name}]: no sampler is called {name!r}.{closest(name, SAMPLERS.names)} "
                 f"Installed: {listing(SAMPLERS.names)}"
             )
-    return Configuration(path, raw, document, dump_toml(raw) if text is None else text)
+    return Configuration(path, raw, document, dump_toml(raw) if text is None else text, run_plugin_files)
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

@@ -22,6 +22,7 @@ from astroemu.core.provider import Provider
 from astroemu.emulation.simulator import Simulator
 from astroemu.errors import RunFolderError
 from astroemu.inference.configuration import Configuration
+from astroemu.inference.configuration_tables import DerivedTable
 from astroemu.inference.run_documents import read_table
 from astroemu.inference.stored_inputs import is_file
 from astroemu.io.files import parse_json, sha256, strict_json, write_json
@@ -225,7 +226,9 @@ def of_likelihood(
         tables[key] = {
             name: _options(configuration, key, group, name, table.options, table.plugin or name)
             for name, table in getattr(document, key).items()
+            if not (isinstance(table, DerivedTable) and table.expression is not None)
         }
+    tables["derived"] |= {name: {"expression": t.expression} for name, t in document.derived.items() if t.expression}
     for key in ("emulators", "simulators", "derived"):
         for name, table in tables[key].items():
             table["provides"] = sorted(model.providers[name].provides)
@@ -233,9 +236,13 @@ def of_likelihood(
             errors = getattr(document, key)[name].model_error
             if errors:
                 table["model_error"] = {observable: error.model_dump() for observable, error in errors.items()}
-    tables["parameters"] = {p.name: prior_table(p.prior) for p in model.prior.parameters}
+    joint = {name: block for block in model.prior.joint for name in block.names}
+    tables["parameters"] = {p.name: prior_table(p.prior) for p in model.prior.parameters if p.name not in joint}
+    if joint:
+        tables["joint_priors"] = {"+".join(block.names): plain(block.table()) for block in model.prior.joint}
     tables["emulator_error"] = plain(model.emulator_error)
     base, paths = configuration.path.absolute().parent, {} if paths is None else paths
+    paths |= {f"source.{name}": str(path.resolve()) for name, path in configuration.plugin_files().items()}
     catalogs = {f"probe {key}": sorted(c.sha256 for c in probe.catalogs) for key, probe in model.probes.items()}
     content = {
         "configuration": by_content(tables, base, paths, "configuration"),
@@ -283,7 +290,7 @@ def _options(
     plugin: str | None = None,
 ) -> dict[str, Any]:
     """Return the class of a plugin and all its options, with defaults."""
-    cls = group.load(plugin or name)
+    cls = configuration.plugin(group, plugin or name)
     found = resolved(cls, options or {}, configuration.where(key, name), configuration.path.absolute().parent)
     return {"class": dotted(cls), **found}
 

@@ -80,7 +80,7 @@ def fisher_matrix(model: Model, theta: FloatArray, *, prior: bool = True) -> Fis
         If the sum is not positive definite, or the likelihood is not finite within one step of the point.
     """
     low, high, width = prior_frame(model)
-    information = np.diag(1.0 / _variance(model)) if prior else np.zeros((len(theta), len(theta)))
+    information = _prior_information(model) if prior else np.zeros((len(theta), len(theta)))
     step = 0.01 * width
     for _ in range(3):
         data = _hessian(model, theta, np.minimum(step, 0.1 * width), low, high)
@@ -122,7 +122,13 @@ def _hessian(model: Model, theta: FloatArray, step: FloatArray, low: FloatArray,
     return 0.5 * (second + second.T)
 
 
-def _variance(model: Model) -> FloatArray:
-    """Return the variance of each prior, ``(d,)``, by the midpoint rule in its quantiles."""
+def _prior_information(model: Model) -> FloatArray:
+    """Return the inverse covariance ``(d, d)`` of the prior: by the midpoint rule in its quantiles if it is a product.
+
+    Otherwise it comes from draws of the prior.
+    """
+    if model.prior.joint:
+        drawn = model.prior.sample(100_000, np.random.default_rng(0))
+        return np.asarray(np.linalg.inv(np.atleast_2d(np.cov(drawn.T))))
     u = (np.arange(2000) + 0.5) / 2000
-    return np.asarray([np.var(p.prior.transform(u)) for p in model.prior.free])
+    return np.diag([1.0 / np.var(p.prior.transform(u)) for p in model.prior.free])

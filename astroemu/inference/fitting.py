@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from astroemu.core.progress import ProgressCallback, silent
+from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.errors import ConfigurationError, RunFolderError, RunWarning, listing, located
 from astroemu.inference.configuration import Configuration, configuration_from
 from astroemu.inference.fingerprint import RunFingerprint, differences
@@ -40,6 +40,7 @@ def fit(
     repeated: RunFolder | None = None,
     profile: bool = False,
     report: ProgressCallback = silent,
+    opened: Callable[[RunFolder], None] | None = None,
 ) -> tuple[RunFolder, Model]:
     """Sample the posterior of a configuration and write its run folder.
 
@@ -66,6 +67,9 @@ def fit(
         Measure the time of each part of the model on rank 0, and store the seconds in the summary.
     report : callable
         Called with the progress.
+    opened : callable, optional
+        Called with the folder before the sampling, when it is locked and the inputs are written. A finished run that is
+        left as it is is not opened.
 
     Returns
     -------
@@ -88,6 +92,7 @@ def fit(
     abort_on_uncaught(job)
     if resume:
         configuration = _in_stored_order(configuration, out, job)
+    report(Progress.stage("building the model"))
     algorithm = configuration.sampler(name)
     model = configuration.model()
     with located(configuration.where("samplers", name)):
@@ -113,6 +118,9 @@ def fit(
         else:
             if not folder.finished:
                 folder.start(*start)
+            if opened is not None:
+                opened(folder)
+            report(Progress.stage(f"{name}: first points"))
             model.profile = Profile() if profile else None
             _run(folder, start, model, pool, algorithm, seed, report)
     job.broadcast(str(folder.path))
@@ -131,7 +139,8 @@ def _in_stored_order(configuration: Configuration, out: str | Path | None, job: 
     stored = job.broadcast(stored)
     if stored is None:
         return configuration
-    return configuration_from(_ordered(configuration.raw, stored), configuration.path, configuration.text)
+    raw, consent = _ordered(configuration.raw, stored), configuration.run_plugin_files
+    return configuration_from(raw, configuration.path, configuration.text, run_plugin_files=consent)
 
 
 def _ordered(value: Any, like: Any) -> Any:

@@ -31,6 +31,7 @@ from astroemu.inference.run_documents import read_resolved, read_summary
 from astroemu.inference.stored_inputs import FOLDER, described, input_files, store, with_copies
 from astroemu.io.files import write_json, write_text
 from astroemu.io.lock import locked
+from astroemu.runtime.upper import upper
 from astroemu.sampling.samples import Samples
 
 _FILES = ("resolved.json", "configuration.toml", "identity.json", "samples.h5", "summary.json")
@@ -47,10 +48,13 @@ class RunFolder:
     Attributes
     ----------
     path : Path
+    run_plugin_files : bool
+        Whether the files of code in the folder may be executed. It may come from another hand.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, run_plugin_files: bool = False) -> None:
         self.path = Path(path)
+        self.run_plugin_files = run_plugin_files
 
     @classmethod
     def create(cls, path: str | Path) -> RunFolder:
@@ -70,15 +74,22 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: str | Path) -> RunFolder:
+    def open(cls, path: str | Path, *, run_plugin_files: bool = False) -> RunFolder:
         """Return the folder of a finished run.
+
+        Parameters
+        ----------
+        path : str or Path
+        run_plugin_files : bool
+            Whether files of code that its configuration names may be executed, see
+            :mod:`astroemu.runtime.plugin_files`. Give true only for a run that you trust.
 
         Raises
         ------
         RunFolderError
             If a file of a finished run is missing.
         """
-        folder = cls(path)
+        folder = cls(path, run_plugin_files=run_plugin_files)
         for needed in (folder.samples_file, folder.summary_file, folder.resolved_file):
             if not needed.is_file():
                 raise RunFolderError(
@@ -191,6 +202,19 @@ class RunFolder:
         return self.summary_file.is_file()
 
     @property
+    def state(self) -> str:
+        """The state of the folder in words: finished, unfinished or no run."""
+        if self.finished:
+            return "finished"
+        return "unfinished" if self.identity_file.is_file() else "no run"
+
+    def __repr__(self) -> str:
+        return f"<RunFolder {str(self.path)!r}: {self.state}>"
+
+    def _repr_html_(self) -> str:
+        return str(upper("run_html")(self))
+
+    @property
     def samples_file(self) -> Path:
         return self.path / "samples.h5"
 
@@ -291,7 +315,7 @@ class RunFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise RunFolderError(f"{self.configuration_file} cannot be read: {error}") from None
         with located(str(self.resolved_file)):
-            return configuration_from(raw, path, text)
+            return configuration_from(raw, path, text, run_plugin_files=self.run_plugin_files)
 
     def stored_order(self) -> dict[str, Any] | None:
         """Return the configuration of the run in this folder as it was written; None if there is none that is whole."""

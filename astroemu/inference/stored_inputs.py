@@ -20,6 +20,7 @@ from astroemu.errors import RunFolderError, RunWarning
 from astroemu.inference.configuration import Configuration
 from astroemu.io.files import make_folder, sha256, write_atomically
 from astroemu.io.paths import looks_like_path, resolve
+from astroemu.runtime.plugin_files import split_reference
 from astroemu.runtime.plugins import TRAINED
 
 #: Folder of the copies in a run folder.
@@ -27,7 +28,7 @@ FOLDER = "inputs"
 #: Most bytes of copies in one run folder. The smallest files are copied first.
 LARGEST = 256 << 20
 #: Tables of a configuration with options that may name files.
-_TABLES = ("probes", "simulators", "derived", "samplers")
+_TABLES = ("probes", "simulators", "derived", "joint_priors", "samplers")
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,9 @@ def _with_files(
         if isinstance(value, list):
             return [changed(item) for item in value]
         if isinstance(value, str) and looks_like_path(value):
-            path = Path(resolve(value, base))
-            return change(path) if str(path) in known or is_file(path) else value
+            file, *name = split_reference(value) or (value,)
+            path = Path(resolve(file, base))
+            return ":".join((change(path), *name)) if str(path) in known or is_file(path) else value
         return value
 
     found = {**raw, **{key: changed(raw[key]) for key in _TABLES if key in raw}}

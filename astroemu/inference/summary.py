@@ -76,6 +76,7 @@ def summarise(
             "outside_emulator_range": counts.outside,
             "not_finite": counts.not_finite,
             "fraction_outside": counts.outside / max(counts.evaluated, 1),
+            **({"not_finite_by_probe": dict(counts.by_probe)} if counts.by_probe else {}),
         },
         "diagnostics": dict(samples.diagnostics),
         "versions": block["versions"],

@@ -141,6 +141,19 @@ def bench_model(
     return peak, rows
 
 
+def likelihood_times(model: Model, batches: Sequence[int], seconds: float = 0.3, seed: int = 1) -> dict[int, float]:
+    """Return the microseconds per likelihood of a model with its own engine, by batch size.
+
+    Each is a median over calls of about ``seconds`` in all, at draws from the prior.
+    """
+    rng = np.random.default_rng(seed)
+    found = {}
+    for batch in batches:
+        times = _times(model.engine.log_likelihoods, (model.prior.sample(batch, rng),), seconds)
+        found[batch] = 1e6 * float(np.median(times)) / batch
+    return found
+
+
 def _timing(
     label: str,
     device: str,

@@ -61,4 +61,9 @@ def gradient_engine(pipeline: Pipeline, engine: Engine) -> CompiledEngine:
     ConfigurationError
         If no backend that compiles is installed.
     """
+    if not isinstance(engine, CompiledEngine) and not backend_installed():
+        raise ConfigurationError(
+            f"gradients are compiled by one of {listing(BACKENDS)}, and none is installed: pip install "
+            "'astroemu-inference[jax]', or pip install tensorflow"
+        )
     return engine if isinstance(engine, CompiledEngine) else CompiledEngine(pipeline, load_backend())

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from astroemu.core.adapters import SampledParameter
+from astroemu.core.expression import Expression
 from astroemu.core.observable import Observable
 from astroemu.core.parameter import Parameter
 from astroemu.core.prior import Prior
@@ -62,8 +64,10 @@ class ModelGraph:
         self.providers = dict(providers)
         self.probes = dict(probes)
         self.prior = self._fit_to_ranges(self._add_nuisance(prior), truncate_prior)
+        self.prior = replace(self.prior, parameters=tuple(self._labelled(p) for p in self.prior.parameters))
         self.providers |= self._sampled_observables()
         self._source = self._providers_by_observable()
+        self._check_expressions()
         self._check_parameters()
         self._warn_double_counting()
 
@@ -123,6 +127,10 @@ class ModelGraph:
                 provider, _ = self.source(requirement, key)
                 yield f"{key} <- {requirement.observable} ({requirement.size} values) <- {provider}"
 
+    def numbers(self) -> dict[str, dict[str, Requirement]]:
+        """Return the requirements of all observables that are single numbers, as those of one user."""
+        return {"derived": {name: Requirement(name) for name, o in self.observables.items() if not o.axes}}
+
     def _add_nuisance(self, prior: Prior) -> Prior:
         known = {p.name for p in prior.parameters}
         extra = {p.name: p for probe in self.probes.values() for p in probe.parameters if p.name not in known}
@@ -134,6 +142,14 @@ class ModelGraph:
                         f"state one under [parameters.{p.name}]"
                     )
         return prior.merged(extra.values())
+
+    def _labelled(self, parameter: Parameter) -> Parameter:
+        """Return a parameter with the LaTeX symbol and the unit that a provider states, where it has none itself."""
+        labels = [provider.labels for provider in self.providers.values()]
+        known = [each[parameter.name] for each in labels if parameter.name in each]
+        latex = parameter.latex or next((latex for latex, _ in known if latex), "")
+        unit = parameter.unit or next((unit for _, unit in known if unit), "")
+        return replace(parameter, latex=latex, unit=unit)
 
     def _fit_to_ranges(self, prior: Prior, truncate: bool) -> Prior:
         """Return the prior, compared with the range of every provider and truncated if requested."""
@@ -172,6 +188,18 @@ class ModelGraph:
                     )
                 found[name] = (key, observable)
         return found
+
+    def _check_expressions(self) -> None:
+        """Raise an error if an expression names what is neither a parameter nor a single number."""
+        known = {p.name for p in self.prior.parameters} | {n for n, (_, o) in self._source.items() if not o.axes}
+        for key, provider in self.providers.items():
+            wrong = [name for name in provider.parameters if name not in known]
+            if wrong and isinstance(provider, Expression):
+                name = wrong[0]
+                why = "has axes, and an expression takes single numbers" if name in self._source else (
+                    f"is no parameter and no single number that is computed.{closest(name, known - {key})}"
+                )  # fmt: skip
+                raise ResolutionError(f"[derived.{key}]: {name!r} in {provider.text!r} {why} Known: {listing(known)}")
 
     def _check_parameters(self) -> None:
         known = {p.name for p in self.prior.parameters}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from astroemu.core.evaluation_counts import EvaluationCounts
 from astroemu.core.observable import Observable
+from astroemu.core.points import Points, as_points
 from astroemu.core.prior import Prior
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Prediction, Provider
@@ -30,14 +31,12 @@ from astroemu.model.engine import Engine
 from astroemu.model.engines import EngineName, engine_name, gradient_engine, make_engine
 from astroemu.model.graph import ModelGraph
 from astroemu.model.pipeline import Pipeline
+from astroemu.model.presented import PresentedModel
 from astroemu.model.profile import Profile
-from astroemu.runtime.options import build
-from astroemu.runtime.plugins import SAMPLERS
-from astroemu.sampling.sampler import Sampler
-from astroemu.sampling.samples import Samples
+from astroemu.model.resolution import ordered
 
 
-class Model:
+class Model(PresentedModel):
     """A joint likelihood of several probes.
 
     Parameters
@@ -84,6 +83,7 @@ class Model:
         self.counts = EvaluationCounts()
         #: The matched prior, providers and probes.
         self.graph = ModelGraph(prior, providers, probes, truncate_prior=truncate_prior)
+        ordered(self.graph, self.graph.numbers())  # refuses numbers that depend on each other in a circle
         wanted = {key: probe.requires for key, probe in self.graph.probes.items()}
         #: The arithmetic of the likelihood, which the engine evaluates.
         self.pipeline = Pipeline(self.graph, wanted, self.emulator_error)
@@ -133,17 +133,23 @@ class Model:
         """Return the derivative ``(n, d)`` of each parameter of :meth:`prior_transform` with respect to its ``u``."""
         return self.prior.slope(self._checked(u))
 
-    def log_prior(self, theta: FloatArray) -> FloatArray:
+    def prior_pullback(self, u: FloatArray, gradient: FloatArray) -> FloatArray:
+        """Return a gradient ``(n, d)`` with respect to ``u``, from that with respect to the parameters."""
+        return self.prior.pullback(self._checked(u), np.asarray(gradient, dtype=float))
+
+    def log_prior(self, theta: Points) -> FloatArray:
         """Return the natural logarithm of the prior density ``(n,)`` at ``theta (n, d)``."""
         return self.prior.log_density(self._checked(theta))
 
-    def log_likelihood(self, theta: FloatArray) -> FloatArray:
+    def log_likelihood(self, theta: Points) -> FloatArray:
         """Return the joint log-likelihood: the sum over all probes.
 
         Parameters
         ----------
-        theta : (n, d) array
-            Columns in the order of :attr:`names`, in the units of the parameters.
+        theta : (n, d) array, or values by name
+            Columns in the order of :attr:`names`, in the units of the parameters. Values by name are a mapping of
+            arrays or numbers, a table, a DataFrame or samples, see :func:`astroemu.core.points.as_points`. All methods
+            of a model take them.
 
         Returns
         -------
@@ -154,14 +160,25 @@ class Model:
         Raises
         ------
         ConfigurationError
-            If ``theta`` has another shape.
+            If ``theta`` has another shape, or a name is unknown or missing.
         ProbeError
             If a probe or provider raises an exception. The message names the plugin and the point.
         """
         with nullcontext() if self.profile is None else self.profile.whole():
             return np.asarray(sum(self.log_likelihood_by_probe(theta).values()))
 
-    def log_likelihood_by_probe(self, theta: FloatArray) -> dict[str, FloatArray]:
+    def log_posterior(self, theta: Points) -> FloatArray:
+        """Return the sum of :meth:`log_prior` and :meth:`log_likelihood` ``(n,)``: the posterior without the evidence.
+
+        It is minus infinity outside the prior. The likelihood is not evaluated there.
+        """
+        theta = self._checked(theta)
+        found = self.log_prior(theta)
+        inside = found > -np.inf
+        found[inside] += self.log_likelihood(theta[inside])
+        return found
+
+    def log_likelihood_by_probe(self, theta: Points) -> dict[str, FloatArray]:
         """Return the log-likelihood ``(n,)`` of each probe by name; see :meth:`log_likelihood`."""
         theta = self._checked(theta)
         inside = self.pipeline.in_range(theta)
@@ -185,7 +202,9 @@ class Model:
         else:
             within = True
         all_finite = bool(np.all(finite & within))
-        self.counts.not_finite += 0 if all_finite else int(np.sum(~finite & within))
+        if not all_finite:
+            self.counts.not_finite += int(np.sum(~finite & within))
+            self.counts.blame({key: int(np.sum(~np.isfinite(v) & within)) for key, v in found.items()})
         for key, values in found.items():
             clean = values if all_finite else np.where(np.isfinite(values), values, -np.inf)
             if whole:
@@ -194,7 +213,7 @@ class Model:
                 parts[key][inside] = clean
         return parts
 
-    def value_and_grad(self, theta: FloatArray, *, prior: bool = False) -> tuple[FloatArray, FloatArray]:
+    def value_and_grad(self, theta: Points, *, prior: bool = False) -> tuple[FloatArray, FloatArray]:
         """Return the joint log-likelihood, or the log-posterior, and its gradient.
 
         This is always compiled, also with the numpy engine, because NumPy has no gradients.
@@ -264,7 +283,7 @@ class Model:
         gradients = self.__dict__.get("_differentiable")
         return [*self.engine.report(), *(gradients.report() if gradients not in (None, self.engine) else [])]
 
-    def predict(self, theta: FloatArray, *, units: bool = False) -> dict[str, Any]:
+    def predict(self, theta: Points, *, units: bool = False) -> dict[str, Any]:
         """Return every observable on its full grid.
 
         Parameters
@@ -283,12 +302,13 @@ class Model:
         ConfigurationError
             If a point lies outside a provider's range.
         """
+        theta = self._checked(theta)
         requirements = {name: Requirement.of_grid(observable) for name, observable in self.observables.items()}
         found = self.predict_for(requirements, theta)
         shaped = {name: found[name].reshape(len(theta), *o.shape) for name, o in self.observables.items()}
         return {name: self.observables[name].quantity(v) for name, v in shaped.items()} if units else shaped
 
-    def predict_for(self, requirements: Mapping[str, Requirement], theta: FloatArray) -> dict[str, FloatArray]:
+    def predict_for(self, requirements: Mapping[str, Requirement], theta: Points) -> dict[str, FloatArray]:
         """Return the values ``(n, size)`` of any requirements at ``theta (n, d)``, by their names and in their units.
 
         Raises
@@ -303,7 +323,7 @@ class Model:
         self._refuse(theta, within)
         return {name: np.asarray(prediction.value) for name, prediction in found.items()}
 
-    def probe_inputs(self, theta: FloatArray) -> dict[str, tuple[dict[str, Prediction], dict[str, Any]]]:
+    def probe_inputs(self, theta: Points) -> dict[str, tuple[dict[str, Prediction], dict[str, Any]]]:
         """Return the input of each probe at the points ``theta (n, d)``.
 
         Returns
@@ -333,29 +353,7 @@ class Model:
         """Return the same model with other probes, for example with mock data."""
         return _made(self.prior, self.providers, probes, self.emulator_error, self._engine_name, self.name)
 
-    def sample(self, sampler: str | Sampler = "emcee", *, seed: int = 1, **options: Any) -> Samples:
-        """Sample the posterior.
-
-        Parameters
-        ----------
-        sampler : str or Sampler
-            Name of an installed sampler, or an instance.
-        seed : int
-        **options
-            Options of the sampler, if it is given by name.
-
-        Returns
-        -------
-        Samples
-        """
-        if isinstance(sampler, str):
-            sampler = build(SAMPLERS.load(sampler), options, f"options of the sampler {sampler!r}")
-        elif options:
-            raise ConfigurationError("options can be given with the name of a sampler only, not with an instance")
-        assert isinstance(sampler, Sampler)
-        return sampler.run(self, seed=seed)
-
-    def in_range(self, theta: FloatArray, *, check_derived: bool = True) -> NDArray[np.bool_]:
+    def in_range(self, theta: Points, *, check_derived: bool = True) -> NDArray[np.bool_]:
         """Return which points ``theta (n, d)`` lie in the range of every provider, ``(n,)``.
 
         If ``check_derived`` is true, the parameters that one provider computes for another are checked too.
@@ -368,14 +366,10 @@ class Model:
 
     # --- helpers ------------------------------------------------------------------------------
 
-    def _checked(self, theta: FloatArray) -> FloatArray:
-        theta = np.asarray(theta, dtype=float)
-        if theta.ndim != 2 or theta.shape[1] != len(self.names):
-            raise ConfigurationError(
-                f"theta has the shape {theta.shape}; (n, {len(self.names)}) is needed, with the columns "
-                f"{', '.join(self.names)}. One point is theta[None]"
-            )
-        return theta
+    def _checked(self, theta: Points) -> FloatArray:
+        if type(theta) is np.ndarray and theta.dtype == float and theta.ndim == 2 and theta.shape[1] == len(self.names):
+            return theta  # the usual case, kept fast
+        return as_points(theta, self.names, fixed=self.prior.fixed, units={p.name: p.unit for p in self.prior.free})
 
     def _refuse_outside(self, theta: FloatArray, pipeline: Pipeline) -> None:
         self._refuse(theta, pipeline.in_range(theta))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from astroemu.core.adapters import ProviderSubset
-from astroemu.core.prior import Prior
 from astroemu.core.provider import Provider
 from astroemu.errors import ConfigurationError, listing
 from astroemu.model.engines import EngineName
@@ -65,7 +65,7 @@ def replace_provider(
     used = {name for provider in (replacement, *kept.values()) for name in provider.parameters}
     used |= {p.name for probe in model.probes.values() for p in probe.parameters}
     return Model(
-        Prior(tuple(p for p in model.prior.parameters if not p.is_fixed or p.name in used)),
+        replace(model.prior, parameters=tuple(p for p in model.prior.parameters if not p.is_fixed or p.name in used)),
         {"replacement": replacement, **kept},
         model.probes,
         emulator_error=model.emulator_error if emulator_error is None else emulator_error,

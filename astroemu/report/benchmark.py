@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from astroemu.model.benchmark import Peak, Timing
+from astroemu.report.columns import columns
 from astroemu.report.style import ACCENT, COLOUR, DATA, picture
 
 
@@ -33,17 +34,25 @@ def benchmark_table(peak: Peak, rows: Sequence[Timing]) -> list[str]:
         One per engine and batch size.
     """
     lines = [f"matrix products here: {1e-9 * peak.single:.0f} GFLOP/s in float32, {1e-9 * peak.double:.0f} in float64"]
-    lines.append(
-        f"{'engine':16s} {'batch':>8s} {'us per point':>13s} {'points per s':>13s} {'GFLOP/s':>8s} {'of sgemm':>9s} "
-        f"{'of peak':>8s} {'kB per point':>13s} {'compiled in':>12s}"
-    )
-    for row in rows:
-        lines.append(
-            f"{row.engine:16s} {row.batch:8d} {row.microseconds:13.2f} {1e6 / row.microseconds:13,.0f} "
-            f"{row.gflops:8.1f} {_percent(row.of_sgemm):>9s} {_percent(row.of_peak):>8s} "
-            f"{1e-3 * row.bytes_moved:13.1f} " + (f"{row.compile_seconds:10.2f} s" if row.compile_seconds else "")
+    head = (
+        "engine", "batch", "us per point", "points per s", "GFLOP/s", "of sgemm", "of peak", "kB per point",
+        "compiled in",
+    )  # fmt: skip
+    cells = [
+        (
+            row.engine,
+            f"{row.batch}",
+            f"{row.microseconds:.2f}",
+            f"{1e6 / row.microseconds:,.0f}",
+            f"{row.gflops:.1f}",
+            _percent(row.of_sgemm),
+            _percent(row.of_peak),
+            f"{1e-3 * row.bytes_moved:.1f}",
+            f"{row.compile_seconds:.2f} s" if row.compile_seconds else "",
         )
-    return [line.rstrip() for line in lines]
+        for row in rows
+    ]
+    return lines + columns(head, cells)
 
 
 def _percent(share: float) -> str:

@@ -47,6 +47,8 @@ def _blocks(sizes: Sequence[int], width: int) -> list[list[int]]:
     return blocks
 
 
-def wrapped(text: str, width: int = WIDTH) -> str:
+def wrapped(text: str, width: int = WIDTH, indent: int = 2) -> str:
     """Return a sentence in lines of a width; those after the first are indented."""
-    return textwrap.fill(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        text, max(width, 20), subsequent_indent=indent * " ", break_long_words=False, break_on_hyphens=False
+    )

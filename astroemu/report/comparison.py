@@ -30,8 +30,8 @@ def draw_corners(runs: Mapping[str, Samples], priors: Mapping[str, Prior], path:
     names = [name for name in first.names if all(name in samples.names for samples in others)]
     if not names:
         return False
-    colours = _colours(len(runs))
-    layers = [Layer(runs[label], priors[label], colour, label) for label, colour in zip(runs, colours, strict=True)]
+    pairs = zip(runs, colours(len(runs)), strict=True)
+    layers = [Layer(runs[label], priors[label], colour, label) for label, colour in pairs]
     draw_layers(layers, names, path)
     return True
 
@@ -50,10 +50,11 @@ def draw_evidence(evidences: Mapping[str, tuple[float, float]], path: Path) -> N
     with picture(path, figsize=(6.5, 0.8 + 0.45 * len(labels))) as figure:
         axis = figure.subplots()
         places = np.arange(len(labels))[::-1]
-        axis.barh(places, values - values.max(), xerr=errors, color=_colours(len(labels)), height=0.6, capsize=3)
+        axis.barh(places, values - values.max(), xerr=errors, color=colours(len(labels)), height=0.6, capsize=3)
         axis.set_yticks(places, labels)
         axis.set_xlabel(rf"$\ln Z - \ln Z_{{\rm max}}$,  $\ln Z_{{\rm max}} = {values.max():.2f}$")
 
 
-def _colours(n: int) -> list[str]:
+def colours(n: int) -> list[str]:
+    """Return a colour for each of ``n`` posteriors."""
     return [COLOURS[i % len(COLOURS)] for i in range(n)]

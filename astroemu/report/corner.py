@@ -14,7 +14,8 @@ import numpy as np
 from astroemu.core.parameter import Parameter
 from astroemu.core.prior import Prior
 from astroemu.report.digits import Digits
-from astroemu.report.style import COLOUR, picture, plain_where_unsettable
+from astroemu.report.figure import new_figure
+from astroemu.report.style import COLOUR, plain_where_unsettable, save_picture
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import statistics, weighted_quantile
 
@@ -79,14 +80,18 @@ def draw_corner(samples: Samples, prior: Prior, path: Path) -> None:
 
 
 def draw_layers(layers: Sequence[Layer], names: Sequence[str], path: Path) -> None:
-    """Draw the marginals of some parameters of one posterior or several.
+    """Draw the figure of :func:`layers_figure` into a file."""
+    save_picture(layers_figure(layers, names), path)
+
+
+def layers_figure(layers: Sequence[Layer], names: Sequence[str]) -> Any:
+    """Return a figure of the marginals of some parameters of one posterior or several.
 
     Parameters
     ----------
     layers : sequence of Layer
         The first one gives the symbols. A single one gets titles with its medians and 68 % intervals.
     names : sequence of str
-    path : Path
     """
     n = len(names)
     parameters = [plain_where_unsettable(layers[0].prior[name]) for name in names]
@@ -102,12 +107,13 @@ def draw_layers(layers: Sequence[Layer], names: Sequence[str], path: Path) -> No
         options |= {"quantiles": (0.16, 0.5, 0.84), "show_titles": True, "title_fmt": None}
         options["titles"] = [layers[0].title(parameter) for parameter in parameters]
         options["title_kwargs"] = {"fontsize": 9, "loc": "left"}
-    with picture(path, figsize=(size + 0.7, size + 0.7), dpi=_DPI) as figure:
+    with new_figure(figsize=(size + 0.7, size + 0.7), dpi=_DPI) as figure:
         for layer in layers:
             _add(figure, layer, names, limits, **options)
         _set_axes(figure, limits)
         if len(layers) > 1:
             _add_legend(figure, layers)
+    return figure
 
 
 def _add(

@@ -15,7 +15,8 @@ from astroemu.core.observable import Observable
 from astroemu.core.typing import FloatArray
 from astroemu.model.model import Model
 from astroemu.report.density import draw_density
-from astroemu.report.style import COLOUR, matplotlib_package, picture, symbol
+from astroemu.report.figure import new_figure
+from astroemu.report.style import COLOUR, matplotlib_package, save_picture, symbol
 
 _BANDS = ((0.95, 0.25), (0.68, 0.55))
 _CURVES = 4
@@ -23,20 +24,28 @@ _LARGEST = 20_000
 
 
 def draw_observables(model: Model, theta: FloatArray, path: Path) -> bool:
-    """Draw the observables of a model at equally weighted samples ``(n, d)``; return False if there are none."""
+    """Draw the figure of :func:`observables_figure` into a file; return False if there is none."""
+    figure = observables_figure(model, theta)
+    if figure is not None:
+        save_picture(figure, path)
+    return figure is not None
+
+
+def observables_figure(model: Model, theta: FloatArray) -> Any:
+    """Return a figure of the observables of a model at equally weighted samples ``(n, d)``; None if there are none."""
     shown = {name: o for name, o in model.observables.items() if len(o.axes) <= 2 and o.size <= _LARGEST}
     if not shown:
-        return False
+        return None
     found = model.predict(theta)
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
-    with picture(path, figsize=(4.3 * columns, 3.3 * rows), layout="tight") as figure:
+    with new_figure(figsize=(4.3 * columns, 3.3 * rows), layout="tight") as figure:
         axes = figure.subplots(rows, columns, squeeze=False)
         for axis, (name, observable) in zip(axes.flat, shown.items(), strict=False):
             _draw(axis, observable, found[name])
         for axis in axes.flat[len(shown) :]:
             axis.set_visible(False)
-    return True
+    return figure
 
 
 def _draw(axis: Any, observable: Observable, values: FloatArray) -> None:

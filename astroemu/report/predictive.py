@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from astroemu.core.panel import Panel
 from astroemu.core.typing import FloatArray
 from astroemu.model.model import Model
+from astroemu.model.panel_curves import panel_curves
 from astroemu.report.density import draw_density
-from astroemu.report.style import ACCENT, COLOUR, DATA, picture
+from astroemu.report.figure import new_figure
+from astroemu.report.style import ACCENT, COLOUR, DATA, save_picture
 
 _BANDS = ((0.95, 0.25), (0.68, 0.55))
 
@@ -29,16 +32,28 @@ def draw_predictive(model: Model, probe: str, theta: FloatArray, path: Path) -> 
         Equally weighted posterior samples.
     path : Path
     """
-    panels = model.probes[probe].panels()
+    figure = predictive_figure(model, [probe], theta)
+    if figure is not None:
+        save_picture(figure, path)
+    return figure is not None
+
+
+def predictive_figure(model: Model, probes: Sequence[str], theta: FloatArray) -> Any:
+    """Return a figure of the panels of some probes at equally weighted samples ``(n, d)``; None if there are none."""
+    panels: list[Panel] = []
+    curves: list[FloatArray] = []
+    for probe in probes:
+        found = model.probes[probe].panels()
+        panels += found
+        curves += panel_curves(model, probe, found, theta)
     if not panels:
-        return False
-    curves = model.predict_for({str(i): panel.curve for i, panel in enumerate(panels)}, theta)
+        return None
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    with picture(path, figsize=(5.2 * columns, 3.9 * rows), layout="tight") as figure:
+    with new_figure(figsize=(5.2 * columns, 3.9 * rows), layout="tight") as figure:
         axes = figure.subplots(rows, columns, squeeze=False)
         for i, (axis, panel) in enumerate(zip(axes.flat, panels, strict=False)):
-            values = panel.transform(curves[str(i)])
+            values = panel.transform(curves[i])
             if panel.curve_x is None:
                 _histogram(axis, panel, values[:, 0])
             else:
@@ -47,7 +62,7 @@ def draw_predictive(model: Model, probe: str, theta: FloatArray, path: Path) -> 
         for axis in axes.flat[len(panels) :]:
             axis.set_visible(False)
         axes.flat[0].legend(loc="best", fontsize=8)
-    return True
+    return figure
 
 
 def _curve(axis: Any, panel: Panel, x: FloatArray, values: FloatArray) -> None:

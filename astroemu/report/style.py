@@ -14,13 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from astroemu.core.parameter import Parameter
 from astroemu.errors import AstroemuError, ReportWarning
 from astroemu.io.files import write_atomically
 from astroemu.io.terminal import visible, visible_line
 
+_T = TypeVar("_T")
 COLOUR = "#1f5a8a"
 DATA = "#111111"
 ACCENT = "#c1440e"
@@ -64,7 +65,7 @@ def matplotlib_package() -> Any:
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
+def settings() -> Iterator[None]:
     """Context manager with Matplotlib's defaults and the style of the project, whatever the user's settings are."""
     mpl = matplotlib_package()
     with warnings.catch_warnings():
@@ -79,7 +80,7 @@ def _settings() -> Iterator[None]:
 @contextmanager
 def style() -> Iterator[Any]:
     """Yield pyplot with the style of the project. The user's settings and backend are the same afterwards."""
-    with _settings():
+    with settings():
         from matplotlib import pyplot as plt
 
         yield plt
@@ -96,14 +97,20 @@ def picture(path: Path, **options: Any) -> Iterator[Any]:
     **options
         Arguments of :class:`matplotlib.figure.Figure`, such as ``figsize``.
     """
-    with _settings():
+    with settings():
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         figure = Figure(**options)
         FigureCanvasAgg(figure)
         yield figure
-        image = _png(figure)
+    save_picture(figure, path)
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Save a figure as PNG in the style of the project. A link is replaced, never followed."""
+    with settings():
+        image = png(figure)
     write_atomically(path, lambda temporary: temporary.write_bytes(image))
 
 
@@ -127,7 +134,7 @@ def settable(latex: str) -> bool:
 
 def formula(latex: str) -> bytes:
     """Return an SVG image of a LaTeX symbol, see :func:`settable`."""
-    with _settings():
+    with settings():
         from matplotlib import font_manager, mathtext
 
         image = io.BytesIO()
@@ -150,7 +157,7 @@ def symbol(name: str, latex: str, unit: str = "") -> str:
 @lru_cache(maxsize=1024)
 def _can_set(text: str) -> bool:
     """Return True if matplotlib can draw a text, whose formulas are between dollar signs."""
-    with _settings():
+    with settings():
         from matplotlib.mathtext import MathTextParser
 
         try:
@@ -161,19 +168,27 @@ def _can_set(text: str) -> bool:
     return True
 
 
-def _png(figure: Any) -> bytes:
-    """Return a figure as PNG. A text whose formulas matplotlib cannot draw is shown as it is written."""
+def png(figure: Any) -> bytes:
+    """Return a figure as PNG, with its texts made :func:`drawable`."""
+
+    def save() -> bytes:
+        image = io.BytesIO()
+        figure.savefig(image, format="png")
+        return image.getvalue()
+
+    return drawable(figure, save)
+
+
+def drawable(figure: Any, draw: Callable[[], _T]) -> _T:
+    """Return the result of ``draw()``. A text whose formulas matplotlib cannot draw is shown as it is written."""
     from matplotlib.text import Text
 
     texts = figure.findobj(Text)
     for text in texts:
         text.set_text(visible(text.get_text()))
-    image = io.BytesIO()
     try:
-        figure.savefig(image, format="png")
+        return draw()
     except ValueError:
         for text in texts:
             text.set_parse_math(_can_set(text.get_text()))
-        image = io.BytesIO()
-        figure.savefig(image, format="png")
-    return image.getvalue()
+        return draw()

@@ -1,13 +1,13 @@
 """Text tables of results, as the command line prints them and as run folders store them.
 
 There is one function per kind of result: a run, several runs together, Bayes factors, tension, calibration, posterior
-check, validation, inspection, refinement, repetition, profile and benchmark.
+check, repetition and profile. Those of emulators are in :mod:`astroemu.report.emulator_tables`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import starmap
 from typing import Any
 
@@ -17,8 +17,6 @@ from astroemu.io.terminal import visible, visible_line
 from astroemu.report.columns import WIDTH, columns, wrapped
 from astroemu.report.digits import INTERVALS, UNDEFINED, Digits, constant, with_error
 from astroemu.sampling.samples import Samples
-from astroemu.validation.accuracy import ERROR_QUANTILES
-from astroemu.validation.coverage import missed_targets
 from astroemu.validation.posterior_check import DIFFERENCE_QUANTILES
 from astroemu.validation.ranks import CREDIBLE_LEVELS
 from astroemu.validation.verdict import LEAST_P, TELLING_FITS
@@ -77,9 +75,13 @@ def undefined_draws(name: str, row: Mapping[str, Any]) -> str:
 
 
 def rejected_points(evaluations: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each kind of points that had no likelihood, with its number and share."""
+    """Return a sentence for each kind of points that had no likelihood, with its number, share and cause."""
     whole = max(evaluations.get("evaluated", 0), 1)
-    kinds = {"outside_emulator_range": "outside an emulator's range", "not_finite": "without a finite likelihood"}
+    blamed = ", ".join(f"{name} {number:,}" for name, number in evaluations.get("not_finite_by_probe", {}).items())
+    kinds = {
+        "outside_emulator_range": "outside an emulator's range",
+        "not_finite": f"without a finite likelihood{f' ({blamed})' if blamed else ''}",
+    }
     return [
         f"{evaluations[key]:,} of {whole:,} evaluations ({evaluations[key] / whole:.2%}) were {words}"
         for key, words in kinds.items()
@@ -167,16 +169,14 @@ def tension_table(result: Mapping[str, Any]) -> str:
     lines += [f"{labels[label]}: {label.replace('+', ' + ')}" for label in alone]
     if result["left_out"]:
         lines.append(f"left out: {', '.join(result['left_out'])}")
-    lines += ["", "run   " + "".join(f"{head:>21}" for head in _RUN.values())]
-    for label, run in result["runs"].items():
-        lines.append(f"{labels[label]:<6}" + "".join(f"{_number(run[key]):>21}" for key in _RUN))
-    lines.append("")
+    rows = [(labels[label], *(_number(run[key]) for key in _RUN)) for label, run in result["runs"].items()]
+    lines += ["", *columns(("run", *_RUN.values()), rows), ""]
     for key, (symbol, meaning) in _BETWEEN.items():
         moments = result["statistics"][key]
         # A probability that is one in every draw, as for d near zero, measures nothing.
         number = UNDEFINED if key in ("p", "sigma") and moments["std"] == 0 else _number(moments)
-        lines.append(f"{symbol:<6}{number:>21}   {meaning}")
-    lines += ["", *_remarks(result, labels)]
+        lines.append(wrapped(f"{symbol:<6}{number:>21}   {meaning}", WIDTH, 30))
+    lines += ["", *(wrapped(remark) for remark in _remarks(result, labels))]
     return "\n".join(lines) + "\n"
 
 
@@ -202,16 +202,18 @@ def _number(moments: Mapping[str, float | None]) -> str:
 
 def calibration_table(found: Mapping[str, Any]) -> str:
     """Return the table of a calibration, see :func:`astroemu.validation.verdict.verdict`."""
-    head = "".join(f"{'in ' + str(round(100 * level)) + ' %':>16}" for level in CREDIBLE_LEVELS)
-    lines = [f"{'quantity':<20}{'p':>8}{'corrected':>11}{head}"]
-    for name, row in found["quantities"].items():
-        cells = "".join(
-            f"{100 * c['found']:>6.1f} ({100 * c['low']:.0f}-{100 * c['high']:.0f})".rjust(16)
-            for c in row["coverage"].values()
+    head = ("quantity", "p", "corrected", *(f"in {round(100 * level)} %" for level in CREDIBLE_LEVELS))
+    rows = [
+        (
+            name,
+            f"{row['p_value']:.3f}",
+            f"{row['corrected']:.3f}",
+            *(f"{100 * c['found']:.1f} ({100 * c['low']:.0f}-{100 * c['high']:.0f})" for c in row["coverage"].values()),
         )
-        lines.append(f"{name:<20}{row['p_value']:>8.3f}{row['corrected']:>11.3f}{cells}")
-    mean = "".join(f"{100 * share:>6.1f}".ljust(14).rjust(16) for share in found["coverage"].values())
-    lines.append(f"{'mean of parameters':<39}{mean}")
+        for name, row in found["quantities"].items()
+    ]
+    rows.append(("mean of parameters", "", "", *(f"{100 * share:.1f}" for share in found["coverage"].values())))
+    lines = columns(head, rows)
     joint = ", ".join(f"{100 * float(k):.0f} %: {100 * c['found']:.1f} %" for k, c in found["joint"].items())
     lines.append(f"truth in the densest region of the posterior: {joint}")
     lines.append(
@@ -226,7 +228,7 @@ def calibration_table(found: Mapping[str, Any]) -> str:
             f"too few fits to tell: nothing speaks against the calibration (smallest corrected p-value "
             f"{found['p_value']:.3f}), but {TELLING_FITS} fits are needed to see that it is right"
         )
-        return "\n".join(lines)
+        return _wrapped_lines(lines)
     if found.get("truths_from_prior", 1.0) <= LEAST_P:
         share = found["weighted_joint"]["0.95"]
         lines.append(
@@ -238,10 +240,15 @@ def calibration_table(found: Mapping[str, Any]) -> str:
             f"{100 * share['found']:.0f} +- {100 * share['error']:.0f} % of the truths, weighted by the probability "
             f"of such data ({share['effective']:.0f} effective)"
         )
-        return "\n".join(lines)
+        return _wrapped_lines(lines)
     word = "uniform: calibrated" if found["passed"] else "NOT uniform: not calibrated"
     lines.append(f"ranks {word} (smallest corrected p-value {found['p_value']:.3f}, at least {LEAST_P:g} is needed)")
-    return "\n".join(lines)
+    return _wrapped_lines(lines)
+
+
+def _wrapped_lines(lines: Sequence[str]) -> str:
+    """Return lines as one text. Those that are too long continue in further lines."""
+    return "\n".join(wrapped(line) if len(line) > WIDTH else line for line in lines)
 
 
 def check_table(found: Mapping[str, Any]) -> str:
@@ -261,85 +268,7 @@ def check_table(found: Mapping[str, Any]) -> str:
             f"distance to the training points of {name!r}: median {row['median']:.2f}, and above one for "
             f"{row['share']:.0%} of the draws (one: 95 % of the training points are this near to their neighbour)"
         )
-    return "\n".join(lines)
-
-
-def validation_table(found: Mapping[str, Any]) -> str:
-    """Return the table of a validation, see :func:`astroemu.validation.accuracy.validate`."""
-    lines = [f"{'':<24} {'error':<11}" + "".join(f"{level:>12}" for level in ERROR_QUANTILES)]
-    for name, row in found["observables"].items():
-        lines.extend(
-            _line(name, kind, {level: row[f"{kind}_{level}"] for level in ERROR_QUANTILES})
-            for kind in ("absolute", "fractional", "stated")
-            if f"{kind}_median" in row
-        )
-    for name, row in found.get("probes", {}).items():
-        lines.append(_line(name, "|delta lnL|", row["delta_log_likelihood"]))
-        if any(row["not_finite"].values()):
-            lines.append(f"{name:<24} points without a log-likelihood: {row['not_finite']}")
-        if "data_sigma" in row:
-            lines.append(_line(name, "data sigma", row["data_sigma"]))
-    for title, rows in (("all outputs", found["observables"]), ("outputs in use", found.get("used", {}))):
-        lines += _coverage_lines(title, {name: row for name, row in rows.items() if "within_1" in row})
-    return "\n".join(lines)
-
-
-def _coverage_lines(title: str, rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return the shares of values within their stated errors, with the range over the quarters of the parameters."""
-    if not rows:
-        return []
-    columns = "".join(f"{f'within {n} sigma':>26}" for n in (1, 2, 3))
-    lines = ["", f"{'stated errors, ' + title:<32}{columns}{'chi2/dof':>9}{'of 99 %':>9}{'median':>9}{'left out':>10}"]
-    for name, row in rows.items():
-        shares = "".join(f"{_share(row, f'within_{n}'):>26}" for n in (1, 2, 3))
-        chi2 = "".join(f"{row.get(f'chi2_{kind}', math.nan):>9.2f}" for kind in ("mean", "of_99", "median"))
-        lines.append(f"{name:<32}{shares}{chi2}{row.get('undefined', 0) + row.get('at_limit', 0):>10}")
-    missed = missed_targets(rows)
-    lines += [f"stated errors, {title}: {'outside the targets:' if missed else 'all within the targets'}"]
-    return [*lines, *(f"  {line}" for line in missed)]
-
-
-def _share(row: Mapping[str, float], figure: str) -> str:
-    ends = f" ({row[f'{figure}_low']:.1%} to {row[f'{figure}_high']:.1%})" if f"{figure}_low" in row else ""
-    return f"{row[figure]:.1%}{ends}"
-
-
-def _line(name: str, kind: str, values: Mapping[str, float]) -> str:
-    return f"{name:<24} {kind:<11}" + "".join(f"{values[level]:12.3e}" for level in ERROR_QUANTILES)
-
-
-def inspection_table(found: Mapping[str, Any]) -> str:
-    """Return the table of an inspection of a training set, see :mod:`astroemu.emulation.inspection`."""
-    lines = [f"{found['points']} points", "", f"{'parameter':18s}{'low':>12s}{'high':>12s}{'coverage':>10s}"]
-    for name, p in found["parameters"].items():
-        lines.append(f"{name:18s}{_rounded(p['low'])}{_rounded(p['high'])}{p['coverage']:10.0%}")
-    if found["pairs"]["names"]:
-        share = f"{found['pairs']['coverage']:.0%}"
-        lines.append(f"{' and '.join(found['pairs']['names'])}: {share} of the plane is covered")
-    counted = f"{'outputs':>9s}{'NaN':>8s}{'inf':>8s}{'negative':>10s}"
-    lines += ["", f"{'observable':18s}{'min':>12s}{'max':>12s}{counted}  farthest from smooth"]
-    for name, o in found["observables"].items():
-        counts = f"{o['outputs']:9d}{o['nan_points']:8d}{o['infinite_points']:8d}{o['negative_points']:10d}"
-        rows = ", ".join(f"row {row}: {score:.1f}" for row, score in list(o["farthest"].items())[:2])
-        lines.append(f"{name:18s}{_rounded(o['min'])}{_rounded(o['max'])}{counts}  {rows}")
-    return "\n".join([*lines, "", *(found["remarks"] or ["Nothing to remark on."])])
-
-
-def _rounded(value: float | None) -> str:
-    return f"{'none':>12s}" if value is None else f"{value:12.4g}"
-
-
-def refinement_table(found: Mapping[str, Any]) -> str:
-    """Return the table of a refinement, see :class:`astroemu.validation.refinement.Refinement`."""
-    lines = [f"{'parameter':<20}{'before':>22}{'after':>22}{'shift':>10}"]
-    for name, row in found["parameters"].items():
-        a, b = (with_error(row[k]["mean"], row[k]["std"]) for k in ("before", "after"))
-        lines.append(f"{name:<20}{a:>22}{b:>22}{row['shift']:>9.2f}s")
-    for when, share in found["efficiency"].items():
-        if share is not None:
-            lines.append(f"effective fraction of the samples under the true simulator, {when}: {share:.1%}")
-    lines.append(f"points: {found['points']['added']} added, {found['points']['all']} in all")
-    return "\n".join(lines)
+    return _wrapped_lines(lines)
 
 
 def repetition_table(found: Mapping[str, Any]) -> str:
@@ -381,7 +310,7 @@ def bayes_table(runs: Mapping[str, RunFolder], *, jeffreys: bool = False) -> str
     if jeffreys:
         edges = ", ".join(f"{word} from {edge:g}" for edge, word in JEFFREYS[1:])
         lines.append(f"  (Jeffreys 1961 as calibrated by Trotta 2008, arXiv:0803.4089: abs(ln B) {edges})")
-    return "\n".join(lines)
+    return _wrapped_lines(lines)
 
 
 def profile_table(summary: dict[str, Any]) -> str:

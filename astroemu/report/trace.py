@@ -14,7 +14,8 @@ import numpy as np
 
 from astroemu.core.prior import Prior
 from astroemu.core.typing import FloatArray
-from astroemu.report.style import ACCENT, COLOUR, picture, plain_where_unsettable
+from astroemu.report.figure import new_figure
+from astroemu.report.style import ACCENT, COLOUR, plain_where_unsettable, save_picture
 from astroemu.sampling.samples import Samples
 
 _PARTS = 10
@@ -24,13 +25,18 @@ _WEIGHTLESS = 600.0
 
 
 def draw_trace(samples: Samples, prior: Prior, path: Path) -> None:
-    """Draw one row per parameter and one for the log-likelihood."""
+    """Draw the figure of :func:`trace_figure` into a file."""
+    save_picture(trace_figure(samples, prior), path)
+
+
+def trace_figure(samples: Samples, prior: Prior) -> Any:
+    """Return a figure with one row per parameter and one for the log-likelihood."""
     columns = {name: samples[name] for name in samples.names} | {"ln L": samples.log_likelihood}
     labels = {name: plain_where_unsettable(prior[name]).label for name in samples.names} | {"ln L": r"$\ln L$"}
     seen = np.flatnonzero(samples.log_weight > samples.log_weight.max() - _WEIGHTLESS)
     shown = seen[np.unique(np.linspace(0, len(seen) - 1, min(_POINTS, len(seen))).astype(int))]
     chain = bool(np.ptp(samples.log_weight) < 1e-9)
-    with picture(path, figsize=(9.0, 1.45 * len(columns)), layout="tight") as figure:
+    with new_figure(figsize=(9.0, 1.45 * len(columns)), layout="tight") as figure:
         figure.get_layout_engine().set(h_pad=0.3)
         axes = figure.subplots(len(columns), 2, width_ratios=(3, 1), squeeze=False, sharex="col")
         for (left, right), (name, values) in zip(axes, columns.items(), strict=True):
@@ -41,6 +47,7 @@ def draw_trace(samples: Samples, prior: Prior, path: Path) -> None:
         axes[-1, 0].set_xlabel("sample, in the order of the run")
         axes[-1, 1].set_xlabel("tenth of the chain" if chain else "sample")
         axes[0, 1].set_title("mean of each tenth" if chain else "weight", fontsize=9)
+    return figure
 
 
 def _tenths(axis: Any, samples: Samples, values: FloatArray) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from astroemu.errors import AstroemuError, DataError
 from astroemu.io.files import new_file, read_json, strict_json, write_text
+from astroemu.report.emulator_tables import validation_table
 from astroemu.report.html_page import embedded, html_page, shown
-from astroemu.report.tables import validation_table
 from astroemu.runtime.provenance import without_host
 
 

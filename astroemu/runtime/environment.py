@@ -26,6 +26,13 @@ from astroemu.runtime.plugins import GROUPS, SAMPLERS
 State = Literal["ok", "absent", "failed"]
 _DISTRIBUTION = "astroemu-inference"
 _TIMEOUT_S = 60
+#: Requirements without which a fit, its report and its export work, and what each of them is for (docs/start.md).
+_LEFT_OUT = {
+    "keras": "the training of networks",
+    "tensorflow": "the training of networks, compiled likelihoods and gradients",
+    "mpi4py": "jobs of several processes",
+    "pymultinest": "the sampler that it wraps",
+}
 _LEAST_FREE_GIB = 1.0
 _TENSORFLOW_CODE = """
 import os; os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -102,11 +109,17 @@ def _packages() -> Iterator[EnvironmentFinding]:
             yield EnvironmentFinding("Packages", name, "ok", f"{version(name)} ({wanted.strip()})")
         except PackageNotFoundError:
             extra = marker.partition("extra ==")[2].strip(" '\"")
-            yield EnvironmentFinding("Packages", name, "absent" if extra else "failed", _install(extra, wanted.strip()))
+            optional = bool(extra) or name in _LEFT_OUT
+            yield EnvironmentFinding(
+                "Packages", name, "absent" if optional else "failed", _install(name, extra, wanted.strip())
+            )
 
 
-def _install(extra: str, wanted: str) -> str:
-    return f"optional: pip install '{_DISTRIBUTION}[{extra}]'" if extra else f"required: pip install '{wanted}'"
+def _install(name: str, extra: str, wanted: str) -> str:
+    if extra:
+        return f"optional: pip install '{_DISTRIBUTION}[{extra}]'"
+    use = f"left out; for {_LEFT_OUT[name]}" if name in _LEFT_OUT else "required"
+    return f"{use}: pip install '{wanted}'"
 
 
 def _run_in_subprocess(part: str, name: str, code: str) -> EnvironmentFinding:

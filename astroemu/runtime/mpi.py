@@ -95,9 +95,10 @@ def processes() -> Processes:
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
+        missing = "pip install mpi4py. " if isinstance(error, ModuleNotFoundError) else ""
         raise PluginError(
-            f"this job has {expected} processes, but mpi4py cannot be used ({error}). Install an MPI run-time that "
-            "it supports, such as `pip install mpich`, and start the job with its mpiexec"
+            f"this job has {expected} processes, but mpi4py cannot be used ({error}). {missing}Install an MPI run-time "
+            "that it supports, such as `pip install mpich`, and start the job with its mpiexec"
         ) from None
     comm = MPI.COMM_WORLD
     if comm.Get_size() == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from astroemu.errors import PluginError
@@ -28,3 +29,12 @@ def import_optional(module: str, extra: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise PluginError(f"this needs {module} ({error}): pip install 'astroemu-inference[{extra}]'") from None
+
+
+def is_installed(distribution: str) -> bool:
+    """Return True if a distribution, such as ``nautilus-sampler``, is installed. Nothing is imported."""
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True

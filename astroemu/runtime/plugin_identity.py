@@ -29,6 +29,10 @@ _CODE = (".py", ".pyx", ".pxd", ".c", ".cc", ".cpp", ".cu", ".h", ".f", ".f90", 
 #: Packages of astroemu itself that work on finished samples only. Their code changes no likelihood and no sample.
 _AFTERWARDS = frozenset({"analysis", "cli", "report", "testing", "validation"})
 _OWN = __name__.partition(".")[0]
+#: Attribute of a module that was made from a file by :mod:`astroemu.runtime.plugin_files`: the name of the file.
+FILE_NAME = "__plugin_file__"
+#: Attribute of such a module: the SHA-256 of the code that was executed.
+FILE_DIGEST = "__plugin_sha256__"
 _DISTRIBUTION = "astroemu-inference"
 
 
@@ -64,13 +68,18 @@ def identity_of(objects: Iterable[Any]) -> PluginIdentity:
         owners.setdefault(entry.dist.name, {_OWN}).add(entry.module.partition(".")[0])  # type: ignore[union-attr]
     packages = sorted({package for cls in classes for package in _packages(cls, set(owners))})
     loaded = owners.get(_DISTRIBUTION, {_OWN})
-    source = {p: _source_at_start(p) if p in loaded else _source(p) for p in packages}
+    source = {_shown(p): _source_at_start(p) if p in loaded else _source(p) for p in packages}
     return PluginIdentity({dotted(cls): _distribution(cls, entries) for cls in classes}, source)
 
 
 def dotted(cls: type) -> str:
-    """Return the name of a class, as in an entry point."""
-    return f"{cls.__module__}:{cls.__qualname__}"
+    """Return the name of a class, as in an entry point; for a file that a configuration names, ``FILE.py:CLASS``."""
+    return f"{_shown(cls.__module__)}:{cls.__qualname__}"
+
+
+def _shown(module: str) -> str:
+    """Return the name of a module; that of the file for one that a configuration names, wherever it is."""
+    return str(getattr(sys.modules.get(module), FILE_NAME, module))
 
 
 def _distribution(cls: type, entries: list[EntryPoint]) -> str:
@@ -146,6 +155,9 @@ def _source_at_start(package: str) -> str:
 
 def _source(package: str) -> str:
     """Return the SHA-256 of all code of a package or module."""
+    executed = getattr(sys.modules.get(package), FILE_DIGEST, None)
+    if executed is not None:
+        return str(executed)
     file = getattr(sys.modules.get(package), "__file__", None) or _found(package)
     if not file or not Path(file).is_file():
         return "no file"

@@ -60,6 +60,10 @@ class PluginGroup:
         """Names of the installed plugins, sorted. Nothing is imported."""
         return list(self.entries)
 
+    def required(self) -> type:
+        """Return the class that members must have, or be subclasses of."""
+        return _resolve(self.kind)
+
     def load(self, name: str) -> Any:
         """Return a plugin, after importing it.
 
@@ -88,7 +92,7 @@ class PluginGroup:
         except BaseException as error:
             # Includes SystemExit: the import of some wrappers of compiled libraries ends the interpreter.
             raise PluginError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
-        expected = _resolve(self.kind)
+        expected = self.required()
         good = (
             isinstance(plugin, type) and issubclass(plugin, expected) if self.is_class else isinstance(plugin, expected)
         )

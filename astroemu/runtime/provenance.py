@@ -41,16 +41,20 @@ def provenance(*, engine: str | None = None, inputs: Mapping[str, str] | None = 
         ``date`` (UTC), ``engine``, ``host``, ``platform``, ``processes`` (of the MPI job), ``threads``, ``versions``,
         ``inputs``. There is no ``host`` if ``ASTROEMU_NO_HOST=1`` is set, and no ``engine`` if none was used.
     """
-    seconds = os.environ.get(EPOCH, "")
-    now = time.gmtime(int(seconds) if seconds.isdigit() else None)
     used = {} if engine is None else {"engine": engine}
     return {
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
+        "date": utc(),
         **used,
         **machine(),
         "versions": versions(),
         "inputs": dict(inputs or {}),
     }
+
+
+def utc() -> str:
+    """Return the date and the time in UTC, or those of ``SOURCE_DATE_EPOCH`` if that is set."""
+    seconds = os.environ.get(EPOCH, "")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(seconds) if seconds.isdigit() else None))
 
 
 def machine() -> dict[str, Any]:

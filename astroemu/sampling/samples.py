@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from astroemu.core.prior import Prior
 from astroemu.core.typing import FloatArray
 from astroemu.errors import DataError, closest, located
 from astroemu.io.files import strict_json
@@ -21,6 +22,7 @@ from astroemu.io.hdf5 import write_hdf5
 from astroemu.io.hdf5_fields import read_floats, read_format, read_json_attribute
 from astroemu.io.untrusted import open_hdf5
 from astroemu.runtime.provenance import provenance
+from astroemu.sampling.presented import PresentedSamples
 from astroemu.sampling.statistics import shortest_interval, statistics, systematic_resampling, weighted_quantile
 
 FORMAT = 1
@@ -29,7 +31,7 @@ ARRAYS = ("theta", "log_likelihood", "log_prior", "log_weight")
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class Samples(PresentedSamples):
     """Posterior samples.
 
     Attributes
@@ -62,6 +64,9 @@ class Samples:
     log_volume : float
         Natural logarithm of the fraction of the prior that these points cover. It is below zero if the likelihood
         is zero in the rest of the prior.
+    prior : Prior or None
+        The prior of the parameters, with their symbols and units, if it is known: :meth:`astroemu.Model.sample` states
+        it. A file of samples does not hold it.
 
     Raises
     ------
@@ -84,6 +89,7 @@ class Samples:
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     log_birth: FloatArray | None = None
     log_volume: float = 0.0
+    prior: Prior | None = None
 
     def __post_init__(self) -> None:
         if self.theta.ndim != 2 or not all(isinstance(name, str) for name in self.names):
@@ -106,7 +112,15 @@ class Samples:
         return len(self.theta)
 
     def __getitem__(self, name: str) -> FloatArray:
+        if name not in self.names:
+            raise KeyError(
+                f"there is no parameter {name!r}.{closest(name, self.names)} The parameters are {self.names}"
+            )
         return self.theta[:, self.names.index(name)]
+
+    def __repr__(self) -> str:
+        state = "converged" if self.converged else "not converged"
+        return f"<Samples of {self.sampler}: {len(self)} of {', '.join(self.names)}; ESS {self.ess:.0f}, {state}>"
 
     @property
     def weight(self) -> FloatArray:

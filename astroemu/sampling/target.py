@@ -38,7 +38,11 @@ class Target(Protocol):
 
 
 class GradientTarget(Target, Protocol):
-    """The problem of a sampler that follows gradients. The prior must be a product of one-dimensional priors."""
+    """The problem of a sampler that follows gradients.
+
+    A target whose prior is no product of one-dimensional priors has the method ``prior_pullback`` in addition, see
+    :func:`prior_pullback`.
+    """
 
     def prior_slope(self, u: FloatArray) -> FloatArray:
         """Return the derivative ``(n, d)`` of each parameter of :meth:`prior_transform` with respect to its ``u``."""
@@ -74,6 +78,17 @@ def gradient_target(target: Target) -> GradientTarget:
     return cast(GradientTarget, target)
 
 
+def prior_pullback(target: Target, u: FloatArray, gradient: FloatArray) -> FloatArray:
+    """Return the gradient ``(n, d)`` of a function with respect to ``u``, from that with respect to the parameters.
+
+    A target may have a method of this name. Otherwise each parameter depends on its own ``u`` alone, and the gradient
+    is multiplied by the slopes of the prior.
+    """
+    if hasattr(target, "prior_pullback"):
+        return np.asarray(target.prior_pullback(u, gradient))
+    return gradient * cast(GradientTarget, target).prior_slope(u)
+
+
 class TargetWrapper(ABC):
     """A target around another one, which handles every batch in :meth:`evaluate`.
 
@@ -95,6 +110,9 @@ class TargetWrapper(ABC):
 
     def prior_slope(self, u: FloatArray) -> FloatArray:
         return cast(GradientTarget, self.target).prior_slope(u)
+
+    def prior_pullback(self, u: FloatArray, gradient: FloatArray) -> FloatArray:
+        return prior_pullback(self.target, u, gradient)
 
     def log_prior(self, theta: FloatArray) -> FloatArray:
         return self.target.log_prior(theta)

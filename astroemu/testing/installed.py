@@ -16,6 +16,7 @@ from astroemu.errors import AstroemuError, ConfigurationError, PluginError, clos
 from astroemu.inference.configuration import Configuration, load_configuration
 from astroemu.model.model import Model
 from astroemu.runtime.options import build
+from astroemu.runtime.plugin_files import plugin_class, split_reference
 from astroemu.runtime.plugins import (
     CATALOGS,
     CONFIGURATIONS,
@@ -49,7 +50,7 @@ def check_installed(
     Parameters
     ----------
     name : str
-        Entry-point name, or the name of a table of ``model``.
+        Entry-point name, the name of a table of ``model``, or ``"FILE.py:CLASS"``.
     kind : str, optional
         Only the plugin of this kind, such as ``probe`` or ``catalog``.
     model : str or Path, optional
@@ -66,12 +67,31 @@ def check_installed(
     """
     configuration = None if model is None else load_configuration(model)
     plugin, options = _named(name, configuration, kind)
-    found = [group for group in GROUPS if plugin in group.entries and kind in (None, group.noun)]
+    if split_reference(plugin) is not None:
+        base = Path.cwd() if configuration is None else configuration.path.absolute().parent
+        found = [_group_of_file(plugin, base, kind)]
+    else:
+        found = [group for group in GROUPS if plugin in group.entries and kind in (None, group.noun)]
     if not found:
         known = {known for group in GROUPS for known in group.names if kind in (None, group.noun)}
         what = kind or "plugin"
         raise PluginError(f"no {what} is called {name!r}.{closest(name, known)} Installed: {listing(known)}")
     return [_examined(group, plugin, options.get(group.name, {}), configuration, in_processes) for group in found]
+
+
+def _group_of_file(reference: str, base: Path, kind: str | None) -> PluginGroup:
+    """Return the group to which the class in a file belongs."""
+    refused: list[PluginError] = []
+    for group in (PROBES, SIMULATORS, DERIVED):
+        if kind in (None, group.noun):
+            try:
+                plugin_class(group, reference, base, may_execute=True)
+                return group
+            except PluginError as error:
+                refused.append(error)
+    if not refused:
+        raise PluginError(f"a file holds a probe, a simulator or a derived quantity, not a {kind}")
+    raise refused[0]
 
 
 def _named(name: str, configuration: Configuration | None, kind: str | None) -> tuple[str, dict[str, Options]]:
@@ -102,12 +122,14 @@ def _examined(
 
     def load() -> str:
         with unchanged("its import"):
-            loaded.append(group.load(name))
+            loaded.append(plugin_class(group, name, (base or Path()).absolute(), may_execute=True))
         with unchanged("its constructor"):
             if group in (PROBES, SIMULATORS, DERIVED):
                 loaded[0] = build(loaded[0], options, f"options of {name!r}", base)
             elif group is SAMPLERS:
                 build(loaded[0], options, f"options of {name!r}", base)
+        if name not in group.entries:
+            return name
         entry = group.entries[name][0]
         return f"{entry.value}" + (f" of {entry.dist.name} {entry.dist.version}" if entry.dist else "")
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from astroemu.core.panel import Panel
 from astroemu.core.probe import Probe
-from astroemu.core.provider import Provider
+from astroemu.core.provider import Prediction, Provider
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
 from astroemu.core.units import is_label
@@ -20,7 +21,7 @@ from astroemu.testing.far_away import falls_away, prefers_its_data
 from astroemu.testing.findings import Finding, Report, Skipped, ensure
 from astroemu.testing.mock_data import draws_its_own, normalises
 from astroemu.testing.recovery import MockFits, favours_truth, recovers
-from astroemu.testing.synthetic import fiducial, spread
+from astroemu.testing.synthetic import fiducial, middle, spread
 from astroemu.testing.truths import Line, constant_lines, model_lines
 
 #: Most required values for which mock data with an emulator error are fitted: its covariance is solved at each node.
@@ -233,11 +234,24 @@ def _panels(probe: Probe, providers: Mapping[str, Provider] | None) -> str:
         ensure(bool(np.all(np.isfinite(panel.x)) and np.all(np.isfinite(panel.y))), f"{panel.title!r}: data not finite")
         bars = np.concatenate([panel.error_low, panel.error_high])
         ensure(bool(np.all(bars >= 0)), f"{panel.title!r}: an error bar is negative or NaN")
-        if panel.curve_x is not None:
-            ensure(panel.curve.size == len(panel.curve_x), f"{panel.title!r}: curve and curve_x differ in length")
-        if providers and any(panel.curve.observable in p.provides for p in providers.values()):
-            _providing(panel.curve, providers)
+        size = 1 if panel.curve_x is None else len(panel.curve_x)
+        if isinstance(panel.curve, Requirement):
+            ensure(panel.curve.size == size, f"{panel.title!r}: curve and curve_x differ in length")
+            if providers and any(panel.curve.observable in p.provides for p in providers.values()):
+                _providing(panel.curve, providers)
+        else:
+            shape = _drawn_shape(probe, panel)
+            ensure(shape == (2, size), f"{panel.title!r}: for 2 points the curve is {shape}; {(2, size)} is needed")
     return f"{len(panels)} panel(s)"
+
+
+def _drawn_shape(probe: Probe, panel: Panel) -> tuple[int, ...]:
+    """Return the shape of a curve that is a function, for two points."""
+    assert not isinstance(panel.curve, Requirement)
+    wanted = probe.requires if panel.requires is None else panel.requires
+    predictions = {key: Prediction(np.ones((2, requirement.size))) for key, requirement in wanted.items()}
+    with np.errstate(all="ignore"):
+        return np.shape(panel.curve(predictions, middle(probe, 2)))
 
 
 def _catalogs(probe: Probe) -> str:

@@ -135,7 +135,8 @@ def _plausible(probe: Probe, observable: str) -> NDArray[np.bool_]:
 
 def drawing(probe: Probe, observable: str) -> list[Panel]:
     """Return the panels with the curve of an observable."""
-    return [panel for panel in probe.panels() if panel.curve.observable == observable and len(panel.y)]
+    curves = [(panel, panel.curve) for panel in probe.panels() if len(panel.y)]
+    return [panel for panel, curve in curves if isinstance(curve, Requirement) and curve.observable == observable]
 
 
 def drawn(panel: Panel) -> FloatArray:

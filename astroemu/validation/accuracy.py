@@ -21,6 +21,7 @@ from astroemu.emulation.recipe import Gate
 from astroemu.emulation.reference import ReferenceSimulations, TabulatedProvider
 from astroemu.errors import ConfigurationError, DataError, closest, listing
 from astroemu.model.model import Model
+from astroemu.model.panel_curves import panel_curves
 from astroemu.model.replacement import replace_provider
 from astroemu.validation.coverage import error_coverage
 
@@ -177,9 +178,8 @@ def probe_errors(emulator: Emulator, simulations: ReferenceSimulations, model: M
         }
         panels = model.probes[name].panels()
         if panels:
-            curves = {str(i): panel.curve for i, panel in enumerate(panels)}
-            a, b = (m.predict_for(curves, theta) for m in (ours, true))
-            parts = [_in_data_errors(panel, a[str(i)], b[str(i)]).ravel() for i, panel in enumerate(panels)]
+            curves = (panel_curves(m, name, panels, theta) for m in (ours, true))
+            parts = [_in_data_errors(panel, a, b).ravel() for panel, a, b in zip(panels, *curves, strict=True)]
             found[name]["data_sigma"] = _quantiles("", np.concatenate(parts))
     return found
 

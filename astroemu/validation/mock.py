@@ -30,6 +30,7 @@ from astroemu.io.files import new_file, strict_json, write_atomically, write_byt
 from astroemu.io.paths import looks_like_path
 from astroemu.io.toml import dump_toml
 from astroemu.model.model import Model
+from astroemu.runtime.plugin_files import split_reference
 from astroemu.runtime.provenance import provenance
 from astroemu.sampling.statistics import kish_ess
 
@@ -267,6 +268,7 @@ def _absolute(value: Any, base: Path) -> Any:
         return {key: _absolute(item, base) for key, item in value.items()}
     if isinstance(value, list):
         return [_absolute(item, base) for item in value]
-    if isinstance(value, str) and looks_like_path(value) and (base / value).exists():
-        return str(base / value)
+    if isinstance(value, str) and looks_like_path(value):
+        file, *name = split_reference(value) or (value,)
+        return ":".join((str(base / file), *name)) if (base / file).exists() else value
     return value

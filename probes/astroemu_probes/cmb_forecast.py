@@ -187,6 +187,10 @@ class CmbForecast(Probe):
         write_datasets(folder / f"{name}.h5", {"ell": (self.ell, ""), "D_ell": (np.array(table), "uK2")}, {})
         return {"catalog": f"{name}.h5"}
 
+    @property
+    def n_data(self) -> int:
+        return len(self.ell) * len(self._names)
+
     def panels(self) -> tuple[Panel, ...]:
         """Return one panel per spectrum, in bins of 50 multipoles."""
         return tuple(self._panel(name) for name in self._names)

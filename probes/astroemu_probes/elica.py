@@ -172,6 +172,10 @@ class Elica(Probe):
         write_datasets(folder / f"{name}.h5", datasets, {"simulations": self._simulations})
         return {"catalog": f"{name}.h5"}
 
+    @property
+    def n_data(self) -> int:
+        return len(self.ell) * len(self._columns)
+
     def panels(self) -> tuple[Panel, ...]:
         """Return the panel with the mean of the spectra in use, weighted by their covariance, less the noise."""
         size = len(PAIRS)

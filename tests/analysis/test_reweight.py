@@ -141,6 +141,47 @@ def test_a_nuisance_parameter_goes_with_its_probe(run, tmp_path):
     assert_known(folder.samples(), "a", "b")
 
 
+OFFSET = 'probes.d={plugin = "blob", mean = 0.1, sigma = 0.1, nuisance = "n"}'
+
+
+def test_a_new_nuisance_parameter_is_drawn_from_its_prior(run, tmp_path):
+    """The offset 0.1 n with n uniform on [-1, 1]: the posterior is known on a grid."""
+    changed = run.configuration().overridden([OFFSET])
+    folder, model = reweight(run, changed, out=tmp_path / "more", min_ess=100, draws=8)
+    samples, summary = folder.samples(), folder.summary()
+    assert samples.names == ("x", "y", "n") == model.names
+    x, n = np.meshgrid(np.linspace(-1, 1, 801), np.linspace(-1, 1, 401), indexing="ij")
+    log_l = sum(-0.5 * ((x - MEAN[k]) / SIGMA[k]) ** 2 for k in "ab") - 0.5 * ((x - 0.1 * n - 0.1) / 0.1) ** 2
+    density = np.exp(log_l)
+    for j, grid in ((0, x), (2, n)):
+        mean = np.sum(density * grid) / density.sum()
+        std = np.sqrt(np.sum(density * (grid - mean) ** 2) / density.sum())
+        error = std / np.sqrt(samples.ess)
+        assert abs(samples.mean()[j] - mean) < 4 * error and abs(samples.std()[j] - std) < 4 * error
+    if samples.log_evidence is not None:
+        log_evidence = np.log(density.mean())  # c is flat
+        assert abs(samples.log_evidence - log_evidence) < 4 * samples.log_evidence_err
+    assert samples.ess <= run.samples().ess * 1.001
+    assert summary["reweighted"]["drawn"] == ["n"] and summary["reweighted"]["draws"] == 8
+    assert samples.log_likelihood == pytest.approx(model.log_likelihood(samples.theta))
+
+
+def test_the_draws_of_a_new_parameter_do_not_depend_on_anything_but_the_seed(run, tmp_path):
+    changed = run.configuration().overridden([OFFSET])
+    first, second = (reweight(run, changed, out=tmp_path / name, min_ess=1)[0] for name in "ab")
+    np.testing.assert_array_equal(first.samples().theta, second.samples().theta)
+    with pytest.raises(ConfigurationError, match="draws = 0: at least one"):
+        reweight(run, changed, out=tmp_path / "c", draws=0)
+
+
+def test_its_prior_in_the_configuration_is_used(run, tmp_path):
+    table = 'parameters.n={distribution = "normal", mean = 0.5, std = 0.01}'
+    before = COUNTED["points"]
+    folder, _ = reweight(run, run.configuration().overridden([OFFSET, table]), out=tmp_path / "n", min_ess=1)
+    assert folder.samples().mean()[2] == pytest.approx(0.5, abs=0.01)
+    assert COUNTED["points"] - before < 100  # the slow probe does not change
+
+
 def test_too_few_effective_samples_are_refused(run, tmp_path):
     far = run.configuration().overridden(["probes.b.mean=0.9", "probes.b.sigma=0.02"])
     with pytest.raises(SamplingError, match=r"with another b: \d+ of \d+ effective samples are left, but at least 400"):
@@ -153,7 +194,6 @@ def test_too_few_effective_samples_are_refused(run, tmp_path):
     ("overrides", "message"),
     [
         ([], "nothing changes"),
-        (['probes.d={plugin="blob", mean=0.0, sigma=1.0, nuisance="n"}'], "'n' is not sampled in the run"),
         (['parameters.x={distribution="uniform", low=-0.5, high=0.5}'], "the prior of 'x' is"),
         (['parameters.y={distribution="fixed", value=0.0}'], "'y' sampled in the run would be held fixed"),
     ],

@@ -171,11 +171,35 @@ def test_plans_that_are_refused(tmp_path, groups, sampler, message):
         TensionStudy.of(configuration, groups, sampler)
 
 
-def test_a_configuration_without_a_nested_sampler_is_refused(tmp_path):
+@pytest.fixture
+def without_nested(tmp_path):
+    """A configuration that names no nested sampler."""
     path = written(tmp_path, 0.0)
     path.write_text(path.read_text().partition("[samplers.ultranest]")[0])
-    with pytest.raises(ConfigurationError, match=r"names no nested sampler.*--sampler: .*'ultranest'"):
-        TensionStudy.of(load_configuration(path), ["a"])
+    return load_configuration(path)
+
+
+def having(monkeypatch, *packages):
+    """Only these packages of samplers are installed."""
+    monkeypatch.setattr("astroemu.analysis.tension.is_installed", lambda name: name in packages)
+
+
+def test_the_one_nested_sampler_that_is_installed_is_used(without_nested, monkeypatch):
+    having(monkeypatch, "ultranest")
+    assert TensionStudy.of(without_nested, ["a"]).sampler == "ultranest"
+
+
+def test_among_several_nested_samplers_one_must_be_chosen(without_nested, monkeypatch):
+    having(monkeypatch, "ultranest", "emcee")
+    monkeypatch.setattr("astroemu.analysis.tension._all_nested", lambda: ["emcee", "ultranest"])
+    with pytest.raises(ConfigurationError, match=r"no nested sampler.*--sampler; installed: 'emcee', 'ultranest'"):
+        TensionStudy.of(without_nested, ["a"])
+
+
+def test_without_any_nested_sampler_those_that_exist_are_named(without_nested, monkeypatch):
+    having(monkeypatch)
+    with pytest.raises(ConfigurationError, match="none of 'ultranest' is installed completely"):
+        TensionStudy.of(without_nested, ["a"])
 
 
 def test_runs_without_births_are_refused(tmp_path):

@@ -68,7 +68,7 @@ def test_it_writes_every_file(fitted):
     folder, _ = fitted
     pictures = {"corner.png", *(f"predictive_{probe}.png" for probe in PROBES)}
     others = {"samples.h5", "summary.json", "table.txt", "configuration.toml", "identity.json", "resolved.json"}
-    others |= {"likelihoods.record"}  # the run is unconverged, and can go on
+    others |= {"log.txt", "likelihoods.record"}  # the run is unconverged, and can go on
     assert {path.name for path in folder.iterdir()} == pictures | others
     for name in pictures:
         assert (folder / name).read_bytes().startswith(b"\x89PNG\r\n") and (folder / name).stat().st_size > 5000
@@ -154,7 +154,7 @@ def test_report_makes_the_pictures_again(tmp_path):
         (copy / name).write_bytes((folder / name).read_bytes())
     code, said, _ = command("report", str(copy))
     assert code == 0 and "log10_f_esc10" in said
-    assert set(hashes(copy)) == set(hashes(folder)) - {"identity.json", "likelihoods.record"}
+    assert set(hashes(copy)) == set(hashes(folder)) - {"identity.json", "likelihoods.record", "log.txt"}
     same = ("samples.h5", "summary.json", "table.txt")
     assert {name: hashes(copy)[name] for name in same} == {name: hashes(folder)[name] for name in same}
 
@@ -171,7 +171,7 @@ def test_runs_are_compared_by_parameter(fitted, tmp_path):
     replace(samples, theta=moved).save(other / "samples.h5")
     code, said, _ = command("compare", str(folder), str(other))
     rows = [line for line in said.splitlines() if str(other) in line]
-    assert code == 0 and len(rows) == 11  # nine parameters, tau_e, and how the run went
+    assert code == 0 and len(rows) == 12  # nine parameters, tau_e, how the run went, and its configuration
     assert "+0.50 std of the first run" in rows[column] and "+0.00 std" in rows[0]
     assert "NOT converged" in said
     code, _, message = command("compare", str(folder), str(tmp_path / "absent"))
@@ -192,7 +192,7 @@ def twice(tmp_path_factory):
 def test_without_out_each_fit_has_its_own_folder(twice):
     for folder in twice:
         inputs = {"configuration.toml", "identity.json", "resolved.json"}
-        assert set(hashes(folder)) == {"samples.h5", "summary.json", "likelihoods.record"} | inputs
+        assert set(hashes(folder)) == {"samples.h5", "summary.json", "likelihoods.record", "log.txt"} | inputs
 
 
 def test_the_seed_decides_the_samples(twice):

@@ -19,6 +19,7 @@ X = np.array([[-1.5, 0.0], [0.3, 2.0], [4.0, -7.0]])
         ("erf", math.erf),
         ("sigmoid", lambda x: 1 / (1 + math.exp(-x))),
         ("log_ndtr", stats.norm.logcdf),
+        ("ndtr", stats.norm.cdf),
         ("arcsinh", math.asinh),
         ("tanh", math.tanh),
     ],
@@ -36,6 +37,17 @@ def test_the_logarithm_of_a_normal_probability_has_no_floor():
 def test_sums_and_conditions_are_taken_along_an_axis(axis):
     np.testing.assert_allclose(NUMPY.sum(X, axis=axis), np.sum(X, axis=axis))
     np.testing.assert_array_equal(NUMPY.all(X > -5.0, axis=axis), np.all(X > -5.0, axis=axis))
+
+
+@pytest.mark.parametrize("name", ["argmax", "cumsum", "max", "mean", "min", "prod"])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_reductions_are_those_of_numpy(name, axis):
+    np.testing.assert_allclose(getattr(NUMPY, name)(X, axis=axis), getattr(np, name)(X, axis=axis), rtol=1e-15)
+
+
+def test_values_are_clipped_and_interpolated_as_in_numpy():
+    np.testing.assert_array_equal(NUMPY.clip(X, np.array([-1.0, 0.5]), 1.0), np.clip(X, np.array([-1.0, 0.5]), 1.0))
+    assert NUMPY.interp(np.array([-1.0, 0.5, 9.0]), np.arange(3.0), np.arange(3.0) ** 2).tolist() == [0.0, 0.5, 4.0]
 
 
 def test_columns_are_taken():

@@ -12,7 +12,9 @@ from scipy import integrate, stats
 
 from astroemu.core.distributions import (
     DISTRIBUTIONS,
+    Beta,
     Fixed,
+    HalfNormal,
     LogUniform,
     Normal,
     TruncatedNormal,
@@ -28,6 +30,10 @@ PAIRS = [
     (TruncatedNormal(0, 1, -1, 2), stats.truncnorm(-1, 2)),
     (TruncatedNormal(0, 1, 8, 9), stats.truncnorm(8, 9)),
     (TruncatedNormal(0, 1, -12, -10), stats.truncnorm(-12, -10)),
+    (HalfNormal(2.0), stats.halfnorm(0, 2)),
+    (HalfNormal(0.5, -1.0), stats.halfnorm(-1, 0.5)),
+    (Beta(2.0, 5.0), stats.beta(2, 5)),
+    (Beta(0.5, 0.5, -1.0, 3.0), stats.beta(0.5, 0.5, -1, 4)),
 ]
 
 
@@ -39,7 +45,7 @@ def test_transform_and_density_are_those_of_scipy(ours, theirs):
     np.testing.assert_allclose(ours.log_density(x), theirs.logpdf(x), rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("ours", [pair[0] for pair in PAIRS if np.isfinite(pair[0].support[0])])
+@pytest.mark.parametrize("ours", [pair[0] for pair in PAIRS if np.all(np.isfinite(pair[0].support))])
 def test_the_density_ends_where_the_support_ends(ours):
     low, high = ours.support
     assert np.all(np.isfinite(ours.log_density(np.array([low, high]))))
@@ -74,7 +80,11 @@ def test_truncation_renormalises():
         ({"distribution": "uniform", "low": np.nan, "high": 1}, "low = nan must be finite"),
         ({"distribution": "log_uniform", "low": 0, "high": 1}, "above 0"),
         ({"distribution": "normal", "mean": 0, "std": 0}, "above 0"),
-        ({"low": 0, "high": 1}, "it has no 'distribution'; choose one of 'fixed'"),
+        ({"distribution": "half_normal", "std": -1}, "above 0"),
+        ({"distribution": "halfnorm", "std": 1}, "Did you mean 'half_normal'?"),
+        ({"distribution": "beta", "alpha": 0, "beta": 1}, "alpha = 0.0 and beta = 1.0 must be finite and above 0"),
+        ({"distribution": "beta", "a": 1, "beta": 1}, "Did you mean 'alpha'?"),
+        ({"low": 0, "high": 1}, "it has no 'distribution'; choose one of 'beta'"),
     ],
 )
 def test_a_bad_prior_is_refused(spec, message):
@@ -332,3 +342,18 @@ def test_the_slope_of_the_log_density_is_that_of_finite_differences(prior, u):
 
 def test_a_fixed_value_has_no_slope():
     np.testing.assert_array_equal(Fixed(3.5).log_density_slope(np.array([3.5])), [0.0])
+
+
+@pytest.mark.parametrize(("whole", "cut"), [(Beta(2.0, 5.0), (0.1, 0.4)), (HalfNormal(2.0), (1.0, 5.0))])
+def test_a_beta_and_a_half_normal_prior_are_cut_and_renormalised(whole, cut):
+    ours, x = whole.truncated(*cut), np.linspace(*cut, 20_001)
+    assert ours.support == cut
+    assert np.trapezoid(np.exp(ours.log_density(x)), x) == pytest.approx(1.0, abs=1e-7)
+    u, step = np.linspace(0.01, 0.99, 50), 1e-5
+    slope = (ours.transform(u + step) - ours.transform(u - step)) / (2 * step)
+    np.testing.assert_allclose(np.exp(-ours.log_density(ours.transform(u))), slope, rtol=1e-4)
+
+
+def test_a_cut_that_leaves_too_little_of_a_beta_prior_is_refused():
+    with pytest.raises(ConfigurationError, match="holds too little of this beta prior"):
+        Beta(200.0, 200.0).truncated(0.9, 0.95)

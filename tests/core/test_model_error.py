@@ -92,7 +92,10 @@ def test_compiled_engines_agree(backend):
     def as_arrays(rows):
         def evaluate(theta, observables, xp):
             found = inner(rows)(theta, observables, NUMPY)
-            return {k: Prediction(*(xp.concatenate([v], axis=0) for v in (p.value, p.error, p.modes))) for k, p in found.items()}
+            converted = {
+                k: [xp.concatenate([v], axis=0) for v in (p.value, p.error, p.modes)] for k, p in found.items()
+            }
+            return {k: Prediction(*arrays) for k, arrays in converted.items()}
 
         return evaluate
 

@@ -25,7 +25,7 @@ class Smallest(Probe):
 def test_the_defaults_of_a_probe_are_empty():
     probe = Smallest()
     assert (probe.parameters, probe.catalogs, probe.papers, probe.panels()) == ((), (), (), ())
-    assert probe.contains == frozenset() and probe.host_only is False
+    assert probe.contains == frozenset() and probe.host_only is False and probe.n_data is None
     found = probe.log_likelihood({"tau": Prediction(np.array([[1.0], [2.0]]))}, {}, NUMPY)
     np.testing.assert_array_equal(found, [-0.5, -2.0])
 
@@ -49,3 +49,12 @@ def test_a_likelihood_is_normalised_unless_it_says_otherwise():
     predictions = {"tau": Prediction(np.zeros((3, 1)))}
     np.testing.assert_array_equal(Smallest().log_normalisation(predictions, {}), np.zeros(3))
     np.testing.assert_array_equal(Smallest().log_normalisation({}, {}), np.zeros(1))
+
+
+def test_the_number_of_data_is_that_of_the_panels_unless_the_probe_states_its_own():
+    from astroemu_probes.cmb_forecast import CmbForecast
+    from astroemu_probes.optical_depth import OpticalDepth
+
+    assert OpticalDepth().n_data == 1
+    forecast = CmbForecast(l_max=129)
+    assert forecast.n_data == 3 * 100 > sum(len(panel.x) for panel in forecast.panels())

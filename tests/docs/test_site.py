@@ -19,5 +19,7 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         [*command, str(REPOSITORY / "docs"), str(tmp_path / "html")], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    for page in ("index", "reference", "plugins", "tutorials/emulator"):
+    for page in ("index", "reference", "plugins", "gallery", "tutorials/emulator", "tutorials/lecture"):
         assert (tmp_path / "html" / f"{page}.html").stat().st_size > 5_000
+    assert (tmp_path / "html" / "search.html").is_file()
+    assert '"plot_corner' in (tmp_path / "html" / "searchindex.js").read_text(encoding="utf-8")

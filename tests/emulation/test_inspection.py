@@ -9,7 +9,7 @@ from astroemu.core.observable import Axis, Observable
 from astroemu.emulation.inspection import duplicated, inspect, outlier_score, stated_box
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import DataError
-from astroemu.report.tables import inspection_table
+from astroemu.report.emulator_tables import inspection_table
 
 X = np.linspace(0, 1, 6)
 BOX = {"a": {"low": 0.0, "high": 1.0}, "b": {"low": -1.0, "high": 1.0}}

@@ -318,7 +318,23 @@ def test_log_ndtr_is_accurate_in_both_tails(backend):
     assert np.all(np.isfinite(slope)) and np.all(slope >= 0)
 
 
+def test_ndtr_is_accurate_in_both_tails(backend):
+    x = np.array([-30.0, -8.0, -1.0, -1e-9, 0.0, 1e-9, 5.0, 40.0])
+    found, slope = backend.compile(backend.with_gradient(lambda values: backend.xp.ndtr(values)), (x,))(x)
+    np.testing.assert_allclose(found, NUMPY.ndtr(x), rtol=1e-11, atol=0)
+    np.testing.assert_allclose(slope, np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi), rtol=1e-11, atol=0)
+
+
+#: Nodes and values of a line of three pieces. The values of :data:`MATRIX` lie inside and beyond its ends.
+NODES, ON_NODES = np.array([-0.5, 0.2, 1.0, 3.0]), np.array([1.0, -2.0, 0.5, 4.0])
 CASES = {
+    "argmax": lambda xp, x: xp.astype(xp.argmax(x, axis=1), "float64") + xp.astype(xp.argmax(x), "float64"),
+    "clip": lambda xp, x: xp.clip(x, -0.3, np.array([0.5, 1.0, 2.0])),
+    "cumsum": lambda xp, x: xp.cumsum(x, axis=1) + xp.cumsum(x, axis=0),
+    "extremes": lambda xp, x: xp.max(x, axis=1) - 2.0 * xp.min(x, axis=1) + xp.max(x) * xp.min(x),
+    "interp": lambda xp, x: xp.interp(x, NODES, ON_NODES),
+    "means": lambda xp, x: xp.mean(x, axis=1) + 3.0 * xp.mean(x) + xp.prod(x, axis=1) + xp.prod(x),
+    "ndtr": lambda xp, x: xp.ndtr(x),
     "concatenate": lambda xp, x: xp.concatenate([x, np.ones((3, 2))], axis=1),
     "diagonal": lambda xp, x: xp.diagonal(x),
     "elementwise": lambda xp, x: (
@@ -356,7 +372,18 @@ def by_row(xp, x):
     columns = [CASES["elementwise"](xp, x), CASES["logarithms"](xp, x), xp.log_ndtr(x), xp.maximum(x, 0.2)]
     squares = xp.solve(x[:, :, None] * x[:, None, :] + 2.0 * np.eye(3), x[:, :, None])
     matrices = xp.logdet(x[:, :, None] * x[:, None, :] + 2.0 * np.eye(3)) + xp.matmul(x, np.arange(3.0))
-    return xp.sum(xp.concatenate(columns, axis=1), axis=1) + xp.sum(squares[:, :, 0], axis=1) + matrices
+    columns += [CASES["clip"](xp, x), xp.cumsum(x, axis=1) ** 2, CASES["interp"](xp, x), xp.ndtr(x)]
+    one = xp.max(x, axis=1) * xp.min(x, axis=1) + xp.mean(x, axis=1) ** 2 + xp.prod(x, axis=1)
+    return xp.sum(xp.concatenate(columns, axis=1), axis=1) + xp.sum(squares[:, :, 0], axis=1) + matrices + one
+
+
+def test_interpolation_of_learned_values_has_their_gradient(backend):
+    def function(values):
+        return backend.xp.interp(np.full(1, 0.6), NODES, values[0]) * backend.xp.ones_like(values[:, 0])
+
+    found, slope = backend.compile(backend.with_gradient(function), (ON_NODES[None],))(ON_NODES[None])
+    np.testing.assert_allclose(found, -0.75, rtol=1e-12)
+    np.testing.assert_allclose(slope, [[0.0, 0.5, 0.5, 0.0]], atol=1e-12)
 
 
 def test_gradients_of_all_functions_are_those_of_finite_differences(backend):

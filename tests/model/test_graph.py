@@ -156,6 +156,16 @@ def test_a_parameter_can_be_measured_directly():
 # --- ranges ---------------------------------------------------------------------------------------
 
 
+def test_symbols_and_units_that_a_prior_leaves_out_are_those_of_its_provider():
+    provider = line_provider()
+    stated = {"slope": ("m", "mK"), "offset": ("b", "")}
+    provider.__class__ = type("Labelled", (type(provider),), {"labels": stated})
+    prior = Prior((Parameter("slope", Uniform(-1, 1)), Parameter("offset", Uniform(-1, 1), "c", "K")))
+    graph = ModelGraph(prior, {"line": provider}, {"p": datum_probe()})
+    assert [(p.latex, p.unit) for p in graph.prior.parameters] == [("m", "mK"), ("c", "K")]
+    assert ModelGraph(prior, {"line": line_provider()}, {"p": datum_probe()}).prior["slope"].latex == ""
+
+
 def test_a_wide_prior_is_truncated_when_told():
     model = Model(
         line_prior(slope=Uniform(-2, 1)), {"line": line_provider()}, {"a": datum_probe()}, truncate_prior=True

@@ -73,7 +73,7 @@ def test_one_probe_of_two_that_fails_takes_the_point_but_not_the_others():
     parts, total = model.log_likelihood_by_probe(RAMP_POINTS), model.log_likelihood(RAMP_POINTS)
     assert np.all(np.isfinite(parts["good"])) and np.isneginf(parts["bad"]).tolist() == [True, False, False]
     assert np.isneginf(total).tolist() == [True, False, False]
-    assert model.counts == EvaluationCounts(evaluated=6, outside=0, not_finite=2)
+    assert model.counts == EvaluationCounts(evaluated=6, outside=0, not_finite=2, by_probe={"bad": 2})
 
 
 def test_the_edges_of_the_range_belong_to_it():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib import image
 
-from astroemu.report.comparison import _colours, draw_corners, draw_evidence
+from astroemu.report.comparison import colours, draw_corners, draw_evidence
 
 
 def test_common_parameters_are_drawn(prior, made_samples, tmp_path):
@@ -24,4 +24,4 @@ def test_runs_without_a_common_parameter_have_no_corner(prior, made_samples, tmp
 
 
 def test_colours_repeat():
-    assert len(set(_colours(7))) == 7 and _colours(8)[7] == _colours(1)[0]
+    assert len(set(colours(7))) == 7 and colours(8)[7] == colours(1)[0]

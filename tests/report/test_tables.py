@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from astroemu.report.emulator_tables import inspection_table, refinement_table, validation_table
 from astroemu.report.tables import (
+    calibration_table,
     check_table,
     comparison_table,
     profile_table,
-    refinement_table,
     repetition_table,
     tension_table,
     text_table,
@@ -84,6 +85,52 @@ def test_the_table_of_a_run_holds_its_numbers():
     assert "NOT converged: stopped" in table
     assert "5 of 20 evaluations (25.00%) were outside an emulator's range" in table
     assert "3 of 20 evaluations (15.00%) were without a finite likelihood" in table
+
+
+def test_points_without_a_likelihood_name_the_probe_that_gave_none():
+    evaluations = SUMMARY["evaluations"] | {"not_finite_by_probe": {"a": 2, "b": 1}}
+    words = " ".join(text_table(SUMMARY | {"evaluations": evaluations}).split())
+    assert "3 of 20 evaluations (15.00%) were without a finite likelihood (a 2, b 1)" in words
+
+
+QUANTILES = {"median": 1.234e-3, "q68": 2.345e-3, "q95": 3.456e-3, "max": 4.567e-2}
+COVERED = {f"within_{n}{end}": 0.954 for n in (1, 2, 3) for end in ("", "_low", "_high")}
+COVERED |= {f"chi2_{kind}": 1.234 for kind in ("mean", "of_99", "median")}
+
+
+def wide_tables():
+    """The tables of studies with names and numbers as long as those that are met."""
+    name = "uv_luminosity_function"
+    moments = {"mean": -12345.67, "std": 0.25}
+    yield tension_table(a_result(log_r=moments))
+    covered = {level: {"found": 0.504, "low": 0.432, "high": 0.571} for level in ("0.5", "0.68", "0.95")}
+    fits = {
+        "quantities": {name: {"p_value": 0.123, "corrected": 0.999, "coverage": covered}},
+        "coverage": {"0.5": 0.5, "0.68": 0.68, "0.95": 0.95},
+        "joint": {"0.68": {"found": 0.68}},
+        "fits": 200, "unconverged": 3, "fewer_effective_samples": 4, "draws": 199, "median_cpu_seconds": 123.4,
+        "median_n_likelihood": 123456, "median_ess": 1234, "unlikely_truths": {name: 3}, "passed": None, "p_value": 0.2,
+    }  # fmt: skip
+    yield calibration_table(fits)
+    errors = {f"{kind}_{level}": v for kind in ("absolute", "stated") for level, v in QUANTILES.items()}
+    probes = {name: {"delta_log_likelihood": QUANTILES, "not_finite": {"emulator": 0, "truth": 1}}}
+    yield validation_table({"observables": {name: errors | COVERED}, "probes": probes, "used": {name: COVERED}})
+    o = {
+        "outputs": 1234,
+        "nan_points": 123,
+        "infinite_points": 0,
+        "negative_points": 4321,
+        "min": -1.23e-10,
+        "max": 1e10,
+    }
+    box = {name: {"low": -1.5, "high": 2.5, "coverage": 0.98}}
+    points = {"points": 5, "parameters": box, "pairs": {"names": [], "coverage": 0}, "remarks": ["a word " * 30]}
+    yield inspection_table(points | {"observables": {name: o | {"farthest": {12345: 123.4, 5: 99.9}}}})
+
+
+def test_the_tables_of_studies_fit_80_columns():
+    for table in wide_tables():
+        assert max(map(len, table.splitlines())) <= 80, table
 
 
 def test_the_table_of_a_good_run_has_no_warning():
@@ -218,7 +265,7 @@ def test_a_posterior_check_states_shifts_and_distances():
     assert "all probes, about the mean" in table and "-0.30 +- 0.04 sigma" in table
     assert "effective fraction of the 20 draws under the truth: 50%" in table
     assert "2 of them have no finite likelihood" in table
-    assert "training points of 'acg': median 1.50, and above one for 75% of the draws" in table
+    assert "training points of 'acg': median 1.50, and above one for 75% of the draws" in " ".join(table.split())
     assert "finite" not in check_table(found | {"impossible": 0})
 
 

@@ -89,6 +89,19 @@ def test_a_missing_package_says_how_to_get_it(monkeypatch):
     assert found["nor-this"].state == "absent" and "astroemu-inference[some]" in found["nor-this"].detail
 
 
+def test_a_package_that_may_be_left_out_is_no_problem(monkeypatch):
+    monkeypatch.setattr(environment, "requires", lambda _: ["tensorflow>=2.18", "numpy>=2.0"])
+
+    def version(name):
+        raise environment.PackageNotFoundError(name)
+
+    monkeypatch.setattr(environment, "version", version)
+    found = {f.name: f for f in environment._packages()}
+    assert found["tensorflow"].state == "absent" and found["numpy"].state == "failed"
+    assert found["tensorflow"].detail.startswith("left out; for the training of networks")
+    assert "pip install 'tensorflow>=2.18'" in found["tensorflow"].detail
+
+
 def test_a_full_disk_is_a_problem(monkeypatch):
     monkeypatch.setattr(environment, "_LEAST_FREE_GIB", 1e9)
     assert {f.state for f in environment._folders()} == {"failed"}

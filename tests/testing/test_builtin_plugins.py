@@ -24,8 +24,8 @@ def owned(group):
     return [name for name, same in group.entries.items() if same[0].dist.name == "astroemu-inference"]
 
 
-#: They have to be told which likelihood of another package, so tests/probes checks them.
-BRIDGES = {"candl", "cobaya"}
+#: They have to be told which likelihood of another package, or which file, so tests/probes checks them.
+BRIDGES = {"candl", "cobaya", "table"}
 PLUGINS = [(group.noun, name) for group in (PROBES, TRAINED, CATALOGS) for name in owned(group) if name not in BRIDGES]
 
 

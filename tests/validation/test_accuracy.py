@@ -11,7 +11,7 @@ from astroemu.core.requirement import Requirement
 from astroemu.emulation.reference import ReferenceSimulations
 from astroemu.errors import ConfigurationError, DataError
 from astroemu.model.model import Model
-from astroemu.report.tables import validation_table
+from astroemu.report.emulator_tables import validation_table
 from astroemu.validation.accuracy import error_quantiles, exceeded_limits, probe_errors, validate
 
 Known, X = KnownEmulator, KnownEmulator.X

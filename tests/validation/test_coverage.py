@@ -8,7 +8,7 @@ from helpers import KnownEmulator
 
 from astroemu.core.provider import Prediction
 from astroemu.emulation.reference import ReferenceSimulations
-from astroemu.report.tables import validation_table
+from astroemu.report.emulator_tables import validation_table
 from astroemu.validation.accuracy import exceeded_limits, validate
 from astroemu.validation.coverage import error_coverage, missed_targets
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +12,6 @@ import tensorflow as tf
 
 from astroemu.core.array_namespace import Namespace
 from astroemu.model.backends.base import MOST_PIECES, Backend, Function, host_memory
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -136,6 +132,25 @@ def _tanh(x: Any) -> Any:
     return tf.cast(tf.math.tanh(tf.cast(x, tf.float64)), x.dtype)
 
 
+def _argmax(x: Any, axis: int | None = None) -> Any:
+    return tf.argmax(tf.reshape(x, [-1]) if axis is None else x, axis=0 if axis is None else axis)
+
+
+def _clip(x: Any, low: Any, high: Any) -> Any:
+    x, low, high = _same_dtype(x, low, high)
+    return tf.minimum(tf.maximum(x, low), high)
+
+
+def _interp(x: Any, nodes: Any, values: Any) -> Any:
+    """Return NumPy's linear interpolation: ``nodes`` and ``values`` have one axis, and the ends are held."""
+    x, nodes, values = _same_dtype(x, nodes, values)
+    above = tf.reduce_sum(tf.cast(x[..., None] >= nodes, tf.int32), axis=-1)
+    left = tf.clip_by_value(above - 1, 0, nodes.shape[0] - 2)
+    x0, x1 = tf.gather(nodes, left), tf.gather(nodes, left + 1)
+    y0, y1 = tf.gather(values, left), tf.gather(values, left + 1)
+    return y0 + (y1 - y0) * (_clip(x, nodes[0], nodes[-1]) - x0) / (x1 - x0)
+
+
 def _qr(x: Any) -> tuple[Any, Any]:
     return tf.linalg.qr(_tensor(x))
 
@@ -189,23 +204,32 @@ def namespace() -> Namespace:
     return SimpleNamespace(
         abs=tf.abs,
         all=lambda x, axis=None: tf.reduce_all(x, axis=axis),
+        argmax=_argmax,
         arcsinh=tf.math.asinh,
+        clip=_clip,
         concatenate=lambda values, axis=0: tf.concat(_same_dtype(*values), axis=axis),
         cosh=tf.math.cosh,
+        cumsum=lambda x, axis: tf.cumsum(_tensor(x), axis=axis),
         diagonal=tf.linalg.diag_part,
         erf=tf.math.erf,
         exp=tf.math.exp,
         float64="float64",
         astype=lambda x, dtype: tf.cast(_tensor(x), dtype),
+        interp=_interp,
         log=tf.math.log,
         log10=_log10,
         log1p=tf.math.log1p,
         log_ndtr=_log_ndtr,
         logdet=_logdet,
         matmul=_matmul,
+        max=lambda x, axis=None: tf.reduce_max(x, axis=axis),
         maximum=lambda a, b: tf.maximum(*_same_dtype(a, b)),
+        mean=lambda x, axis=None: tf.reduce_mean(x, axis=axis),
+        min=lambda x, axis=None: tf.reduce_min(x, axis=axis),
         minimum=lambda a, b: tf.minimum(*_same_dtype(a, b)),
+        ndtr=lambda x: 0.5 * tf.math.erfc(-np.sqrt(0.5) * tf.cast(x, tf.float64)),
         ones_like=tf.ones_like,
+        prod=lambda x, axis=None: tf.reduce_prod(x, axis=axis),
         reshape=tf.reshape,
         sigmoid=tf.math.sigmoid,
         sinh=tf.math.sinh,

@@ -43,6 +43,7 @@ def bilby_likelihood(model: Model) -> tuple[Any, Any]:
         def log_likelihood(self, parameters: Mapping[str, float]) -> float:
             return float(model.log_likelihood(np.array([[parameters[name] for name in model.names]]))[0])
 
+    model.prior.demand_independent("bilby")
     priors = {parameter.name: _prior(parameter, bilby.core.prior) for parameter in model.prior.free}
     return ModelLikelihood(), bilby.core.prior.PriorDict(priors)
 

@@ -33,6 +33,7 @@ def cobaya_input(model: Model, name: str = "astroemu") -> dict[str, Any]:
     ConfigurationError
         If a prior has no counterpart in Cobaya.
     """
+    model.prior.demand_independent("Cobaya")
     external = {"external": _likelihood(model), "input_params": list(model.names)}
     return {"likelihood": {name: external}, "params": {p.name: _entry(p) for p in model.prior.free}}
 

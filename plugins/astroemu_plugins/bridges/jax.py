@@ -64,6 +64,7 @@ def log_density(model: Model) -> Callable[[Any], Any]:
 
     It is the sum of :func:`log_likelihood` and of the normalised log prior; arguments and errors are the same.
     """
+    model.prior.demand_independent("JAX")
     likelihood = log_likelihood(model)
     priors = [_log_prior(parameter) for parameter in model.prior.free]
 
@@ -87,6 +88,7 @@ def numpyro_model(model: Model) -> Callable[[], None]:
     ConfigurationError
         As :func:`log_likelihood`.
     """
+    model.prior.demand_independent("NumPyro")
     numpyro = import_optional("numpyro", "nuts")
     import jax.numpy as jnp
 

@@ -23,7 +23,6 @@ def seeded_keras(seed: int) -> Any:
     PluginError
         If Keras or its backend is not installed.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         import keras

@@ -259,8 +259,8 @@ def _potential(counted: CountedTarget, z: FloatArray) -> FloatArray:
     u = ndtr(z)
     value, gradient = counted.value_and_grad(counted.prior_transform(u))
     with np.errstate(over="ignore", invalid="ignore"):
-        slope = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi) * counted.prior_slope(u)
-        gradient = z - gradient * slope
+        slope = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+        gradient = z - slope * counted.prior_pullback(u, gradient)
     usable = np.isfinite(value)[:, None] & np.isfinite(gradient)
     return np.concatenate([(_half_square(z) - value)[:, None], np.where(usable, gradient, 0.0)], axis=1)
 
