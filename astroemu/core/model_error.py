@@ -52,6 +52,10 @@ class ModelError:
         if not any(parts.values()):
             raise ConfigurationError("it states no error; give absolute, fraction or shift above 0, or leave it out")
 
+    def __str__(self) -> str:
+        parts = {"absolute": self.absolute, "fraction": self.fraction, **{f"{k} +-": v for k, v in self.shift.items()}}
+        return ", ".join(f"{name} {size:g}" for name, size in parts.items() if size > 0)
+
 
 class WithModelError(ProviderAdapter):
     """A provider whose predictions also have the error of its model.
@@ -96,6 +100,15 @@ class WithModelError(ProviderAdapter):
             return {name: parts[name](p, xp) if name in parts else p for name, p in found.items()}
 
         return evaluate
+
+
+def model_errors(provider: Provider) -> Mapping[str, ModelError]:
+    """Return the model errors of a provider by observable, also of one inside adapters."""
+    while isinstance(provider, ProviderAdapter):
+        if isinstance(provider, WithModelError):
+            return provider.errors
+        provider = provider.provider
+    return {}
 
 
 class _Parts:

@@ -12,6 +12,7 @@ import numpy as np
 
 from astroemu.core.adapters import SampledParameter, unwrapped
 from astroemu.core.expression import Expression
+from astroemu.core.model_error import model_errors
 from astroemu.core.provider import Provider
 from astroemu.emulation.emulator import Emulator
 from astroemu.emulation.simulator import SimulatorProvider
@@ -156,6 +157,7 @@ def _providers(model: Model) -> list[str]:
         facts = {"gives": given, "only reported:": reported, "not used:": idle}
         told = "; ".join(f"{what} {', '.join(names)}" for what, names in facts.items() if names)
         lines.append("    " + told)
+        lines += [f"    error of the model, {name}: {error}" for name, error in model_errors(provider).items()]
     if len(lines) == 1:
         lines.append("  none: the probes measure the parameters themselves")
     scale = model.emulator_error

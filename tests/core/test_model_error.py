@@ -7,8 +7,9 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from astroemu.core.adapters import ProviderSubset
 from astroemu.core.array_namespace import NUMPY
-from astroemu.core.model_error import ModelError, WithModelError
+from astroemu.core.model_error import ModelError, WithModelError, model_errors
 from astroemu.core.observable import Axis, Observable
 from astroemu.core.provider import Prediction, Provider
 from astroemu.errors import ConfigurationError
@@ -119,3 +120,10 @@ def test_compiled_engines_agree(backend):
 def test_bad_errors_are_refused(errors, message):
     with pytest.raises(ConfigurationError, match=message):
         WithModelError(History(), {name: ModelError(**table) for name, table in errors.items()})
+
+
+def test_the_errors_of_a_provider_are_found_inside_adapters():
+    errors = {"x_hi": ModelError(absolute=0.02, shift={"z": 0.3})}
+    subset = ProviderSubset(WithModelError(History(), errors), ["x_hi"])
+    assert model_errors(subset) == errors and str(errors["x_hi"]) == "absolute 0.02, z +- 0.3"
+    assert model_errors(History()) == {}
