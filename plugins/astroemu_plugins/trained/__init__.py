@@ -10,3 +10,5 @@ ACG = Path(__file__).parent / "acg.h5"
 CMB = Path(__file__).parent / "cmb.h5"
 #: Background cosmology for the same parameters as the spectra; trained on CAMB.
 CMB_BACKGROUND = Path(__file__).parent / "cmb_background.h5"
+#: Atomic- and molecular-cooling galaxies of 21cmFAST; trained on predictions of 21cmEMU.
+MCG = Path(__file__).parent / "mcg.h5"
