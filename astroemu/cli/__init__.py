@@ -29,6 +29,7 @@ from astroemu.cli import (
     fit,
     importing,
     inspect,
+    install,
     listing,
     maximize,
     merge,
@@ -88,6 +89,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Plugins, data and installation": {
         "list": listing.listing,
         "doctor": doctor.doctor,
+        "install": install.install,
         "new": new.new,
         "check": check.check,
         "bench": bench.bench,
