@@ -2,6 +2,7 @@
 # make test     lint, types and fast tests, from nothing (test-all: slow ones too)
 # make docs     the site, without warnings, into docs/_build/html
 # make install  .venv with the command line in .venv/bin/astroemu
+# make multinest  the library of MultiNest into .venv (asks for its licence; needs gfortran and LAPACK)
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,10 +11,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install fit docs test test-all durations coverage lint bench emulator clean
+.PHONY: help install multinest fit docs test test-all durations coverage lint bench emulator clean
 
 help:
-	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -4
+	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -5
 
 install: $(VENV)/.installed
 
@@ -27,6 +28,9 @@ $(VENV)/.installed: $(SOURCES)
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) install --quiet -c constraints.txt -e '.[test]'
 	@touch $@
+
+multinest: install
+	$(BIN)/astroemu install multinest
 
 fit: install
 	$(BIN)/astroemu fit

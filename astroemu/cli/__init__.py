@@ -31,6 +31,7 @@ from astroemu.cli import (
     fit,
     importing,
     inspect,
+    install,
     listing,
     maximize,
     merge,
@@ -94,6 +95,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Plugins, data and installation": {
         "list": listing.listing,
         "doctor": doctor.doctor,
+        "install": install.install,
         "new": new.new,
         "schema": schema.schema,
         "check": check.check,

@@ -190,15 +190,19 @@ def _check_mpi_job() -> EnvironmentFinding:
 
 
 def _system_libraries() -> Iterator[EnvironmentFinding]:
-    """Yield a finding for each system library that a sampler needs. The library is located, not loaded."""
+    """Yield a finding for each system library that a sampler needs. It is not loaded into this process."""
     for name in SAMPLERS.entries:
         try:
             component = SAMPLERS.load(name).component()
         except PluginError:  # reported below, among the plugins
             continue
         if component is not None:
-            state: State = "ok" if component.found else "absent"
-            detail = component.found or f"required by the sampler {name!r}: {component.remedy}"
+            state: State = "absent" if component.found is None else "failed" if component.fault else "ok"
+            detail = {
+                "ok": ", ".join(filter(None, [component.found, component.about])),
+                "absent": f"required by the sampler {name!r}: {component.remedy}",
+                "failed": f"{component.found}: {component.fault}; {component.remedy}",
+            }[state]
             yield EnvironmentFinding("Libraries", component.name, state, detail)
 
 

@@ -65,12 +65,79 @@ class SystemLibrary:
     found : str or None
         Its path; None if it is not installed.
     remedy : str
-        How to install it.
+        How to install it, or how to replace one that cannot be used.
+    about : str
+        What it is and who installed it.
+    fault : str
+        Why the library that was found cannot be used; empty if it can.
     """
 
     name: str
     found: str | None
     remedy: str
+    about: str = ""
+    fault: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """True if it was found and has no fault."""
+        return self.found is not None and not self.fault
+
+
+class LibraryInstaller(ABC):
+    """Builds the system library of a sampler from its source, for ``astroemu install``.
+
+    The methods are called in the order in which they stand here. Nothing outside the given folder is written before
+    :meth:`build`.
+    """
+
+    #: What the user must accept, in a sentence. The licence itself comes with the source.
+    terms: str
+
+    @abstractmethod
+    def library(self) -> SystemLibrary:
+        """Return the library that was built before into this Python environment."""
+
+    @abstractmethod
+    def demand_tools(self) -> None:
+        """Raise an error if the library cannot be built here.
+
+        Raises
+        ------
+        PluginError
+            The message names what is missing, and the packages that have it.
+        """
+
+    @abstractmethod
+    def fetch(self, folder: Path, source: Path | None = None) -> str:
+        """Put the source into a folder, and return the text of its licence and the papers to cite.
+
+        Parameters
+        ----------
+        folder : Path
+            An empty temporary folder.
+        source : Path, optional
+            Archive of the source that the user has already. Otherwise it is downloaded.
+
+        Raises
+        ------
+        DataError
+            If the source cannot be obtained, or is not what it should be.
+        """
+
+    @abstractmethod
+    def build(self, folder: Path) -> Path:
+        """Build the source in a folder, try the library, install it, and return its path.
+
+        A library that is there already stays unless the new one works.
+
+        Raises
+        ------
+        PluginError
+            If it cannot be built, or does not work.
+        DataError
+            If it cannot be written into the environment.
+        """
 
 
 class Sampler(ABC):
@@ -98,7 +165,12 @@ class Sampler(ABC):
 
     @classmethod
     def component(cls) -> SystemLibrary | None:
-        """Return the system library that this sampler needs, without loading it; None if it needs none."""
+        """Return the system library that this sampler needs; None if it needs none. It is not loaded here."""
+        return None
+
+    @classmethod
+    def installer(cls) -> LibraryInstaller | None:
+        """Return what builds the system library of this sampler; None if it needs none, or others must install it."""
         return None
 
     def check(self, target: Target) -> None:

@@ -139,7 +139,7 @@ SAMPLERS = {
     "emcee": {"walkers": 16, "max_steps": 100, "starting_draws": 500},
     "nautilus": {"live_points": 100, "max_calls": 600},
     "ultranest": {"live_points": 40},
-} | ({"multinest": {"live_points": 40, "tolerance": 5.0}} if MultiNest.component().found else {})
+} | ({"multinest": {"live_points": 40, "tolerance": 5.0}} if MultiNest.component().usable else {})
 #: Every sampler on the kit's Gaussian, half of which is impossible.
 ALIKE = f"""
 import sys

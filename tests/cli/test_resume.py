@@ -58,7 +58,7 @@ starting_draws = 2000
 _SLOW = (pytest.mark.slow, pytest.mark.filterwarnings("default"))
 #: Those that can run here. The slow ones repeat with their own libraries what the others show.
 SAMPLERS = ["emcee", "ultranest", *(pytest.param(name, marks=_SLOW) for name in ("nautilus", "nuts"))]
-SAMPLERS += ["multinest"] * (MultiNest.component().found is not None)
+SAMPLERS += ["multinest"] * MultiNest.component().usable
 #: The command line, with everything put on the disk at once.
 EAGER = "import astroemu.sampling.replay as r; r.EVERY = 0.0; from astroemu.cli import main; main()"
 #: The same; it kills itself as soon as its record is larger than the first argument.

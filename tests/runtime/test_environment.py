@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from astroemu.errors import PluginError
 from astroemu.runtime import environment
 from astroemu.runtime.environment import EnvironmentFinding
 from astroemu.runtime.plugins import PluginGroup
+from astroemu.sampling.sampler import SystemLibrary
 
 
 @pytest.mark.parametrize(
@@ -77,8 +80,18 @@ def test_multinest_is_where_it_is_said_to_be(monkeypatch, tmp_path):
     [absent] = environment._system_libraries()
     assert absent.state == "absent" and f"ASTROEMU_MULTINEST = {tmp_path}" in absent.detail
     (tmp_path / "libmultinest.so").write_text("")
-    [found] = environment._system_libraries()
-    assert found == EnvironmentFinding("Libraries", "libmultinest", "ok", str(tmp_path / "libmultinest.so"))
+    [empty] = environment._system_libraries()
+    assert empty.state == "failed" and f"{tmp_path}/libmultinest.so: it cannot be loaded" in empty.detail
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "detail"), [("", "ok", "/here, of them"), ("is broken", "failed", "/here: is broken; mend it")]
+)
+def test_a_library_of_a_sampler_says_who_installed_it(monkeypatch, fault, state, detail):
+    library = SystemLibrary("libthing", "/here", "mend it", "of them", fault)
+    sampler = SimpleNamespace(component=lambda: library)
+    monkeypatch.setattr(environment, "SAMPLERS", SimpleNamespace(entries=["one"], load=lambda name: sampler))
+    assert list(environment._system_libraries()) == [EnvironmentFinding("Libraries", "libthing", state, detail)]
 
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch):

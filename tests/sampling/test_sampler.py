@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from astroemu.errors import ConfigurationError
-from astroemu.sampling.sampler import Sampler, SamplerTraits, demand_live_points, seeds
+from astroemu.sampling.sampler import Sampler, SamplerTraits, SystemLibrary, demand_live_points, seeds
 from astroemu.testing.problems import Gaussian
 
 
@@ -36,7 +36,7 @@ def test_the_traits_of_a_sampler_are_shown_in_words():
     assert (
         str(SamplerTraits("gradient", "fixed", "floored", nested=True)) == "needs gradient; batches fixed; -inf floored"
     )
-    assert not Nothing.traits.nested and Nothing.component() is None
+    assert not Nothing.traits.nested and Nothing.component() is None and Nothing.installer() is None
 
 
 def test_a_target_without_gradients_is_refused_by_a_sampler_that_needs_them():
@@ -44,6 +44,12 @@ def test_a_target_without_gradients_is_refused_by_a_sampler_that_needs_them():
         Following().check(Plain())
     assert Following().check(Gaussian()) is None
     assert Nothing().check(Plain()) is None
+
+
+def test_a_library_is_usable_if_it_was_found_and_has_no_fault():
+    assert SystemLibrary("lib", "/lib.so", "").usable
+    assert not SystemLibrary("lib", None, "install it").usable
+    assert not SystemLibrary("lib", "/lib.so", "install it", fault="is empty").usable
 
 
 @pytest.mark.attack("samplers", "fewer live points than parameters, as in MultiNest")

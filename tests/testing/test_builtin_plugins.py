@@ -82,7 +82,7 @@ def test_a_sampler_conforms(name, make, monkeypatch):
     check_sampler(make, name).demand()
 
 
-@pytest.mark.skipif(MultiNest.component().found is None, reason="needs libmultinest")
+@pytest.mark.skipif(not MultiNest.component().usable, reason="needs libmultinest")
 def test_multinest_conforms():
     check_sampler(lambda: MultiNest(live_points=100), "multinest").demand()
 

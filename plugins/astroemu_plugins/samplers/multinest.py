@@ -1,7 +1,7 @@
 """MultiNest: nested sampling in ellipsoids (Feroz, Hobson & Bridges 2009, arXiv:0809.3437), by pymultinest.
 
-The library is written in Fortran and has its own licence (academic use). No package registry of Python has it. It is
-searched for at the path in ``ASTROEMU_MULTINEST`` if that is set, else by the dynamic loader.
+The library is written in Fortran and has its own licence (academic use). :mod:`.multinest_library` finds it, and
+:mod:`.multinest_install` builds it from its source.
 
 **Process.** MultiNest runs in its own process, which requests every likelihood from this one. In the same process it
 would ignore exceptions of the likelihood and continue with wrong values. It would also end the interpreter if a folder
@@ -26,11 +26,9 @@ a factor of the likelihood. Prior and evidence stay the same, and no posterior c
 
 from __future__ import annotations
 
-import ctypes.util
 import json
 import math
 import os
-import re
 import subprocess
 import sys
 import time
@@ -38,7 +36,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -53,6 +50,9 @@ from astroemu.sampling.sampler import Sampler, SamplerTraits, SystemLibrary, dem
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 from astroemu.sampling.target import CountedTarget, Target
+from astroemu_plugins.samplers.multinest_files import evidences, numbers
+from astroemu_plugins.samplers.multinest_install import MultiNestInstaller
+from astroemu_plugins.samplers.multinest_library import located
 
 #: Below every log-likelihood that a probe can return for data of finite significance, and far above the value at which
 #: MultiNest draws a point again.
@@ -63,11 +63,6 @@ _WIDER = 2.0
 _PATIENCE = 20_000
 #: Number of seeds that MultiNest's generator accepts.
 _SEEDS = 30_000
-_REMEDY = (
-    "build it from its source (https://github.com/JohannesBuchner/MultiNest) or use conda-forge's multinest, and set "
-    "ASTROEMU_MULTINEST to libmultinest.so unless the dynamic loader finds it"
-)
-_EVIDENCE = re.compile(r"(Nested|Importance) Sampling Global Log-Evidence\s*:\s*(\S+)\s*\+/-\s*(\S+)")
 
 
 class MultiNest(Sampler):
@@ -125,12 +120,11 @@ class MultiNest(Sampler):
 
     @classmethod
     def component(cls) -> SystemLibrary:
-        stated = os.environ.get("ASTROEMU_MULTINEST")
-        if stated is None:
-            return SystemLibrary("libmultinest", ctypes.util.find_library("multinest"), _REMEDY)
-        path = Path(stated) / "libmultinest.so" if Path(stated).is_dir() else Path(stated)
-        remedy = f"ASTROEMU_MULTINEST = {stated}, but there is no such library; {_REMEDY}"
-        return SystemLibrary("libmultinest", str(path) if path.is_file() else None, remedy)
+        return located()
+
+    @classmethod
+    def installer(cls) -> MultiNestInstaller:
+        return MultiNestInstaller()
 
     def check(self, target: Target) -> None:
         demand_live_points(self.live_points, target)
@@ -140,6 +134,11 @@ class MultiNest(Sampler):
         component = self.component()
         if component.found is None:
             raise PluginError(f"the sampler 'multinest' needs {component.name}: {component.remedy}")
+        if component.fault:
+            raise PluginError(
+                f"the sampler 'multinest' cannot use {component.found} ({component.about}): {component.fault}. "
+                f"To mend this, {component.remedy}"
+            )
         if find_spec("pymultinest") is None:
             raise PluginError("the sampler 'multinest' needs pymultinest: pip install pymultinest")
         return component.found
@@ -175,10 +174,8 @@ class MultiNest(Sampler):
             return self._samples(points.result(), counted)
 
     def _samples(self, files: dict[str, str], counted: CountedTarget) -> Samples:
-        rows = _numbers(files[".txt"])
-        log_evidence = {
-            kind: (float(value), float(error)) for kind, value, error in _EVIDENCE.findall(files["stats.dat"])
-        }
+        rows = numbers(files[".txt"])
+        log_evidence = evidences(files["stats.dat"])
         iterations = len(files["ev.dat"].splitlines())
         ended = iterations < self.max_iterations
         if len(log_evidence) < 2 or (ended and not all(math.isfinite(value) for value, _ in log_evidence.values())):
@@ -304,8 +301,3 @@ def _asking(settings: dict[str, Any], place: Path) -> Iterator[_Points]:
     finally:
         process.kill()
         process.communicate()
-
-
-def _numbers(text: str) -> FloatArray:
-    """Return rows of numbers ``(n, m)``. Fortran omits the E of an exponent with three digits."""
-    return np.loadtxt(StringIO(re.sub(r"(\d)([+-]\d{3})\b", r"\1E\2", text)), ndmin=2)

@@ -20,7 +20,7 @@ from astroemu.runtime.plugins import SAMPLERS
 from astroemu_plugins.samplers import multinest
 from astroemu_plugins.samplers.multinest import FLOOR, MultiNest
 
-real = pytest.mark.skipif(MultiNest.component().found is None, reason="needs libmultinest")
+real = pytest.mark.skipif(not MultiNest.component().usable, reason="needs libmultinest")
 
 
 class Flat:
@@ -274,12 +274,6 @@ def test_a_wall_of_the_cube_counts_as_impossible():
     u = np.array([[0.0, 0.5], [0.5, 1.0], [0.5, 0.5]])
     values = multinest._ranked(multinest._log_density(u), u)
     assert np.all(np.isfinite(values)) and np.all(values[:2] <= FLOOR) and values[2] > 0
-
-
-def test_exponents_of_three_digits_are_read():
-    np.testing.assert_array_equal(
-        multinest._numbers(" 0.5E+00 -0.25-300\n 0.1E-01 2.0+100\n")[:, 1], [-0.25e-300, 2e100]
-    )
 
 
 def test_without_the_library_nothing_starts(monkeypatch, tmp_path):
