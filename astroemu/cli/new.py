@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -26,6 +27,12 @@ def new(
     emulator: list[str] = typer.Option(
         [], help="For config: an installed emulator to use. Can be repeated. Default: those that the probes need."
     ),
+    set_: list[str] = typer.Option(
+        [],
+        "--set",
+        metavar="KEY=VALUE",
+        help="For config: an option of a probe, for example probes.table.observable=x_hi. Can be repeated.",
+    ),
 ) -> None:
     """Write a template of a probe, emulator, simulator or sampler, or a configuration for some probes.
 
@@ -37,10 +44,10 @@ def new(
     from astroemu.errors import ConfigurationError
 
     if kind == _CONFIGURATION:
-        _write_configuration(names or [], emulator, out or _FILE)
+        _write_configuration(names or [], emulator, set_, out or _FILE)
         return
-    if emulator:
-        raise ConfigurationError("--emulator belongs to `astroemu new config`; leave it out")
+    if emulator or set_:
+        raise ConfigurationError("--emulator and --set belong to `astroemu new config`; leave them out")
     if len(names or []) != 1:
         raise ConfigurationError(f"name the new {kind}, with one name: astroemu new {kind} NAME")
     _write_plugin(kind, names[0], out)
@@ -55,7 +62,7 @@ def _write_plugin(kind: str, name: str, out: Path | None) -> None:
     tell(f"Next: pip install -e {folder}, then astroemu check {name}")
 
 
-def _write_configuration(probes: list[str], emulators: list[str], path: Path) -> None:
+def _write_configuration(probes: list[str], emulators: list[str], set_: list[str], path: Path) -> None:
     from astroemu.cli.progress import warned
     from astroemu.errors import AstroemuError
     from astroemu.inference.configuration import load_configuration
@@ -63,7 +70,7 @@ def _write_configuration(probes: list[str], emulators: list[str], path: Path) ->
     from astroemu.io.files import new_file, write_text
 
     file = new_file(path)
-    write_text(file, configuration_template(probes, emulators, path.absolute().parent))
+    write_text(file, configuration_template(probes, emulators, _options(set_), path.absolute().parent))
     tell(f"Written: {path}")
     try:
         with warned():
@@ -73,3 +80,17 @@ def _write_configuration(probes: list[str], emulators: list[str], path: Path) ->
     else:
         note("all parts fit together")
     tell(f"Next: astroemu explain {path}, then astroemu fit {path}")
+
+
+def _options(settings: list[str]) -> dict[str, dict[str, Any]]:
+    """Return the options of probes that ``--set`` gives, by probe."""
+    from astroemu.errors import ConfigurationError
+    from astroemu.inference.configuration import set_key
+
+    raw: dict[str, Any] = {}
+    for setting in settings:
+        set_key(raw, setting)
+    probes = raw.pop("probes", {})
+    if raw or not all(isinstance(options, dict) for options in probes.values()):
+        raise ConfigurationError("--set of `astroemu new config` has the form probes.NAME.OPTION=VALUE")
+    return dict(probes)

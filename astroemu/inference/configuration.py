@@ -82,7 +82,7 @@ class Configuration:
         """
         raw = deepcopy(dict(self.raw))
         for override in overrides:
-            _override(raw, override)
+            set_key(raw, override)
         return self._with(raw)
 
     def _with(self, raw: Mapping[str, Any]) -> Configuration:
@@ -278,7 +278,7 @@ def load_configuration(name_or_path: str | Path, overrides: Sequence[str] = ()) 
     text = read_text(path, LARGEST_TOML)
     raw = parse_toml(text, path)
     for override in overrides:
-        _override(raw, override)
+        set_key(raw, override)
     return configuration_from(raw, path, text)
 
 
@@ -310,8 +310,8 @@ def configuration_from(
     return Configuration(path, raw, document, dump_toml(raw) if text is None else text, run_plugin_files)
 
 
-def _override(raw: dict[str, Any], override: str) -> None:
-    """Set one dotted key. A missing table is added; it is checked later, with all others."""
+def set_key(raw: dict[str, Any], override: str) -> None:
+    """Set one dotted key, as ``key.key=value``. A missing table is added; it is checked later, with all others."""
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise ConfigurationError(

@@ -19,7 +19,7 @@ from astroemu.core.probe import Probe
 from astroemu.core.provider import Provider
 from astroemu.core.requirement import Requirement
 from astroemu.emulation.loading import load_emulator
-from astroemu.errors import AstroemuError, ConfigurationError, listing
+from astroemu.errors import AstroemuError, ConfigurationError, closest, listing
 from astroemu.inference.fingerprint import prior_table
 from astroemu.io.toml import read_toml
 from astroemu.runtime.option_words import Option, options_of, summary_of, toml_value
@@ -31,7 +31,22 @@ from astroemu.runtime.plugins import CONFIGURATIONS, DERIVED, PROBES, SAMPLERS, 
 _WIDTH = 100
 
 
-def configuration_template(probes: Sequence[str], emulators: Sequence[str] = (), base: Path | None = None) -> str:
+@dataclass(frozen=True)
+class _Asked:
+    """A probe to fit: the name of its table, how it was asked for, its class, and options that were given."""
+
+    name: str
+    reference: str
+    cls: type
+    options: Mapping[str, Any]
+
+
+def configuration_template(
+    probes: Sequence[str],
+    emulators: Sequence[str] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    base: Path | None = None,
+) -> str:
     """Return the text of a configuration that fits some probes.
 
     Parameters
@@ -40,13 +55,15 @@ def configuration_template(probes: Sequence[str], emulators: Sequence[str] = (),
         Names of installed probes, or ``"FILE.py:CLASS"`` for a probe in a file, which is executed.
     emulators : sequence of str
         Names of installed emulators to use. Others are added for observables that these do not give.
+    options : mapping of str to mapping, optional
+        Options of some of these probes, by the name of the probe.
     base : Path, optional
         Folder of the configuration, from which files count; by default the present one.
 
     Raises
     ------
     ConfigurationError
-        If no probe is named, or one is named twice.
+        If no probe is named, or one is named twice, or there are options of another one.
     PluginError
         If one is not installed, or a file of code cannot be used.
     """
@@ -55,12 +72,17 @@ def configuration_template(probes: Sequence[str], emulators: Sequence[str] = (),
             f"name the probes of the configuration, each once: astroemu new config PROBE ... "
             f"Installed: {listing(PROBES.names)}"
         )
-    base = base or Path()
-    classes: dict[str, type] = {r: plugin_class(PROBES, r, base, may_execute=True) for r in probes}
-    names = {reference: _table_name(reference) for reference in probes}
-    plan = _Plan.of({names[reference]: cls for reference, cls in classes.items()}, emulators)
-    tables = [_probe_table(names[reference], reference, cls) for reference, cls in classes.items()]
-    parts = [_head([*names.values()]), *_provider_tables(plan), *tables, _parameters(plan), _further(plan)]
+    base, given = base or Path(), dict(options or {})
+    asked = [_asked(reference, given, base) for reference in probes]
+    if given:
+        names = [probe.name for probe in asked]
+        raise ConfigurationError(
+            f"options of {listing(given)}, which is no probe of this configuration.{closest(next(iter(given)), names)} "
+            f"It has {listing(names)}"
+        )
+    plan = _Plan.of(asked, emulators, base)
+    tables = [_probe_table(probe, plan) for probe in asked]
+    parts = [_head(asked), *_provider_tables(plan), *tables, _parameters(plan), _further(plan)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
@@ -71,7 +93,7 @@ class _Plan:
     Attributes
     ----------
     probes : dict of str to Probe
-        Those that can be built with their default options.
+        Those that can be built: no option is missing or wrong.
     emulators, derived : dict of str to Provider
     taken : dict of str to list of str
         By emulator: the observables for which it was chosen.
@@ -92,14 +114,14 @@ class _Plan:
     missing: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, probes: Mapping[str, type], emulators: Sequence[str]) -> _Plan:
-        """Return the providers for the default options of some probes."""
+    def of(cls, asked: Sequence[_Asked], emulators: Sequence[str], base: Path) -> _Plan:
+        """Return the providers for some probes."""
         plan = cls(emulators={name: load_emulator(TRAINED.load(name)) for name in emulators})
         waiting: list[Requirement] = []
-        for name, cls_of_probe in probes.items():
+        for probe in asked:
             with suppress(AstroemuError):  # an option without a default, or a catalog that must be fetched first
-                plan.probes[name] = build(cls_of_probe, {}, name)
-                waiting += plan.probes[name].requires.values()
+                plan.probes[probe.name] = build(probe.cls, probe.options, probe.name, base)
+                waiting += plan.probes[probe.name].requires.values()
         installed = _installed_emulators() if waiting else {}
         while waiting:
             waiting = plan._provide(waiting, installed)
@@ -199,7 +221,15 @@ def _simulators_of(observables: Sequence[str]) -> Iterator[str]:
                 yield name
 
 
-def _head(probes: Sequence[str]) -> list[str]:
+def _asked(reference: str, options: dict[str, Mapping[str, Any]], base: Path) -> _Asked:
+    """Return a probe that was asked for, and take its options out of those that were given."""
+    parts = split_reference(reference)
+    name = reference if parts is None else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", parts[1]).lower()
+    cls = plugin_class(PROBES, reference, base, may_execute=True)
+    return _Asked(name, reference, cls, options.pop(name, {}))
+
+
+def _head(asked: Sequence[_Asked]) -> list[str]:
     others = [name for name in SAMPLERS.names if name != "emcee"]
     return [
         *_comment(
@@ -207,7 +237,7 @@ def _head(probes: Sequence[str]) -> list[str]:
             "`astroemu fit FILE` runs it. Lines that begin with # have no effect: they show defaults."
         ),
         "",
-        f'title = "{", ".join(probes)}"',
+        f'title = "{", ".join(probe.name for probe in asked)}"',
         f'sampler = "emcee"  # installed too: {", ".join(others)}; options: astroemu list emcee',
         "seed = 1",
     ]
@@ -234,25 +264,29 @@ def _provider_tables(plan: _Plan) -> Iterator[list[str]]:
         )
 
 
-def _table_name(reference: str) -> str:
-    """Return the name of the table of a probe: its own, or for a class in a file, such as MyProbe, ``my_probe``."""
-    parts = split_reference(reference)
-    return reference if parts is None else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", parts[1]).lower()
+def _probe_table(probe: _Asked, plan: _Plan) -> list[str]:
+    lines = _comment(summary_of(probe.cls))
+    if probe.name not in plan.probes:
+        lines += _comment(
+            "Not complete: give the options that are marked as required. `astroemu new config` takes them too, as "
+            f"--set probes.{probe.name}.OPTION=VALUE, and then adds the emulators and the priors."
+        )
+    lines.append(f"[probes.{probe.name}]")
+    if probe.name != probe.reference:
+        lines.append(f"plugin = {toml_value(probe.reference)}")
+    known = options_of(probe.cls)
+    for option in known:
+        lines += _option_lines(option, probe.options)
+    unknown = [key for key in probe.options if key not in [option.name for option in known]]
+    return [*lines, *(f"{key} = {toml_value(probe.options[key])}" for key in unknown)]
 
 
-def _probe_table(name: str, reference: str, cls: type) -> list[str]:
-    lines = [*_comment(summary_of(cls)), f"[probes.{name}]"]
-    if name != reference:
-        lines.append(f"plugin = {toml_value(reference)}")
-    for option in options_of(cls):
-        lines += _option_lines(option)
-    return lines
-
-
-def _option_lines(option: Option) -> list[str]:
+def _option_lines(option: Option, given: Mapping[str, Any]) -> list[str]:
+    words = _comment(f"  {option.kind}. {option.text}".rstrip())
+    if option.name in given:
+        return [*words, f"{option.name} = {toml_value(given[option.name])}"]
     value = "..." if option.required or option.default is None else option.shown_default
-    mark = "  # required" if option.required else ""
-    return [*_comment(f"  {option.kind}. {option.text}".rstrip()), f"# {option.name} = {value}{mark}"]
+    return [*words, f"# {option.name} = {value}" + ("  # required" if option.required else "")]
 
 
 def _parameters(plan: _Plan) -> list[str]:

@@ -19,6 +19,7 @@ from astroemu.core.provider import Prediction
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
 from astroemu.errors import AstroemuError, ConfigurationError, ProbeError, Terminated, listing
+from astroemu.model.answers import check_answer, own, read_only
 from astroemu.model.graph import ModelGraph
 from astroemu.model.profile import Profile
 from astroemu.model.resolution import DerivedColumn, Step, Term, ordered, resolved_matrix, resolved_term
@@ -204,7 +205,7 @@ class Pipeline:
         return self._run(missing, theta, xp, given)
 
     def _run(self, steps: Sequence[Step], theta: Any, xp: Namespace, given: ProviderOutput) -> ProviderOutput:
-        theta = _read_only(self._extended(theta, xp))
+        theta = read_only(self._extended(theta, xp))
         found, inside = dict(given.found), given.inside
         for step in steps:
             terms = self.terms.get(("provider", step.key), {})
@@ -213,15 +214,15 @@ class Pipeline:
             if step.derived:
                 points, within = self._completed(step, points, found, xp)
                 inside = within if inside is None else inside & within
-            points = _read_only(points)
+            points = read_only(points)
             answer = self._guarded(
                 self.graph.providers[step.key], step.key, theta, lambda s=step, p=points, i=inner: s.evaluate(p, i, xp)
             )
-            _check_answer(step, answer, theta.shape[0])
+            check_answer(step, answer, theta.shape[0])
             for name in step.sizes:
                 self._noted(answer[name].value, answer[name].error, answer[name].modes)
             found |= {
-                name: Prediction(*(_read_only(array) for array in (p.value, p.error, p.modes)))
+                name: Prediction(*(read_only(array) for array in (p.value, p.error, p.modes)))
                 for name, p in answer.items()
             }
         return ProviderOutput(found, inside)
@@ -245,7 +246,7 @@ class Pipeline:
         whole = found[term.observable]
         value = _combined(whole.value, term, xp)
         if whole.error is None or not self.error_scale:
-            return Prediction(_read_only(value))
+            return Prediction(read_only(value))
         if whole.modes is None:
             # Errors of unknown correlation are treated as fully correlated: those of one emulator nearly are.
             error, modes = xp.abs(_combined(whole.error, term, xp)), None
@@ -253,7 +254,7 @@ class Pipeline:
             error, modes = _combined_errors(whole, term, xp)
         if self.error_scale != 1:
             error, modes = self.error_scale * error, None if modes is None else self.error_scale * modes
-        return Prediction(*(_read_only(array) for array in (value, error, modes)))
+        return Prediction(*(read_only(array) for array in (value, error, modes)))
 
     def predictions(self, theta: FloatArray, user: str, xp: Namespace = NUMPY) -> tuple[dict[str, Prediction], Any]:
         """Return the predictions of one user's requirements, and the range flags of :meth:`log_likelihoods`."""
@@ -301,12 +302,12 @@ class Pipeline:
             If the probe raises an exception, or returns another shape.
         """
         probe, n = self.graph.probes[key], theta.shape[0]
-        nuisance = self.nuisance_parameters(key, _read_only(theta))
+        nuisance = self.nuisance_parameters(key, read_only(theta))
 
         def call() -> Any:
             found = probe.log_likelihood(predictions, nuisance, xp)
             self._noted(found)
-            return _own(xp.astype(found, "float64"))
+            return own(xp.astype(found, "float64"))
 
         values = self._guarded(probe, key, theta, call)
         if tuple(values.shape) != (n,):
@@ -383,38 +384,3 @@ def _combined_errors(whole: Prediction, term: Term, xp: Namespace) -> tuple[Any,
         return _combined(whole.error, term, xp), modes
     rest = whole.independent_variance(xp)
     return xp.sqrt(_combined(rest, term.of_variances, xp) + xp.sum(modes**2, axis=1)), modes
-
-
-def _read_only(array: Any) -> Any:
-    """Return a view of a NumPy array that a plugin cannot write to: other plugins receive the same memory."""
-    if isinstance(array, np.ndarray) and array.flags.writeable:
-        array = array.view()
-        array.flags.writeable = False
-    return array
-
-
-def _own(array: Any) -> Any:
-    """Return a copy of a NumPy array: a plugin may return its own buffer, and write to it again."""
-    return array.copy() if isinstance(array, np.ndarray) else array
-
-
-def _check_answer(step: Step, answer: Mapping[str, Prediction], n: int) -> None:
-    """Raise an error for values of another shape, such as those of a provider that ignores the requested rows."""
-    for name, size in step.sizes.items():
-        if name not in answer:
-            raise ProbeError(f"the provider {step.key!r} returned no {name!r}, which is in its `provides`")
-        prediction = answer[name]
-        for what, values in (("values", prediction.value), ("errors", prediction.error)):
-            if values is not None and tuple(values.shape) != (n, size):
-                raise ProbeError(
-                    f"the provider {step.key!r} returned {what} of {name!r} in the shape {tuple(values.shape)}; "
-                    f"{(n, size)} is needed: {n} point(s) by the {size} requested row(s)"
-                )
-        modes = prediction.modes
-        if modes is not None and (len(modes.shape) != 3 or tuple(modes.shape[::2]) != (n, size)):
-            raise ProbeError(
-                f"the provider {step.key!r} returned modes of {name!r} in the shape {tuple(modes.shape)}; "
-                f"({n}, number of modes, {size}) is needed"
-            )
-        if modes is not None and prediction.error is None:
-            raise ProbeError(f"the provider {step.key!r} returned modes of {name!r} without the total error")

@@ -84,6 +84,48 @@ def test_a_probe_in_a_file_gets_a_table_with_its_options(tmp_path):
     assert not (tmp_path / "other.toml").exists()
 
 
+TABLE = """# %ECSV 1.0
+# ---
+# datatype:
+# - {name: z, datatype: float64}
+# - {name: value, datatype: float64}
+# - {name: error, datatype: float64}
+z value error
+6.5 0.10 0.05
+7.1 0.40 0.20
+"""
+
+
+def test_a_table_of_ones_own_is_complete_with_its_options(tmp_path):
+    (tmp_path / "mine.ecsv").write_text(TABLE)
+    path = tmp_path / "fit.toml"
+    given = {"catalog": "mine.ecsv", "observable": "x_hi", "axes.z": '""'}
+    options = [word for key, value in given.items() for word in ("--set", f"probes.table.{key}={value}")]
+    code, _, warned = command("new", "config", "table", *options, "--out", str(path))
+    assert code == 0 and not warned
+    model = load_configuration(path).model()
+    assert list(model.probes) == ["table"] and list(model.providers) == ["acg"] and len(model.names) == 9
+    assert '\naxes = { z = "" }\n' in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("probes.tabl.observable=x_hi", "Did you mean 'table'"),
+        ("seed=2", "probes.NAME.OPTION=VALUE"),
+        ("probes.table=2", "probes.NAME.OPTION=VALUE"),
+        ("probes", "key=value"),
+    ],
+)
+def test_options_of_something_else_are_refused(setting, word, tmp_path):
+    assert_refused("new", "config", "table", "--set", setting, "--out", tmp_path / "fit.toml", words=[word])
+    assert not (tmp_path / "fit.toml").exists()
+
+
+def test_a_probe_whose_options_are_missing_says_what_to_do():
+    assert "--set probes.table.OPTION=VALUE" in " ".join(configuration_template(["table"]).replace("\n#", "").split())
+
+
 def test_a_number_without_any_known_prior_is_left_to_choose(tmp_path):
     code = PROBE.replace("requires = {}", "requires = {'it': Requirement('a_number')}").replace(
         "Probe\n", "Probe, Requirement\n", 1
@@ -124,4 +166,5 @@ def test_bad_names_are_refused():
         configuration_template(["optical_depth"], ["nothing"])
     assert_refused("new", "probe", "a", "b", words=["one name"])
     assert_refused("new", "probe", "a", "--emulator", "acg", words=["new config"])
+    assert_refused("new", "probe", "a", "--set", "x=1", words=["new config"])
     assert_refused("new", "thing", "a", words=["thing"])
