@@ -63,6 +63,9 @@ _COSMOLOGY = {"hlittle": 0.6774, "OMm": 0.3075, "OMb": 0.0486, "SIGMA_8": 0.82, 
 _COSMOLOGY_MINIHALOS = {"hlittle": 0.6688, "OMm": 0.321, "OMb": 0.04952, "POWER_INDEX": 0.9626}
 _PHOTON_CONSERVATION = {"none": "no-photoncons", "redshift": "z-photoncons"}
 _K_MAX = 10.0  # 1/Mpc, of CLASS: the default takes 100 s, and the mass function of minihalos is extrapolated anyway
+#: Slope of the stellar fraction of molecular-cooling galaxies. The luminosity functions of "mcg" have this slope at any
+#: alpha_star: it is the default of version 3. By itself, version 4 takes alpha_star.
+_ALPHA_STAR7 = 0.5
 _Z_LF = np.array([6.0, 7.0, 8.0, 10.0])
 _M_UV = np.linspace(-22.0, -10.0, 25)
 _Z_LF_MINIHALOS = np.array([6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0])
@@ -206,6 +209,7 @@ class Fast21cm(Simulator):
             "USE_CMB_HEATING": False,
             "USE_LYA_HEATING": False,
             self._release.parameters["log10_m_turn"]: 5.0,  # none beside cooling and feedback
+            self._release.parameters["alpha_star7"]: _ALPHA_STAR7,
             self._release.parameters["alpha_x"]: 1.0,
         }
 
@@ -309,8 +313,6 @@ class Fast21cm(Simulator):
     def _inputs_at(self, point: FloatArray) -> Any:
         given = dict(zip((p.name for p in self.parameters), point.tolist(), strict=True))
         given["e_0_keV"] *= 1000.0  # to eV
-        if self._minihalos:
-            given["alpha_star7"] = given["alpha_star"]
         return self._inputs.evolve_input_structs(**{self._release.parameters[name]: v for name, v in given.items()})
 
     def _run(self, point: FloatArray) -> dict[str, FloatArray]:
