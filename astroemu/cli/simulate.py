@@ -19,9 +19,15 @@ def simulate(
         metavar="I/N",
         help="Simulate only part I of N, into a separate file next to --out. `astroemu merge` joins the parts.",
     ),
+    points: Path | None = typer.Option(
+        None,
+        metavar="SAMPLES",
+        help="Posterior samples (samples.h5 of a run). The recipe's number of points is drawn from them with its seed, "
+        "instead of its design.",
+    ),
     accept_changed_code: bool = ACCEPT_CHANGED_CODE,
 ) -> None:
-    """Run the simulator of a recipe at the points of its design.
+    """Run the simulator of a recipe at the points of its design, or at samples of a posterior.
 
     The results are one training set. After an interruption, the same command continues.
     """
@@ -30,12 +36,16 @@ def simulate(
     from astroemu.emulation.shards import Shard
     from astroemu.emulation.training_set import read_metadata
     from astroemu.runtime.mpi import processes
+    from astroemu.sampling.samples import Samples
 
     loaded = Recipe(recipe)
     task = loaded.simulation()
     piece = Shard.parse(part) if part else None
+    given = None if points is None else loaded.points_of(Samples.load(points))
     with shown(f"simulate {task.simulator}") as report:
-        path = loaded.simulate(out, workers=workers, part=piece, report=report, accept_changed_code=accept_changed_code)
+        path = loaded.simulate(
+            out, points=given, workers=workers, part=piece, report=report, accept_changed_code=accept_changed_code
+        )
     if processes().is_root:
         failed = read_metadata(path)["failed"]
         n = task.n if piece is None else len(piece.rows(task.n))

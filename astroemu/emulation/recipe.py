@@ -10,11 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from astroemu.core.parameter import parameter_from
 from astroemu.core.prior import Prior
 from astroemu.core.progress import ProgressCallback, silent
+from astroemu.core.typing import FloatArray
 from astroemu.emulation.cleaning import CleaningRules, clean
 from astroemu.emulation.coverage import thin_points
 from astroemu.emulation.design import DesignKind
@@ -29,6 +31,7 @@ from astroemu.io.toml import read_toml
 from astroemu.runtime.options import validate_options
 from astroemu.runtime.plugin_identity import identity_of
 from astroemu.runtime.plugins import CONFIGURATIONS, EMULATORS, locate
+from astroemu.sampling.samples import Samples
 
 _T = TypeVar("_T")
 #: Name of the file in the folder of an unfinished training that says what it is of.
@@ -113,6 +116,7 @@ class Recipe:
         self,
         path: str | Path,
         *,
+        points: FloatArray | None = None,
         workers: int = 1,
         part: Shard | None = None,
         report: ProgressCallback = silent,
@@ -122,8 +126,49 @@ class Recipe:
         task = self.simulation()
         with located(str(self.path)):
             return simulate(
-                task, path, workers=workers, part=part, report=report, accept_changed_code=accept_changed_code
+                task,
+                path,
+                points=points,
+                workers=workers,
+                part=part,
+                report=report,
+                accept_changed_code=accept_changed_code,
             )
+
+    def points_of(self, samples: Samples) -> FloatArray:
+        """Return the recipe's number of points of a posterior, drawn with its seed.
+
+        Parameters
+        ----------
+        samples : Samples
+            They have all parameters of ``[parameters]``.
+
+        Returns
+        -------
+        (n, d) array
+            Equally weighted, with columns in the order of the free parameters.
+
+        Raises
+        ------
+        ConfigurationError
+            If a parameter is missing, or a point lies outside the box.
+        """
+        task = self.simulation()
+        free = task.prior.free
+        missing = [p.name for p in free if p.name not in samples.names]
+        if missing:
+            raise ConfigurationError(f"the samples have no {missing[0]!r}, which {self.path} varies")
+        drawn = samples.equal_weight(task.n, np.random.default_rng(task.seed))
+        points = drawn[:, [samples.names.index(p.name) for p in free]]
+        for p, values in zip(free, points.T, strict=True):
+            low, high = p.prior.support
+            outside = values[(values < low) | (values > high)]
+            if len(outside):
+                raise ConfigurationError(
+                    f"{self.path}, [parameters.{p.name}] covers {low:g} to {high:g}, but {len(outside)} of the "
+                    f"{task.n} drawn samples lie outside, the first at {outside[0]:g}; widen the box"
+                )
+        return points
 
     def gate(self) -> Gate:
         """Return the largest accepted errors of the emulator, from ``[gate]``."""

@@ -35,12 +35,13 @@ def main():
     shape = mine.provides["log10_uv_lf"]
     rows = np.searchsorted(shape.axes[0].values, _Z_LF)
     columns = np.searchsorted(shape.axes[1].values, _M_UV)
-    order = ("F_STAR10", "ALPHA_STAR", "F_ESC10", "ALPHA_ESC", "M_TURN", "t_STAR")
-    values = dict(zip(order, list(GALAXIES.values())[:6], strict=True))
+    names = theirs._release.parameters
+    values = {names[name]: value for name, value in GALAXIES.items() if name in names}
+    turnover = np.full(len(theirs._nodes), GALAXIES["log10_m_turn"])
     print("| cosmology | median | 95 % | largest |\n|---|---|---|---|")
     for name, cosmology in COSMOLOGIES.items():
         inputs = theirs._inputs.evolve_input_structs(**values, **dict(zip(THEIRS, cosmology, strict=True)))
-        true = theirs._luminosity_function(inputs)
+        true = theirs._luminosity_function(inputs, (turnover, turnover))
         given = {**GALAXIES, **dict(zip(("h", "omega_m", "omega_b", "sigma_8", "n_s"), cosmology, strict=True))}
         theta = np.array([[given[p.name] for p in mine.parameters]])
         found = mine.simulate(theta)["log10_uv_lf"][0][np.ix_(rows, columns)]

@@ -11,6 +11,7 @@ from astroemu.emulation.recipe import Recipe
 from astroemu.emulation.shards import Shard
 from astroemu.emulation.training_set import TrainingSet
 from astroemu.errors import ConfigurationError
+from astroemu.sampling.samples import Samples
 
 PARAMETERS = """
 [parameters]
@@ -80,6 +81,31 @@ def test_from_simulations_to_an_emulator(line, tmp_path):
 def test_a_part_of_the_simulations_has_its_own_file(line, tmp_path):
     path = recipe(tmp_path).simulate(tmp_path / "set.h5", part=Shard(2, 4))
     assert path.name == "set.2-of-4.h5" and len(TrainingSet.load(path)) == 10
+
+
+def samples_of(names, theta):
+    n = len(theta)
+    zero = np.zeros(n)
+    return Samples(names, np.asarray(theta, dtype=float), zero, zero, np.full(n, -np.log(n)), "it", n, True, "", n)
+
+
+def test_samples_of_a_posterior_are_simulated_instead_of_the_design(line, tmp_path):
+    theta = np.random.default_rng(0).random((100, 3))
+    mine = recipe(tmp_path)
+    points = mine.points_of(samples_of(("a", "other", "b"), theta))
+    assert points.shape == (40, 2)
+    assert {tuple(point) for point in points} <= {(b, a) for a, _, b in theta}
+    data = TrainingSet.load(mine.simulate(tmp_path / "set.h5", points=points))
+    assert data.metadata["design"]["kind"] == "given"
+    np.testing.assert_array_equal(data.theta[:, [data.names.index("b"), data.names.index("a")]], points)
+
+
+def test_samples_that_the_recipe_does_not_cover_are_refused(tmp_path):
+    mine = recipe(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"the samples have no 'a', which .*recipe\.toml varies"):
+        mine.points_of(samples_of(("b",), np.zeros((9, 1))))
+    with pytest.raises(ConfigurationError, match=r"\[parameters\.b\] covers -1 to 1, but 40 of the 40 drawn samples"):
+        mine.points_of(samples_of(("a", "b"), np.full((9, 2), 1.5)))
 
 
 def test_arrays_are_imported_with_the_box_of_the_recipe(tmp_path):
