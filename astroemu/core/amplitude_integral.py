@@ -18,10 +18,12 @@ _NEAREST = 0.5
 #: An expansion is used if the maximum is at most this far away, and if skewness and kurtosis are at most these.
 _NEAR, _SKEWNESS, _KURTOSIS = 1.0, 0.25, 0.1
 _NEWTON_STEPS = 16
-#: Nodes of the Gauss-Hermite rule for terms with kinks.
-_HERMITE_NODES = 9
-#: Drops of the log integrand at the edges of the panels, steps to find them, and nodes of a panel.
-_DROPS, _EDGE_STEPS, _PANEL_NODES = (2.0, 12.0), 8, 12
+#: Nodes and weights of the Gauss-Hermite rule for terms with kinks, and of the rule of a panel.
+_HERMITE, _PANEL = np.polynomial.hermite_e.hermegauss(9), np.polynomial.legendre.leggauss(12)
+#: Drops of the log integrand at the edges of the panels, and steps to find them.
+_DROPS, _EDGE_STEPS = (2.0, 12.0), 8
+#: A search has settled if its next step is below these fractions of the width of the integrand, or of the distance.
+_SETTLED, _NEAR_EDGE = 0.002, 0.03
 #: Largest step towards the maximum, in the logarithm of the distance.
 _FARTHEST_STEP = 50.0
 _LARGEST_EXPONENT = 100.0
@@ -146,6 +148,7 @@ def _maximum(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
     """
     a = 0.0 * m[..., 0]
     low = high = best = top = None
+    settled = a < 0.0
     for _ in range(_NEWTON_STEPS):
         values, first, second = terms.slopes(m + a[..., None] * mode, xp)
         value = xp.sum(values, axis=-1) - 0.5 * a * a
@@ -156,7 +159,12 @@ def _maximum(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
         best, top = xp.where(value > top, a, best), xp.maximum(value, top)
         newton = a - slope / curvature
         # Strictly inside: Newton's method jumps back and forth over a kink.
-        a = xp.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+        moved = xp.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+        # A settled point stays where it is, so that it does not depend on the points beside it.
+        settled = settled | (xp.abs(moved - a) * xp.sqrt(xp.maximum(-curvature, 1.0)) < _SETTLED)
+        if xp.all_settled(settled):
+            break
+        a = xp.where(settled, a, moved)
     return best
 
 
@@ -179,7 +187,7 @@ def _by_hermite(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) ->
     a = a - slope / curvature
     top, _, curvature = _derivatives(terms, m, mode, a, xp)
     width = 1.0 / xp.sqrt(-curvature)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_HERMITE_NODES)
+    nodes, weights = _HERMITE
     drops = _log_integrand(terms, m, mode, a + width * nodes, xp) - top
     # Points that are not good may have a huge integrand, whose gradient must stay finite.
     inside = xp.minimum(drops + 0.5 * nodes**2, _LARGEST_EXPONENT)
@@ -194,7 +202,7 @@ def _by_panels(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -> 
     A panel ends where the integrand has dropped, and at a kink.
     """
     top, kink = _log_integrand(terms, m, mode, a, xp), terms.kink(m, mode, xp)
-    nodes, weights = np.polynomial.legendre.leggauss(_PANEL_NODES)
+    nodes, weights = _PANEL
     place, weights = 0.5 * (nodes + 1.0), 0.5 * _ROOT * weights
     edges = xp.stop_gradient(_edges(terms, m, mode, a, top, xp))
     total: Any = 0.0
@@ -219,7 +227,7 @@ def _edges(terms: Terms, m: Array, mode: Array, a: Array, top: Array, xp: Namesp
     """
     sides, drop = np.repeat([-1.0, 1.0], len(_DROPS)), np.tile(_DROPS, 2)
     inside, outside = 0.0 * a, 0.0 * a + np.sqrt(2.0 * drop)
-    distance = outside
+    distance, settled = outside, outside < 0.0
     for _ in range(_EDGE_STEPS):
         place = a + sides * distance
         values, slopes, _ = terms.slopes(m + place[..., None] * mode, xp)
@@ -230,5 +238,9 @@ def _edges(terms: Terms, m: Array, mode: Array, a: Array, top: Array, xp: Namesp
         outside = xp.where(dropped < drop, outside, distance)
         power = xp.maximum(-sides * slope * distance / dropped, 1.0)
         newton = distance * xp.exp(xp.maximum(xp.log(drop / dropped) / power, -_FARTHEST_STEP))
-        distance = xp.where((newton >= inside) & (newton <= outside), newton, 0.5 * (inside + outside))
+        moved = xp.where((newton >= inside) & (newton <= outside), newton, 0.5 * (inside + outside))
+        settled = settled | (xp.abs(moved - distance) < _NEAR_EDGE * distance)
+        if xp.all_settled(settled):
+            break
+        distance = xp.where(settled, distance, moved)
     return distance

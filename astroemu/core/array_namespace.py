@@ -73,5 +73,7 @@ NUMPY: Namespace = SimpleNamespace(
     transpose=np.transpose,
     where=np.where,
     where_rows=_where_rows,
+    # A compiled function cannot know: it goes on to the end of a loop of fixed length, with the same result.
+    all_settled=lambda mask: bool(np.all(mask)),
     zeros=np.zeros,
 )

@@ -112,6 +112,7 @@ def _where_rows(good: Any, value: Any, otherwise: Any) -> TracedArray:
 #: The functions of the NumPy namespace, on :class:`TracedArray`.
 TRACED: Namespace = SimpleNamespace(**{name: _traced(function) for name, function in vars(NUMPY).items()})
 TRACED.where_rows = _where_rows
+TRACED.all_settled = lambda mask: False  # noqa: ARG005 - as in a compiled function
 
 
 def traced(value: Any) -> Any:

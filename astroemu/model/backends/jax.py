@@ -132,6 +132,7 @@ def namespace() -> Namespace:
         transpose=jnp.transpose,
         where=jnp.where,
         where_rows=_where_rows,
+        all_settled=lambda mask: False,  # noqa: ARG005
         stop_gradient=jax.lax.stop_gradient,
         zeros=jnp.zeros,
     )

@@ -242,6 +242,7 @@ def namespace() -> Namespace:
         transpose=lambda x, axes=None: tf.transpose(x, perm=axes),
         where=lambda condition, a, b: tf.where(condition, *_same_dtype(a, b)),
         where_rows=_where_rows,
+        all_settled=lambda mask: False,  # noqa: ARG005
         stop_gradient=tf.stop_gradient,
         zeros=lambda shape: tf.zeros(shape, tf.float64),
     )
