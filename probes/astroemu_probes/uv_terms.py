@@ -27,7 +27,8 @@ _MOST = 300.0
 #: Largest excess of the log integrand over its maximum, which only rounding errors of huge numbers reach.
 _ROUNDING = 30.0
 #: Steps to bracket the maximum of the integrand, drop of its logarithm at the edges, and nodes on each side.
-_HALVINGS, _PARTS, _NEWTON_STEPS, _DROP, _QUADRATURE = 24, 16, 3, 12.0, 20
+_HALVINGS, _PARTS, _NEWTON_STEPS, _DROP = 24, 16, 3, 12.0
+_RULE = np.polynomial.legendre.leggauss(20)
 
 
 def expected_at_limit(counts: FloatArray, n_sigma: FloatArray) -> FloatArray:
@@ -155,7 +156,7 @@ class Counts:
         """Return the log-likelihood ``(n,)``, marginalised over the amplitudes by Gauss-Legendre quadrature."""
         highest_at = self._maximum(xp)
         top = self.log_integrand(highest_at, xp)
-        nodes, weights = np.polynomial.legendre.leggauss(_QUADRATURE)
+        nodes, weights = _RULE
         place, weights = 0.5 * (nodes + 1.0), 0.5 * weights / math.sqrt(2.0 * math.pi)
         total: Any = 0.0
         for side in (-1.0, 1.0):

@@ -67,7 +67,7 @@ _Z_LF = np.arange(4.0, 17.0)
 _M_UV = np.linspace(-24.0, -10.0, 29)
 _SIGMA_UV = Parameter("sigma_uv", Uniform(0.0, 1.5), r"\sigma_{\rm UV}", "mag")
 #: Nodes of the average over the scatter in magnitude.
-_SCATTER_NODES = 24
+_SCATTER_RULE = np.polynomial.hermite_e.hermegauss(24)
 #: Sheth & Tormen (1999) with the values of Jenkins et al. (2001, MNRAS 321, 372).
 _ST_A, _ST_P, _ST_NORM, _DELTA_C = 0.73, 0.175, 0.353, 1.686
 #: ln of the star formation rate [Msun/yr] per UV luminosity [erg/s/Hz] (Sun & Furlanetto 2016): Park+19, equation 11.
@@ -269,7 +269,7 @@ def _scattered(halos: _Halos, values: Mapping[str, FloatArray], of_point: NDArra
 
     ``phi(M) = int phi_0(M - x) N(x; sigma_uv) dx``, by Gauss-Hermite quadrature.
     """
-    x, weights = np.polynomial.hermite_e.hermegauss(_SCATTER_NODES)
+    x, weights = _SCATTER_RULE
     m_uv = _M_UV[:, None] - values["sigma_uv"][:, None, None] * x  # (n, M_UV, nodes)
     log_phi = _luminosity_function(halos, values, of_point, m_uv.reshape(len(m_uv), 1, -1))
     log_phi = log_phi.reshape(*log_phi.shape[:2], *m_uv.shape[1:])
