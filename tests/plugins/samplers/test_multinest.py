@@ -19,6 +19,7 @@ from astroemu.errors import ConfigurationError, PluginError, ProbeError, Samplin
 from astroemu.runtime.plugins import SAMPLERS
 from astroemu_plugins.samplers import multinest
 from astroemu_plugins.samplers.multinest import FLOOR, MultiNest
+from astroemu_plugins.samplers.multinest_process import count_consistently
 
 real = pytest.mark.skipif(not MultiNest.component().usable, reason="needs libmultinest")
 
@@ -147,6 +148,18 @@ def test_the_evidence_of_ten_seeds_has_no_bias(centre):
     off = np.array([samples.log_evidence for samples in runs]) - Wide(centre).log_evidence
     assert abs(off.mean()) < 0.02 and off.std() < 0.03
     assert all(abs(one) < samples.log_evidence_err for one, samples in zip(off, runs, strict=True))
+
+
+def test_the_run_before_asks_nobody_and_writes_nothing():
+    given = {}
+
+    class Library:
+        @staticmethod
+        def run(log_likelihood, prior, **settings):
+            given.update(settings, value=log_likelihood([0.51], 1, 1))
+
+    count_consistently(Library)
+    assert given["value"] == pytest.approx(-0.5) and given["write_output"] is False and given["n_dims"] == 1
 
 
 #: One point of four dimensions, as the process asks for it.
