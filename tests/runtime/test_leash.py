@@ -160,6 +160,7 @@ class Library:
         time.sleep(60)
 
 own.load = lambda library: Library
+own.count_consistently = lambda library: None
 own.main(int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]))
 """
 

@@ -18,10 +18,13 @@ stated error. The ln Z of importance nested sampling (Feroz et al. 2019, arXiv:1
 is reported. Its own error is too small, and far too small if the likelihood ends at a wall. The reported error is
 therefore the difference of the two values, and at least the error of the plain one.
 
-**Coordinates.** Importance nested sampling also counts the volume of ellipsoids outside the unit cube. Its ln Z is then
-too low by up to one if the posterior is as wide as the prior. A coordinate of MultiNest's cube is therefore the
-cumulative probability of a normal twice as wide as that of the prior's normal scores. The ratio of the two densities is
-a factor of the likelihood. Prior and evidence stay the same, and no posterior comes near the walls of the cube.
+**Volumes.** MultiNest divides the points drawn in its ellipsoids, also outside the unit cube, by the volume inside it.
+:func:`.multinest_process.count_consistently` prevents that.
+
+**Coordinates.** ln Z of importance nested sampling is then still too high, by up to 0.1, if the posterior fills a
+corner of the cube. A coordinate of MultiNest's cube is therefore the cumulative probability of a normal twice as wide
+as that of the prior's normal scores. The ratio of the two densities is a factor of the likelihood. Prior and evidence
+stay the same, and no posterior comes near the walls of the cube.
 """
 
 from __future__ import annotations
