@@ -87,8 +87,10 @@ class Killed(Exception):
     """Raised by a progress report, in place of a signal."""
 
 
-def kill(progress):
-    raise Killed
+def kill(progress=None):
+    """Raise during the sampling. The stages before it are reported before there is a folder."""
+    if progress is None or not progress.is_stage:
+        raise Killed
 
 
 @pytest.fixture
@@ -247,7 +249,7 @@ def test_a_converged_run_is_not_sampled_again_for_other_stopping_criteria(finish
 def test_a_run_that_is_killed_while_its_results_are_replaced_is_made_again(outside, tmp_path, monkeypatch):
     folder, _ = fit(load_configuration(outside.configuration), out=tmp_path / "run")
     with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "start", lambda *_: kill(None))
+        patch.setattr(RunFolder, "start", lambda *_: kill())
         with pytest.raises(Killed):
             resumed(outside, folder.path, "samplers.emcee.max_steps=90")
     assert not folder.finished and folder.record_file.is_file()

@@ -42,10 +42,17 @@ def explorer():
     served.stop()
 
 
+def context_of(browser, **options):
+    """A context of the browser that waits for a busy machine: these tests measure no times."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(180_000)
+    return context
+
+
 @contextmanager
 def opened(browser, url, *, allowed=()):
     """Open the page; nothing may be wrong in its console, and nothing may be asked of another address."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, permissions=list(allowed))
+    context = context_of(browser, viewport={"width": 1280, "height": 900}, permissions=list(allowed))
     page = context.new_page()
     wrong, addresses = [], set()
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
@@ -133,7 +140,7 @@ def test_the_buttons_do_what_they_say(browser, explorer, monkeypatch):
 
 
 def test_a_wrong_token_shows_only_that_it_is_refused(browser, explorer):
-    context = browser.new_context()
+    context = context_of(browser)
     page = context.new_page()
     answer = page.goto(explorer.url.replace(explorer.url.split("/")[3], "wrong"))
     assert answer.status == 403 and page.locator("body").inner_text().startswith("Refused")
@@ -141,7 +148,7 @@ def test_a_wrong_token_shows_only_that_it_is_refused(browser, explorer):
 
 
 def test_the_frame_of_a_notebook_shows_the_page(browser, explorer):
-    context = browser.new_context()
+    context = context_of(browser)
     page = context.new_page()
     page.set_content(explorer._repr_html_())
     page.frame_locator("iframe").get_by_text("ln L, total").wait_for()
