@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install multinest fit docs test test-all durations coverage lint bench emulator clean
+.PHONY: help install multinest fit docs test test-all durations coverage lint bench emulator emulator-mcg clean
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -5
@@ -82,6 +82,12 @@ emulator: install
 	$(BIN)/astroemu simulate training/new.toml --out training/acg_new.h5 --workers 2
 	$(BIN)/astroemu train docs/examples/train_acg.toml --data training/acg_new.h5 --errors-of training/acg_1.h5 \
 	  --out training/acg.h5
+
+# The shipped emulator with minihalos (five CPU hours; needs PyTorch).
+emulator-mcg: install
+	$(PIP) install --quiet -c constraints.txt -e '.[21cmemu]'
+	$(BIN)/astroemu simulate docs/examples/train_mcg.toml --out training/mcg_set.h5 --workers 2
+	$(BIN)/astroemu train docs/examples/train_mcg.toml --data training/mcg_set.h5 --out training/mcg.h5
 
 clean:
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache
