@@ -93,7 +93,7 @@ def test_an_energy_in_ev_is_outside(mcg):
 
 def test_where_acg_ends_the_message_names_mcg():
     given = ["probes.uv_luminosity_function.sets={'Donnan+2024' = [11.0]}"]
-    with pytest.raises(ResolutionError, match=r"11 lies outside the grid \[6, 10\].*reach there: mcg"):
+    with pytest.raises(ResolutionError, match=r"11 lies outside the grid \[6, 10\].*reach there: 'mcg'"):
         load_configuration("reionization").overridden(given).model()
 
 
