@@ -170,7 +170,8 @@ def _run() -> None:
             raise
         _wait_for_root()  # it writes its state to the disk and prints the message
         interruption.tell(_message(code))
-        _end(code)
+        _job().abort(code)
+        interruption.leave(code)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS and not os.environ.get("ASTROEMU_DEBUG"):
             where = visible(str(error.filename or "a file"))
