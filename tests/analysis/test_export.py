@@ -92,7 +92,7 @@ def test_csv_has_units_symbols_and_weights(nested, tmp_path):
     assert table.colnames == ["weight", "log_likelihood", "log_prior", *samples.names, "tau_e"]
     mean = [np.average(table[name], weights=table["weight"]) for name in samples.names]
     np.testing.assert_allclose(mean, samples.mean(), rtol=1e-9)
-    assert table["log10_m_turn"].info.description == r"${\rm log10\_m\_turn}$ [log10 Msun]"
+    assert table["log10_m_turn"].info.description == r"$\log_{10} M_{\rm turn}$ [log10 Msun]"
     assert table["log10_f_star10"].info.description == r"$\log_{10} f_*$"
     assert table.meta["log_evidence"] == pytest.approx(samples.log_evidence)
     assert_exported(nested, table.meta["provenance"])
@@ -165,7 +165,7 @@ def test_arviz_draws_nested_samples_with_equal_weights(nested, tmp_path):
     error = samples.std() / np.sqrt(samples.ess)
     mean = np.array([float(posterior[name].mean()) for name in samples.names])
     assert np.all(np.abs(mean - samples.mean()) < 3 * error)
-    assert posterior["log10_m_turn"].attrs == {"units": "log10 Msun", "long_name": r"${\rm log10\_m\_turn}$"}
+    assert posterior["log10_m_turn"].attrs == {"units": "log10 Msun", "long_name": r"$\log_{10} M_{\rm turn}$"}
     weighted = found["weighted"]
     np.testing.assert_allclose(float(weighted["weight"].sum()), 1.0)
     with h5py.File(path) as file:
