@@ -40,7 +40,9 @@ def main() -> None:
     told = teacher.simulate(np.stack([columns[p.name] for p in teacher.parameters], axis=1))
     told_on = {name: observable.axes for name, observable in teacher.provides.items()}
     true, true_on = data.values, {name: observable.axes for name, observable in data.observables.items()}
-    print(f"21cmFAST {data.metadata['version']}, {len(data)} points, settings {data.metadata['settings']}\n")
+    settings = data.metadata["settings"]
+    box = f"box {settings['box_Mpc']:g} Mpc, {settings['cells']} cells, z_step {settings['z_step']}"
+    print(f"21cmFAST {data.metadata['version']}, {box}, {len(data)} point(s)\n")
     numbers(true, true_on, told, told_on)
     power = power_difference(true, true_on, told, told_on)
     z = true_on["delta21_sq"][0].values

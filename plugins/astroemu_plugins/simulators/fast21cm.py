@@ -236,7 +236,7 @@ class Fast21cm(Simulator):
             max_redshift=self._nodes[-3],
             resolution=self._box / self._cells * units.Mpc,
             cosmo=self._inputs.cosmo_params.cosmo,
-            quantities=("brightness_temp", "velocity_z"),
+            quantities=("brightness_temp",),
         )
 
     @cached_property
