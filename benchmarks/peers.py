@@ -26,8 +26,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-from scipy.interpolate import RectBivariateSpline, interp1d
-from scipy.special import erf
+from peer_21cmmc import MISSING, Peer21cmmc, installed
 
 import astroemu
 from astroemu.core.array_namespace import NUMPY
@@ -53,7 +52,7 @@ def main() -> None:
     found: dict[str, dict[str, float]] = {}
     for batch in BATCHES:
         group = {engine: time for (engine, n), time in ours.items() if n == batch}
-        if find_spec("py21cmemu"):
+        if installed():
             group[PEER] = timed(joint_peer(model, batch)) / batch
         found[f"joint likelihood, {batch}"] = group
         found[f"CosmoPower's shape, {batch}"] = {
@@ -64,8 +63,8 @@ def main() -> None:
         print(f"\n{title} point(s): microseconds a point, and over astroemu's numpy engine")
         for name, microseconds in group.items():
             print(f"  {name:24s} {microseconds:12.2f} {microseconds / best:9.2f}")
-    if not find_spec("py21cmemu"):
-        print("\npy21cmemu is not installed: left out (pip install 'astroemu-inference[21cmemu]')")
+    if not installed():
+        print(f"\n{MISSING}")
     if out is not None:
         out.write_text(json.dumps({"timings": [row.to_json() for row in rows], "peers": found}, indent=1))
         print(f"Written: {out}")
@@ -85,38 +84,9 @@ def timed(function: Callable[[], Any], seconds: float = 3.0) -> float:
 
 def joint_peer(model: astroemu.Model, batch: int) -> Callable[[], Any]:
     """Return a function for the default model's four likelihoods with 21cmEMU, point by point as in 21CMMC."""
-    from astroemu_plugins.simulators.emu21cm import Emu21cm
-
-    simulator = Emu21cm(threads=os.cpu_count() or 1)
+    peer = Peer21cmmc(model)
     theta = model.prior.sample(batch, np.random.default_rng(1))
-    theta = theta[:, [model.names.index(p.name) for p in simulator.parameters]]
-    hera, galaxies = model.probes["power_spectrum_21cm"], model.probes["uv_luminosity_function"]
-    dark, depth = model.probes["neutral_fraction"], model.probes["optical_depth"]
-    grid = {name: [axis.values for axis in o.axes] for name, o in simulator.provides.items()}
-    at, windows = hera.requires["delta21_sq"].at, hera.requires["delta21_sq"].weights
-
-    def one(values: dict[str, Any]) -> float:
-        z, k = grid["delta21_sq"]
-        power = RectBivariateSpline(z, k, values["delta21_sq"])(at["z"], at["k"], grid=False)
-        model_power = windows @ power
-        sigma = np.sqrt(hera.sigma**2 + (0.2 * model_power) ** 2)
-        total = np.sum(np.log(0.5 * (1 + erf((hera.data - model_power) / (np.sqrt(2) * sigma))) + 1e-300))
-        z, m_uv = grid["log10_uv_lf"]
-        for redshift in np.unique(galaxies.z):
-            here = galaxies.z == redshift
-            row = values["log10_uv_lf"][np.argmin(np.abs(z - redshift))]
-            phi = 10 ** interp1d(m_uv, row, kind="cubic", fill_value="extrapolate")(galaxies.m_uv[here])
-            error = 0.5 * (galaxies.error_low[here] + galaxies.error_high[here])
-            total -= 0.5 * np.sum(((phi - galaxies.phi[here]) / error) ** 2)
-        x_hi = interp1d(grid["x_hi"][0], values["x_hi"], fill_value="extrapolate")(dark.z)
-        total -= 0.5 * np.sum((np.maximum(x_hi - dark.x_hi, 0.0) / 0.05) ** 2)
-        return float(total - 0.5 * ((float(values["tau_e"]) - depth.tau) / depth.error_high) ** 2)
-
-    def joint() -> list[float]:
-        found = simulator.simulate(theta)
-        return [one({name: values[i] for name, values in found.items()}) for i in range(batch)]
-
-    return joint
+    return lambda: peer.log_likelihood(theta)
 
 
 def cosmopower_shaped(batch: int) -> dict[str, Callable[[], Any]]:

@@ -20,7 +20,7 @@ from astroemu.core.provider import Prediction
 from astroemu.core.typing import FloatArray
 from astroemu.errors import listing
 from astroemu.model.backends.base import Backend
-from astroemu.model.engine import Engine
+from astroemu.model.engine import ON_HOST, Engine, joined, pieces_of
 from astroemu.model.operation_count import OperationCount, counting_namespace
 from astroemu.model.pipeline import Pipeline, ProviderOutput
 
@@ -85,6 +85,11 @@ class CompiledEngine(Engine):
         self._max_points: dict[str, int] = {}  # of one piece, by what is compiled
 
     def log_likelihoods(self, theta: FloatArray) -> tuple[dict[str, FloatArray], Any]:
+        if self.pipeline.host or self.on_host:  # predictions on the host are not in the memory of the device
+            return joined([self._evaluated(piece) for piece in pieces_of(theta, ON_HOST)])
+        return self._evaluated(theta)
+
+    def _evaluated(self, theta: FloatArray) -> tuple[dict[str, FloatArray], Any]:
         values, requested, inside = self._in_chunks("log-likelihood", self._joint, theta)
         for key in self.on_host:
             predictions = {name: Prediction(*parts) for name, parts in requested[key].items()}

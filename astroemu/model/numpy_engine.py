@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from astroemu.core.typing import FloatArray
-from astroemu.model.engine import Engine
+from astroemu.model.engine import ON_HOST, Engine, joined, pieces_of
 from astroemu.model.pipeline import Pipeline
 from astroemu.runtime.mpi import cores
 
@@ -28,9 +28,9 @@ class NumpyEngine(Engine):
 
     Large batches are split into pieces, which threads evaluate in parallel. Each thread uses one thread of the linear
     algebra library. All of the work is therefore shared, not only the matrix products. The pieces depend only on the
-    batch, so the number of cores does not change the rounding. Two kinds of models are evaluated in one piece, because
-    threads are not safe there: those with a part that is declared ``host_only``, and those with a part that writes
-    into arrays that it returned earlier.
+    batch, so the number of cores does not change the rounding. Two kinds of models are evaluated without threads,
+    which are not safe there: those with a part that is declared ``host_only``, and those with a part that writes into
+    arrays that it returned earlier. Their pieces are large, and follow each other.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class NumpyEngine(Engine):
     Attributes
     ----------
     whole : bool
-        True if a batch is evaluated in one piece.
+        True if a batch is evaluated without threads, in pieces of at most :data:`ON_HOST` points.
     threads : int
     """
 
@@ -57,14 +57,16 @@ class NumpyEngine(Engine):
         if n < 2:  # a single point needs no limit on threads, and setting it costs some microseconds
             return self.pipeline.log_likelihoods(theta)
         with self._one_blas_thread():
-            if n < _SHARED or self._in_one_piece(theta):
+            if n < _SHARED:
                 return self.pipeline.log_likelihoods(theta)
+            if self._in_order(theta):  # no threads; the pieces only bound the memory
+                return joined([self.pipeline.log_likelihoods(piece) for piece in pieces_of(theta, ON_HOST)])
             pieces = np.array_split(theta, max(2, -(-n // _PIECE)))
             run = map if self.threads == 1 else self._pool.map
-            return _joined(list(run(self.pipeline.log_likelihoods, pieces)))
+            return joined(list(run(self.pipeline.log_likelihoods, pieces)))
 
-    def _in_one_piece(self, theta: FloatArray) -> bool:
-        """Return True if batches are not split. At the first large batch, try whether threads would be safe."""
+    def _in_order(self, theta: FloatArray) -> bool:
+        """Return True if batches are not shared. At the first large batch, try whether threads would be safe."""
         if not self.whole and not self._tried:
             self.whole = self.pipeline.overwrites_results(theta[:_SHARED])
             self._tried = True
@@ -107,11 +109,3 @@ def _keep_memory() -> None:
     since no page of this array is touched. Batches then take up to a fifth less time.
     """
     np.empty(_KEPT, dtype=np.uint8)
-
-
-def _joined(found: list[tuple[dict[str, FloatArray], Any]]) -> tuple[dict[str, FloatArray], Any]:
-    if len(found) == 1:
-        return found[0]
-    values = {key: np.concatenate([parts[key] for parts, _ in found]) for key in found[0][0]}
-    inside = [within for _, within in found]
-    return values, None if inside[0] is None else np.concatenate(inside)

@@ -434,6 +434,23 @@ def test_what_is_declared_host_only_runs_outside_and_is_reported(backend):
         engine.value_and_grad(theta)
 
 
+def test_a_large_batch_reaches_the_host_in_pieces(backend, monkeypatch):
+    monkeypatch.setattr("astroemu.model.compiled_engine.ON_HOST", 8)
+    seen = []
+
+    def noted(theta):
+        seen.append(len(theta))
+        return ramp(theta)
+
+    provider = Stub(("a",), {HISTORY: noted})
+    provider.host_only = True
+    model = Model(uniform(a=(0, 1)), {"slow": provider}, {"here": Traced(VALUES)}, engine="numpy")
+    theta = draws(model, 20)
+    found, _ = CompiledEngine(model.pipeline, backend).log_likelihoods(theta)
+    assert seen == [8, 8, 4]
+    np.testing.assert_allclose(found["here"], model.pipeline.log_likelihoods(theta)[0]["here"], rtol=1e-12)
+
+
 class InJax(OnHost):
     """A likelihood that only JAX can trace."""
 

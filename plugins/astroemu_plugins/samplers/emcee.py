@@ -334,10 +334,17 @@ def _growing() -> Any:
 
         def save_step(self, state: Any, accepted: Any) -> None:
             if self.iteration == len(self.chain):
-                super().grow(self.iteration, state.blobs)
+                self.chain, self.log_prob = _doubled(self.chain), _doubled(self.log_prob)
             super().save_step(state, accepted)
 
     return Growing()
+
+
+def _doubled(array: FloatArray) -> FloatArray:
+    """Return an array with room for as many rows again. Nothing is written there, so it takes no memory yet."""
+    found = np.empty((2 * len(array), *array.shape[1:]), array.dtype)
+    found[: len(array)] = array
+    return found
 
 
 def _moves(name: str, population: Population) -> list[tuple[Any, float]]:

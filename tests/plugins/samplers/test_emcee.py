@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import numpy as np
@@ -11,9 +13,11 @@ from known_gaussian import MEAN, Gaussian, assert_only_stops, check_moments
 from astroemu.errors import ConfigurationError, SamplingError
 from astroemu.sampling.sampler import seeds
 from astroemu.sampling.target import CountedTarget
-from astroemu_plugins.samplers.emcee import _ROOM, Chain, Emcee, _moves
+from astroemu_plugins.samplers.emcee import _ROOM, Chain, Emcee, _doubled, _moves
 from astroemu_plugins.samplers.mixture import Mixture
 from astroemu_plugins.samplers.population import Population
+
+STATM = Path("/proc/self/statm")
 
 
 def test_converged_is_said_with_its_reasons():
@@ -72,6 +76,21 @@ def test_memory_grows_with_the_steps_that_were_taken():
         chain.advance()
         sizes.append(len(chain.sampler.backend.chain))
     assert sizes[0] == _ROOM and sizes[-1] <= 2 * len(sizes)
+
+
+@pytest.mark.skipif(not STATM.is_file(), reason="this system does not tell the resident memory")
+def test_room_for_later_steps_takes_no_memory():
+    """It took twice the memory of the chain, and three times while it was made."""
+    chain = np.ones((1000, 64, 100))  # 51 MB: from 32 MB on, the C library takes and returns pages for each array
+    before = resident()
+    found = _doubled(chain)
+    assert resident() - before < 1.2 * chain.nbytes
+    assert found.shape == (2000, 64, 100)
+    np.testing.assert_array_equal(found[:1000], chain)
+
+
+def resident():
+    return int(STATM.read_text().split()[1]) * resource.getpagesize()
 
 
 @pytest.mark.attack("samplers", "a posterior 1e-8 as wide as its prior: emcee called the contracting walkers converged")
