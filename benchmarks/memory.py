@@ -111,14 +111,15 @@ def table(imports: Row, measured: Sequence[Row]) -> list[str]:
 
 def measure(words: Sequence[str]) -> Row:
     """Return the figures of one row, measured in this process."""
+    name, *rest = words
+    function = _ROWS[name]
     import emcee  # noqa: F401
     import numpy  # noqa: F401, ICN001
     import scipy.stats  # noqa: F401
 
     import astroemu.inference.fitting  # noqa: F401
 
-    name, *rest = words
-    return {**_ROWS[name](*rest), "peak": peak()}
+    return {**function(*rest), "peak": peak()}
 
 
 def peak() -> float:

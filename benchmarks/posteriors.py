@@ -61,6 +61,7 @@ QUICK = (
 #: Number of posterior samples at which the two likelihoods are compared.
 DRAWS = 500
 Row = dict[str, Any]
+_MANY = "can be repeated; default:"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -83,12 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--configuration", action="append", help=f"can be repeated; default: {' '.join(CONFIGURATIONS)}"
-    )
-    parser.add_argument(
-        "--sampler", action="append", choices=INSTALLED.names, help=f"can be repeated; default: {' '.join(SAMPLERS)}"
-    )
+    parser.add_argument("--configuration", action="append", help=f"{_MANY} {' '.join(CONFIGURATIONS)}")
+    parser.add_argument("--sampler", action="append", choices=INSTALLED.names, help=f"{_MANY} {' '.join(SAMPLERS)}")
     parser.add_argument("--peer", choices=("run", "product", "none"), default="run", help="of 21CMMC; default: run")
     parser.add_argument("--longest", type=float, default=3600.0, help="seconds after which a run is given up")
     parser.add_argument("--quick", action="store_true", help="shortened runs, which do not converge")
@@ -128,8 +125,13 @@ def fits(
             try:
                 rows.append(measured_fit(loaded, sampler, longest)[0])
             except (AstroemuError, TooLongError) as error:
-                left_out[f"{configuration}, {sampler}"] = str(error).partition("\n")[0]
+                left_out[f"{configuration}, {sampler}"] = reason(error, loaded.path)
     return rows, left_out
+
+
+def reason(error: Exception, path: Path) -> str:
+    """Return the first line of an error, without the path of the configuration: figures are shown elsewhere."""
+    return str(error).partition("\n")[0].replace(f"{path}, ", "").replace(f"{path}: ", "")
 
 
 def measured_fit(loaded: Any, sampler: str, longest: float) -> tuple[Row, Samples, astroemu.Model]:
