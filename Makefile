@@ -68,10 +68,13 @@ durations: $(VENV)/.installed-test
 coverage: $(VENV)/.installed-test
 	$(PARALLEL) -m "not slow" --cov --cov-report=term
 
-# The engines, beside what one would run instead.
+# The engines and whole posteriors, beside what one would run instead, and the memory (two hours or more on two cores).
+# With py21cmemu (pip install -e '.[21cmemu]') they are compared with 21CMMC's way. BENCH=--quick shows that all works.
 bench: install
 	$(BIN)/astroemu bench
 	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/posteriors.py $(BENCH)
+	$(BIN)/python benchmarks/memory.py $(BENCH)
 
 # The shipped emulator and its errors, made again from nothing (an hour and a half on two cores; needs PyTorch).
 emulator: install

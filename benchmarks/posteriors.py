@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 import warnings
@@ -122,6 +123,7 @@ def fits(
     for configuration in configurations:
         loaded = astroemu.load_configuration(configuration, short)  # an unknown name ends the script
         for sampler in samplers:
+            print(f"fit {configuration} with {sampler}", file=sys.stderr, flush=True)
             try:
                 rows.append(measured_fit(loaded, sampler, longest)[0])
             except (AstroemuError, TooLongError) as error:

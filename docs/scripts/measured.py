@@ -1,16 +1,18 @@
-"""Write docs/accuracy.md from the JSON files in docs/measured: python docs/scripts/measured.py
+"""Write docs/accuracy.md, and the table of memory in docs/speed.md: python docs/scripts/measured.py
 
-These commands produced the files, on a quiet machine:
+These commands produced the JSON files in docs/measured, on a quiet machine:
 
     astroemu validate acg --data SIMULATIONS --model reionization --out OUT    OUT/validation.json
     astroemu bench --out docs/measured/bench.json
     KERAS_BACKEND=jax astroemu bench --engine keras --out docs/measured/bench_jax.json
     astroemu bench cmb_act_planck --batch 1 --batch 1000 --batch 10000 --out docs/measured/bench_cmb.json
     python benchmarks/peers.py --out docs/measured/peers.json
+    python benchmarks/posteriors.py --out docs/measured/posteriors.json
+    python benchmarks/memory.py --out docs/measured/memory.json
     astroemu calibrate ... --out OUT                     OUT/calibration.json, as calibration.json
     astroemu calibrate ... --simulations SIMULATIONS     OUT/calibration.json, as calibration_21cmfast.json
 
-A missing file has no section. A test compares the page with the output of this script.
+A missing file has no section. A test compares the pages with the output of this script.
 """
 
 from __future__ import annotations
@@ -141,6 +143,76 @@ def _peers(found: Mapping[str, Any]) -> str:
     return f"## Comparison with 21cmEMU, 21CMMC and CosmoPower\n\n{text}\n\n{_table(head, rows)}\n"
 
 
+def _posteriors(found: Mapping[str, Any]) -> str:
+    rows = {
+        f"`{row['configuration']}`, `{row['sampler']}`": [
+            f"{row['seconds']:,.1f}",
+            f"{row['likelihoods']:,}",
+            f"{row['effective_samples']:,.0f}",
+            f"{row['effective_samples_per_second']:.1f}",
+            "yes" if row["converged"] else "no",
+            "none" if row["log_evidence"] is None else f"{row['log_evidence']:.2f} +- {row['log_evidence_err']:.2f}",
+        ]
+        for row in found["fits"]
+    }
+    head = ("fit, sampler", "seconds", "likelihoods", "effective samples", "per second", "converged", "ln Z")
+    left_out = "".join(f"* Left out: {name} ({why}).\n" for name, why in found["left_out"].items())
+    text = "The columns are explained in [speed.md](speed.md#time-of-a-posterior)."
+    peer = "" if found["peer"] is None else f"\n{_same_posterior(found['peer'])}"
+    return f"## Speed of whole posteriors\n\n{text}\n\n{_table(head, rows)}\n{left_out and chr(10)}{left_out}{peer}"
+
+
+def _same_posterior(peer: Mapping[str, Any]) -> str:
+    ours, run, stretch, same = (peer[key] for key in ("ours", "run", "stretch", "agreement"))
+    best = min(peer["microseconds"], key=peer["microseconds"].get)
+    measured = ""
+    if run is not None:
+        measured = f"""\
+* 21cmEMU with the same sampler: {run["seconds"]:,.0f} s for {run["likelihoods"]:,} likelihoods{_state(run)}, measured.
+  **The same posterior takes {run["seconds"] / ours["seconds"]:.0f} times less time.**
+"""
+    return f"""### The same posterior by 21CMMC's definitions with 21cmEMU
+
+The configuration `like_21cmmc` has the data, priors and definitions of 21CMMC. All times are of one run.
+
+* astroemu: {ours["seconds"]:,.1f} s for {ours["likelihoods"]:,} likelihoods{_state(ours)}, measured.
+{measured}* 21CMMC's own sampler: {stretch["likelihoods"]:,} likelihoods of stretch moves{_state(stretch)}, measured on
+  astroemu's likelihood. 21cmEMU takes {peer["microseconds"][best]:,.0f} microseconds for each, in batches of {best}.
+  The product of the two is {peer["product"]:,.0f} s, {peer["product"] / ours["seconds"]:,.0f} times as long. It was not run.
+* {same["draws"]} samples of astroemu's posterior were weighted with the likelihood of 21cmEMU. They count as
+  {same["share"]:.0%} of their number. The means move by at most {same["shift"]:.2f} standard deviations.
+"""
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    return "" if row["converged"] else " (not converged)"
+
+
+def with_memory(text: str, folder: Path = DOCS / "measured") -> str:
+    """Return the page of the speed with its table of memory, between two comments."""
+    file = folder / "memory.json"
+    before, _, rest = text.partition(_MEMORY)
+    _, _, after = rest.partition(_END)
+    table = _memory(json.loads(file.read_text())) if file.is_file() else ""
+    return f"{before}{_MEMORY}\n{table}{_END}{after}"
+
+
+def _memory(found: Mapping[str, Any]) -> str:
+    lines = [
+        f"| {row['title']} | {row['points']:,} | {row['peak']:,.0f} | {row['more']:,.0f} | {row['microseconds']:.1f} |"
+        for row in found["rows"]
+    ]
+    size = next((row for row in found["rows"] if "file" in row), None)
+    record = f"The file of {size['points']:,} likelihoods has {size['file']:,.0f} MB.\n" if size else ""
+    return "\n".join([
+        f"A process that only imports the libraries has a peak of {found['imports']:.0f} MB. {record}",
+        "| what | points | peak [MB] | more than imports [MB] | microseconds per point |",
+        "|---|---|---|---|---|",
+        *lines,
+        "",
+    ])  # fmt: skip
+
+
 def _table(head: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())])
@@ -154,9 +226,14 @@ _SECTIONS: dict[str, Callable[[Any], str]] = {
     "bench": partial(_bench, "Speed of the default joint likelihood"),
     "bench_jax": partial(_bench, "Speed of the default joint likelihood, compiled by JAX"),
     "bench_cmb": partial(_bench, "Speed of plik-lite, ACT DR6 and the low multipoles"),
+    "posteriors": _posteriors,
     "peers": _peers,
 }
+#: Comments around the table of memory in docs/speed.md.
+_MEMORY, _END = "<!-- memory: written by docs/scripts/measured.py -->", "<!-- end of memory -->"
 
 
 if __name__ == "__main__":
     (DOCS / "accuracy.md").write_text(page(), encoding="utf-8")
+    speed = DOCS / "speed.md"
+    speed.write_text(with_memory(speed.read_text(encoding="utf-8")), encoding="utf-8")
