@@ -103,7 +103,7 @@ class LikelihoodReplay(TargetWrapper):
 
     def evaluate(self, theta: FloatArray, *, gradient: bool) -> FloatArray:
         """Return the values from the file, or compute and append them; see :meth:`TargetWrapper.evaluate`."""
-        digest = _digest(np.ascontiguousarray(theta, dtype="<f8").ravel())  # not copied: a batch may be large
+        digest = _digest(np.ascontiguousarray(theta, dtype="<f8").ravel().data)  # not copied: a batch may be large
         if self._recalling:
             known = self._next(len(theta), 1 + gradient * len(self.names), digest)
             if known is not None:
@@ -239,7 +239,7 @@ def _end_of_entries(file: BinaryIO) -> int:
     return end
 
 
-def _digest(content: bytes | FloatArray) -> bytes:
+def _digest(content: bytes | memoryview) -> bytes:
     return blake2b(content, digest_size=16).digest()
 
 

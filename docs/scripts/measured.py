@@ -178,7 +178,8 @@ The configuration `like_21cmmc` has the data, priors and definitions of 21CMMC. 
 * astroemu: {ours["seconds"]:,.1f} s for {ours["likelihoods"]:,} likelihoods{_state(ours)}, measured.
 {measured}* 21CMMC's own sampler: {stretch["likelihoods"]:,} likelihoods of stretch moves{_state(stretch)}, measured on
   astroemu's likelihood. 21cmEMU takes {peer["microseconds"][best]:,.0f} microseconds for each, in batches of {best}.
-  The product of the two is {peer["product"]:,.0f} s, {peer["product"] / ours["seconds"]:,.0f} times as long. It was not run.
+  The product of the two is {peer["product"]:,.0f} s, {peer["product"] / ours["seconds"]:,.0f} times as long. It was
+  not run.
 * {same["draws"]} samples of astroemu's posterior were weighted with the likelihood of 21cmEMU. They count as
   {same["share"]:.0%} of their number. The means move by at most {same["shift"]:.2f} standard deviations.
 """

@@ -48,7 +48,7 @@ def test_posteriors_have_their_section(tmp_path):
     text = SCRIPT["page"](tmp_path)
     assert "| `like_21cmmc`, `emcee` | 20.0 | 200,000 | 4,000 | 200.0 | yes | none |" in text
     assert "takes 15 times less time" in text and "1,200 microseconds for each, in batches of 500" in text
-    assert "The product of the two is 1,200 s, 60 times as long. It was not run." in text
+    assert "The product of the two is 1,200 s, 60 times as long. It was\n  not run." in text
     assert "stretch moves (not converged)" in text and "multinest (no library)" in text
 
 

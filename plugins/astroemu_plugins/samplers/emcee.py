@@ -334,7 +334,8 @@ def _growing() -> Any:
 
         def save_step(self, state: Any, accepted: Any) -> None:
             if self.iteration == len(self.chain):
-                self.chain, self.log_prob = _doubled(self.chain), _doubled(self.log_prob)
+                for name in ("chain", "log_prob"):
+                    setattr(self, name, _doubled(getattr(self, name)))
             super().save_step(state, accepted)
 
     return Growing()
