@@ -118,7 +118,7 @@ def _near_zero(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
 def _elsewhere(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
     """Return the marginal of points whose maximum is far from a = 0."""
     # The integral does not depend on where its nodes are, so that no gradient goes through their search.
-    a = xp.stop_gradient(_maximum(terms, m, mode, xp))
+    a = _maximum(terms.select(xp.stop_gradient), xp.stop_gradient(m), xp.stop_gradient(mode), xp)
     if terms.kinked:
         return _by_panels(terms, m, mode, a, xp)
     good, value = _by_expansion(terms, m, mode, a, xp)
@@ -144,28 +144,24 @@ def _derivatives(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -
 def _maximum(terms: Terms, m: Array, mode: Array, xp: Namespace) -> Array:
     """Return the amplitude ``(n, g, 1)`` at the maximum of the integrand, by Newton's method with bisection.
 
-    The curvature is at most -1, so that the maximum lies between zero and the slope at zero.
+    The curvature is at most -1, so that the maximum lies between any amplitude and this amplitude plus the slope.
     """
-    a = 0.0 * m[..., 0]
-    low = high = best = top = None
-    settled = a < 0.0
-    for _ in range(_NEWTON_STEPS):
+
+    def step(a: Array, low: Array, high: Array, best: Array, top: Array, settled: Array) -> tuple[Array, ...]:
         values, first, second = terms.slopes(m + a[..., None] * mode, xp)
         value = xp.sum(values, axis=-1) - 0.5 * a * a
         slope, curvature = xp.sum(first * mode, axis=-1) - a, xp.sum(second * mode * mode, axis=-1) - 1.0
-        if low is None:
-            low, high, best, top = xp.minimum(slope, 0.0), xp.maximum(slope, 0.0), a, value
-        low, high = xp.where(slope > 0, a, low), xp.where(slope > 0, high, a)
+        low, high = xp.maximum(low, a + xp.minimum(slope, 0.0)), xp.minimum(high, a + xp.maximum(slope, 0.0))
         best, top = xp.where(value > top, a, best), xp.maximum(value, top)
         newton = a - slope / curvature
         # Strictly inside: Newton's method jumps back and forth over a kink.
         moved = xp.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
         # A settled point stays where it is, so that it does not depend on the points beside it.
         settled = settled | (xp.abs(moved - a) * xp.sqrt(xp.maximum(-curvature, 1.0)) < _SETTLED)
-        if xp.all_settled(settled):
-            break
-        a = xp.where(settled, a, moved)
-    return best
+        return xp.where(settled, a, moved), low, high, best, top, settled
+
+    a = 0.0 * m[..., 0]
+    return xp.iterate(step, (a, a - np.inf, a + np.inf, a, a - np.inf, a < 0.0), _NEWTON_STEPS)[3]
 
 
 def _by_expansion(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -> tuple[Array, Array]:
@@ -204,17 +200,26 @@ def _by_panels(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -> 
     top, kink = _log_integrand(terms, m, mode, a, xp), terms.kink(m, mode, xp)
     nodes, weights = _PANEL
     place, weights = 0.5 * (nodes + 1.0), 0.5 * _ROOT * weights
-    edges = xp.stop_gradient(_edges(terms, m, mode, a, top, xp))
-    total: Any = 0.0
+    still = [xp.stop_gradient(array) for array in (m, mode, a, top)]
+    edges = _edges(terms.select(xp.stop_gradient), *still, xp)
+    starts, lengths, sides = [], [], []
     for first, side in ((0, -1.0), (2, 1.0)):
         near, far = edges[..., first : first + 1], edges[..., first + 1 : first + 2]
-        ends = [0.0, near, far]
         if kink is not None:
-            turn = xp.stop_gradient(xp.minimum(xp.maximum(side * (kink - a), 0.0), far))
-            ends = [0.0, xp.minimum(near, turn), xp.maximum(near, turn), far]
-        for low, high in pairwise(ends):
-            drops = _log_integrand(terms, m, mode, a + side * (low + (high - low) * place), xp) - top
-            total = total + xp.sum(weights * (high - low) * xp.exp(drops), axis=-1)
+            turn = xp.stop_gradient(side * (kink - a))
+            near = xp.where((turn > near) & (turn < far), turn, near)
+        ends = [0.0 * near, near, far]
+        starts += ends[:-1]
+        lengths += [high - low for low, high in pairwise(ends)]
+        sides += [side] * (len(ends) - 1)
+    # All nodes of all panels in one array: a compiler then sees the terms once.
+    count, one = len(place), np.ones(len(place))
+    start, length = (
+        xp.reshape(xp.concatenate(parts, axis=-1)[..., None] * one, (*a.shape[:-1], -1)) for parts in (starts, lengths)
+    )
+    distance = start + length * np.tile(place, len(sides))
+    drops = _log_integrand(terms, m, mode, a + np.repeat(sides, count) * distance, xp) - top
+    total = xp.sum(np.tile(weights, len(sides)) * length * xp.exp(drops), axis=-1)
     return xp.sum(top[..., 0] + xp.log(total), axis=-1)
 
 
@@ -226,9 +231,8 @@ def _edges(terms: Terms, m: Array, mode: Array, a: Array, top: Array, xp: Namesp
     the bracket is halved.
     """
     sides, drop = np.repeat([-1.0, 1.0], len(_DROPS)), np.tile(_DROPS, 2)
-    inside, outside = 0.0 * a, 0.0 * a + np.sqrt(2.0 * drop)
-    distance, settled = outside, outside < 0.0
-    for _ in range(_EDGE_STEPS):
+
+    def step(distance: Array, inside: Array, outside: Array, settled: Array) -> tuple[Array, ...]:
         place = a + sides * distance
         values, slopes, _ = terms.slopes(m + place[..., None] * mode, xp)
         value = xp.sum(values, axis=-1) - 0.5 * place * place
@@ -240,7 +244,7 @@ def _edges(terms: Terms, m: Array, mode: Array, a: Array, top: Array, xp: Namesp
         newton = distance * xp.exp(xp.maximum(xp.log(drop / dropped) / power, -_FARTHEST_STEP))
         moved = xp.where((newton >= inside) & (newton <= outside), newton, 0.5 * (inside + outside))
         settled = settled | (xp.abs(moved - distance) < _NEAR_EDGE * distance)
-        if xp.all_settled(settled):
-            break
-        distance = xp.where(settled, distance, moved)
-    return distance
+        return xp.where(settled, distance, moved), inside, outside, settled
+
+    outside = 0.0 * a + np.sqrt(2.0 * drop)
+    return xp.iterate(step, (outside, 0.0 * outside, outside, outside < 0.0), _EDGE_STEPS)[0]

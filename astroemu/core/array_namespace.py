@@ -30,6 +30,19 @@ def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
     return found
 
 
+def _iterate(step: Any, state: Any, most: int) -> Any:
+    """Return the state, a tuple of arrays, after ``most`` steps, or when its last array is true everywhere.
+
+    ``step(*state)`` returns the next state, of the same shapes. No gradient goes through the steps: the arrays that
+    they use must come from ``stop_gradient``.
+    """
+    for _ in range(most):
+        state = step(*state)
+        if np.all(state[-1]):
+            break
+    return state
+
+
 #: The NumPy namespace.
 NUMPY: Namespace = SimpleNamespace(
     abs=np.abs,
@@ -46,6 +59,7 @@ NUMPY: Namespace = SimpleNamespace(
     float64="float64",
     astype=lambda x, dtype: np.asarray(x).astype(dtype, copy=False),
     interp=np.interp,
+    iterate=_iterate,
     log=np.log,
     log10=np.log10,
     log1p=np.log1p,
@@ -73,7 +87,5 @@ NUMPY: Namespace = SimpleNamespace(
     transpose=np.transpose,
     where=np.where,
     where_rows=_where_rows,
-    # A compiled function cannot know: it goes on to the end of a loop of fixed length, with the same result.
-    all_settled=lambda mask: bool(np.all(mask)),
     zeros=np.zeros,
 )

@@ -109,10 +109,17 @@ def _where_rows(good: Any, value: Any, otherwise: Any) -> TracedArray:
     return TracedArray(NUMPY.where_rows(_bare(good), _bare(value), lambda choose: _bare(otherwise(choose))))
 
 
+def _iterate(step: Any, state: Any, most: int) -> Any:
+    def bare_step(*arrays: Any) -> Any:
+        return _bare(step(*map(TracedArray, arrays)))
+
+    return tuple(map(TracedArray, NUMPY.iterate(bare_step, _bare(tuple(state)), most)))
+
+
 #: The functions of the NumPy namespace, on :class:`TracedArray`.
 TRACED: Namespace = SimpleNamespace(**{name: _traced(function) for name, function in vars(NUMPY).items()})
 TRACED.where_rows = _where_rows
-TRACED.all_settled = lambda mask: False  # noqa: ARG005 - as in a compiled function
+TRACED.iterate = _iterate
 
 
 def traced(value: Any) -> Any:

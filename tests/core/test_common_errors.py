@@ -208,7 +208,7 @@ def of_a_factor(form, theta, xp):
     return marginal(terms, 40 * m * theta[:, :, None], 40 * mode * theta[:, :, None], xp)
 
 
-# Gradients take long to compile: all steps are written out.
+# Gradients take long to compile.
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["limits", "hard steps", "exponential"])
 def test_both_backends_agree_and_have_gradients(backend, form):

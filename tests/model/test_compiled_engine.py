@@ -123,7 +123,7 @@ def test_both_engines_agree_to_a_thousandth(model, engine):
     "name",
     [
         "galaxies",
-        "reionization_cmb",
+        pytest.param("reionization_cmb", marks=pytest.mark.slow),
         pytest.param("cmb", marks=pytest.mark.slow),
         pytest.param("like_21cmmc", marks=pytest.mark.slow),
     ],

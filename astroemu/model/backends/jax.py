@@ -71,6 +71,15 @@ def _tanh(x: Any) -> Any:
     return jnp.tanh(x.astype("float64")).astype(x.dtype)
 
 
+def _log_ndtr(x: Any) -> Any:
+    """Return the logarithm of the normal distribution function.
+
+    It is a long polynomial. Without barriers XLA writes it out again in everything that uses it, which takes twice as
+    long to compile.
+    """
+    return jax.lax.optimization_barrier(special.log_ndtr(jax.lax.optimization_barrier(x)))
+
+
 def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
     """Return ``value`` where ``good`` is true. The other result is computed for pieces of the rows that are not good.
 
@@ -86,6 +95,15 @@ def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
 
     n = value.shape[0]
     return jax.lax.scan(piece, value, jnp.argsort(good).reshape(math.gcd(n, MOST_PIECES), -1))[0]
+
+
+def _iterate(step: Any, state: Any, most: int) -> Any:
+    """Return the state after ``most`` steps, or when its last array is true everywhere."""
+
+    def goes_on(carry: Any) -> Any:
+        return (carry[0] < most) & ~jnp.all(carry[1][-1])
+
+    return jax.lax.while_loop(goes_on, lambda carry: (carry[0] + 1, step(*carry[1])), (0, tuple(state)))[1]
 
 
 def namespace() -> Namespace:
@@ -105,10 +123,11 @@ def namespace() -> Namespace:
         float64="float64",
         astype=lambda x, dtype: jnp.asarray(x).astype(dtype),
         interp=jnp.interp,
+        iterate=_iterate,
         log=jnp.log,
         log10=jnp.log10,
         log1p=jnp.log1p,
-        log_ndtr=special.log_ndtr,
+        log_ndtr=_log_ndtr,
         logdet=lambda x: jnp.linalg.slogdet(x)[1],
         # By default a GPU multiplies float32 with ten bits of mantissa, which is not accurate enough.
         matmul=partial(jnp.matmul, precision="highest"),
@@ -132,7 +151,6 @@ def namespace() -> Namespace:
         transpose=jnp.transpose,
         where=jnp.where,
         where_rows=_where_rows,
-        all_settled=lambda mask: False,  # noqa: ARG005
         stop_gradient=jax.lax.stop_gradient,
         zeros=jnp.zeros,
     )

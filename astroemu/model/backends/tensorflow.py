@@ -199,6 +199,16 @@ def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
     return tf.while_loop(lambda i, _: i < pieces, piece, (0, value), maximum_iterations=pieces)[1]
 
 
+def _iterate(step: Any, state: Any, most: int) -> Any:
+    """Return the state after ``most`` steps, or when its last array is true everywhere."""
+
+    def goes_on(*arrays: Any) -> Any:
+        return ~tf.reduce_all(arrays[-1])
+
+    found = tf.while_loop(goes_on, step, tuple(state), maximum_iterations=most)
+    return tuple(map(tf.stop_gradient, found))  # otherwise the gradient of the loop is built, for nothing
+
+
 def namespace() -> Namespace:
     """Return the functions of :data:`astroemu.core.array_namespace.NUMPY` for TensorFlow's tensors."""
     return SimpleNamespace(
@@ -216,6 +226,7 @@ def namespace() -> Namespace:
         float64="float64",
         astype=lambda x, dtype: tf.cast(_tensor(x), dtype),
         interp=_interp,
+        iterate=_iterate,
         log=tf.math.log,
         log10=_log10,
         log1p=tf.math.log1p,
@@ -242,7 +253,6 @@ def namespace() -> Namespace:
         transpose=lambda x, axes=None: tf.transpose(x, perm=axes),
         where=lambda condition, a, b: tf.where(condition, *_same_dtype(a, b)),
         where_rows=_where_rows,
-        all_settled=lambda mask: False,  # noqa: ARG005
         stop_gradient=tf.stop_gradient,
         zeros=lambda shape: tf.zeros(shape, tf.float64),
     )
