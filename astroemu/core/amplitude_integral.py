@@ -200,8 +200,8 @@ def _by_panels(terms: Terms, m: Array, mode: Array, a: Array, xp: Namespace) -> 
     top, kink = _log_integrand(terms, m, mode, a, xp), terms.kink(m, mode, xp)
     nodes, weights = _PANEL
     place, weights = 0.5 * (nodes + 1.0), 0.5 * _ROOT * weights
-    still = [xp.stop_gradient(array) for array in (m, mode, a, top)]
-    edges = _edges(terms.select(xp.stop_gradient), *still, xp)
+    still = xp.stop_gradient
+    edges = _edges(terms.select(still), still(m), still(mode), still(a), still(top), xp)
     starts, lengths, sides = [], [], []
     for first, side in ((0, -1.0), (2, 1.0)):
         near, far = edges[..., first : first + 1], edges[..., first + 1 : first + 2]

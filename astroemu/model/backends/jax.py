@@ -77,7 +77,8 @@ def _log_ndtr(x: Any) -> Any:
     It is a long polynomial. Without barriers XLA writes it out again in everything that uses it, which takes twice as
     long to compile.
     """
-    return jax.lax.optimization_barrier(special.log_ndtr(jax.lax.optimization_barrier(x)))
+    barrier: Any = jax.lax.optimization_barrier
+    return barrier(special.log_ndtr(barrier(x)))
 
 
 def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
