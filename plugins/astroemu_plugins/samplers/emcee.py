@@ -10,7 +10,8 @@ distributions to it (:mod:`astroemu_plugins.samplers.population`). Half of the s
 all walkers. Accepted draws are independent of earlier positions, and may be in another mode. The other half of the
 steps is differential evolution (``DEMove``), which needs no such fit. Some of its steps are full differences between
 walkers. The mixture does not change while the chain runs, so the posterior is preserved. A mixture with too low an
-acceptance is not used. The snooker variant of emcee 3.1.6 is not offered, because it samples a distribution that is too
+acceptance is not used. If the search leaves a poor mixture, it is fitted again to walkers, in rounds before the chain
+begins. The snooker variant of emcee 3.1.6 is not offered, because it samples a distribution that is too
 narrow.
 
 **Length.** The first sixth of the chain is always dropped. The approach to the posterior then does not affect the
@@ -42,7 +43,7 @@ from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.target import CountedTarget, Target
 from astroemu_plugins.samplers.mixture import Mixture
-from astroemu_plugins.samplers.population import Population, populate
+from astroemu_plugins.samplers.population import Population, adapted, populate
 
 #: Number of prior draws in the search for the posterior.
 _STARTING_DRAWS = 20_000
@@ -151,14 +152,19 @@ class Emcee(Sampler):
     def run(
         self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
     ) -> Samples:
+        from threadpoolctl import threadpool_limits
+
         self.check(target)
-        counted = CountedTarget(target)
+        with threadpool_limits(limits=1, user_api="blas"):  # sums must not depend on the number of cores
+            return self._run(CountedTarget(target), seed, report)
+
+    def _run(self, counted: CountedTarget, seed: int, report: ProgressCallback) -> Samples:
         own = seeds(seed, 2 * self.ensembles)
         chains = [
             Chain(counted, self._population(counted, own[2 * i]), self.move, own[2 * i + 1], self.max_steps)
             for i in range(self.ensembles)
         ]
-        state = _State(0, np.full(len(target.names), np.nan), np.full(len(target.names), np.nan))
+        state = _State(0, np.full(len(counted.names), np.nan), np.full(len(counted.names), np.nan))
         last, step, check_at = time.monotonic(), 0, self.check_every
         while step < self.max_steps and not self._enough(state):
             for chain in chains:  # one step each: the order of the requests does not depend on when the run ends
@@ -179,9 +185,15 @@ class Emcee(Sampler):
         def log_likelihood(z: FloatArray) -> FloatArray:
             return counted.log_likelihood(_theta(counted, z))
 
-        return populate(
-            log_likelihood, len(counted.names), self.walkers, self.starting_draws, np.random.default_rng(seed)
-        )
+        def walked(population: Population, steps: int) -> FloatArray:
+            chain = Chain(counted, population, self.move, rng.integers(2**32), steps)
+            for _ in range(steps):
+                chain.advance()
+            return np.asarray(chain.sampler.get_chain())
+
+        rng = np.random.default_rng(seed)
+        population = populate(log_likelihood, len(counted.names), self.walkers, self.starting_draws, rng)
+        return adapted(population, walked, log_likelihood, rng) if self.move == "mixture" else population
 
     def _lengths(self, state: _State) -> tuple[float, float, float]:
         """Return burn-in and kept length, both in autocorrelation times, and the number of effective samples."""

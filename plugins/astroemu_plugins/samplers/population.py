@@ -5,6 +5,9 @@ are from the prior, in its normal scores. They are weighted by a tempered likeli
 enough draws carry weight. A mixture fitted to them gives the next draws. This is repeated until no tempering is needed
 and the fit no longer improves.
 
+In many dimensions few draws carry weight, and a mixture fitted to them is poor. :func:`adapted` then fits it to walkers
+that explore the posterior, in rounds. All of this ends before the chain of the result begins.
+
 Walkers start at draws of the best population: the one of the highest power of the likelihood, and of the highest
 acceptance among these. A walker that starts far from the posterior may stay there for an entire
 run: differences between the other walkers are too short to bring it back.
@@ -13,7 +16,7 @@ run: differences between the other walkers are too short to bring it back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -33,6 +36,9 @@ _PROGRESS = 1.05
 _POINTS = 20
 #: Largest number of points per likelihood call.
 _CALL = 2000
+#: Acceptance from which a mixture is good enough. Otherwise it is fitted to walkers, in at most so many rounds of so
+#: many steps, of which every tenth is used. Each fit has so many steps of its own, and is tried with so many draws.
+_GOOD, _ADAPTATIONS, _STEPS, _THIN, _FITS, _TRIED = 0.3, 16, 200, 10, 6, 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +110,52 @@ def populate(
     # Gumbel noise on log weights: the largest values are a weighted draw without replacement.
     order = np.argsort(best.log_weight + rng.gumbel(size=len(best.log_weight)))[::-1]
     return Population(best.z[order[:walkers]], best.mixture if best.power == 1.0 else None, best.acceptance)
+
+
+def adapted(
+    population: Population,
+    walked: Callable[[Population, int], FloatArray],
+    log_likelihood: Callable[[FloatArray], FloatArray],
+    rng: np.random.Generator,
+) -> Population:
+    """Return a population whose mixture is fitted to walkers, if that of the search is poor.
+
+    Parameters
+    ----------
+    population : Population
+        Result of :func:`populate`.
+    walked : callable
+        From a population and a number of steps to the positions of its walkers after every step,
+        ``(steps, walkers, d)``.
+    log_likelihood : callable
+        From normal scores of the prior ``(n, d)`` to log-likelihoods ``(n,)``.
+    rng : Generator
+
+    Returns
+    -------
+    Population
+        The walkers at their last positions, and the mixture of the highest acceptance.
+    """
+    best, idle, visited = population, 0, []
+    for _ in range(_ADAPTATIONS):
+        if best.acceptance >= _GOOD or idle > 2 * _PATIENCE:
+            break
+        steps = walked(best, _STEPS)
+        visited.append(steps[_THIN - 1 :: _THIN])
+        z = np.concatenate(visited[len(visited) // 2 :]).reshape(-1, steps.shape[2])  # the first half is burn-in
+        equal = np.zeros(len(z))
+        mixture = Mixture.around(z, equal, _COMPONENTS, rng)
+        for _ in range(_FITS):
+            mixture = mixture.fitted(z, equal)
+        drawn = mixture.draw(_TRIED, rng)
+        log_weight = log_likelihood(drawn) + _log_normal(drawn) - mixture.log_density(drawn)
+        acceptance = _acceptance(log_weight, rng) if np.isfinite(log_weight).any() else 0.0
+        idle = 0 if acceptance > _PROGRESS * best.acceptance else idle + 1
+        if acceptance > best.acceptance:
+            best = Population(steps[-1], mixture, acceptance)
+        else:
+            best = replace(best, start=steps[-1])
+    return best
 
 
 @dataclass(frozen=True, eq=False)

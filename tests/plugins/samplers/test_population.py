@@ -7,7 +7,7 @@ import pytest
 from scipy.special import ndtr
 
 from astroemu.errors import SamplingError
-from astroemu_plugins.samplers.population import populate, tempered
+from astroemu_plugins.samplers.population import Population, adapted, populate, tempered
 
 CENTRE, WIDTH = np.array([1.0, -0.5, 0.0, 2.0]), np.array([0.01, 0.02, 0.05, 0.01])
 
@@ -87,3 +87,44 @@ def test_tempering_keeps_so_many_effective_points():
     weight = np.exp(log_weight - log_weight.max())
     assert power < 1 and 100 <= weight.sum() ** 2 / np.sum(weight**2) < 140
     assert tempered(np.zeros(10), np.zeros(10), 5)[0] == 1.0
+
+
+# --- a mixture that is fitted to walkers ----------------------------------------------------------
+
+DIM = 12
+
+
+def bent(z):
+    """A narrow Gaussian in twelve dimensions, bent in two of them."""
+    x = (z - 0.3) / 0.05
+    x[:, 1] = x[:, 1] - 0.4 * (x[:, 0] ** 2 - 1.0)
+    return -0.5 * np.sum(x * x, axis=1)
+
+
+def walked(population, steps):
+    """Metropolis steps that propose draws of the exact posterior: the walkers become independent draws."""
+    rng, found = np.random.default_rng(8), []
+    for _ in range(steps):
+        x = rng.standard_normal(population.start.shape)
+        x[:, 1] += 0.4 * (x[:, 0] ** 2 - 1.0)
+        found.append(0.3 + 0.05 * x)
+    return np.array(found)
+
+
+def test_a_poor_mixture_is_fitted_to_walkers():
+    poor = Population(np.zeros((64, DIM)), None, 0.0)
+    found = adapted(poor, walked, bent, np.random.default_rng(9))
+    assert found.mixture is not None and found.acceptance > 0.3
+    x = (found.start - 0.3) / 0.05
+    assert x.shape == (64, DIM) and np.all(np.abs(x[:, 2:].std(axis=0) - 1) < 0.4)
+
+
+def test_a_good_mixture_stays_and_costs_nothing():
+    good = Population(np.zeros((8, 2)), None, 0.5)
+    assert adapted(good, None, None, None) is good
+
+
+def test_walkers_that_find_no_likelihood_keep_the_mixture_of_the_search():
+    population = Population(np.zeros((64, DIM)), None, 0.1)
+    found = adapted(population, walked, lambda z: np.full(len(z), -np.inf), np.random.default_rng(9))
+    assert found.mixture is None and found.acceptance == 0.1
