@@ -497,7 +497,10 @@ def test_a_step_draws_no_data():
         SMALL,
         {**SMALL, "form": "half_gaussian"},
         {**SMALL, "modelling_correlation": "independent"},
-        {"references": ("HERA2023",), "tags": {"HERA2023": ("Field C",)}, "k_max": 0.5, "sigma_fraction": 0.2},
+        pytest.param(
+            {"references": ("HERA2023",), "tags": {"HERA2023": ("Field C",)}, "k_max": 0.5, "sigma_fraction": 0.2},
+            marks=pytest.mark.slow,
+        ),
         {**SMALL, "form": "step"},
     ],
     ids=["default", "half_gaussian", "independent", "bins", "step"],

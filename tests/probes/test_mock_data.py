@@ -123,7 +123,7 @@ def ranks_of(probe, centre, reach, error, nuisance=None, n=300, nodes=161):
     [
         pytest.param("limits", 30.0, 60.0, marks=pytest.mark.slow),
         pytest.param("detections", 30.0, 60.0, marks=pytest.mark.slow),
-        ("uv_barlow", -3.4, -0.4),
+        pytest.param("uv_barlow", -3.4, -0.4, marks=pytest.mark.slow),
         ("uv", -4.0, -0.3),
         ("x_hi", 0.1, 7.0),
         ("tau", 0.03, 2.0),

@@ -26,7 +26,14 @@ def owned(group):
 
 #: They have to be told which likelihood of another package, or which file, so tests/probes checks them.
 BRIDGES = {"candl", "cobaya", "table"}
-PLUGINS = [(group.noun, name) for group in (PROBES, TRAINED, CATALOGS) for name in owned(group) if name not in BRIDGES]
+#: Limits with common errors take 10 to 30 s each. Their own tests in tests/probes try one form of each.
+LIMITS = {"power_spectrum_21cm", "limits_21cm"}
+PLUGINS = [
+    pytest.param(group.noun, name, marks=[pytest.mark.slow] * (name in LIMITS))
+    for group in (PROBES, TRAINED, CATALOGS)
+    for name in owned(group)
+    if name not in BRIDGES
+]
 
 
 @pytest.mark.parametrize(("kind", "name"), PLUGINS)
@@ -102,9 +109,9 @@ def test_a_sampler_conforms_in_processes_of_its_own(name):
         lambda: UVLuminosityFunction(sets={"Harikane+2023": (9.0, 12.0)}, m_uv_min=-24.0),
         lambda: UVLuminosityFunction(errors="symmetric"),
         lambda: PowerSpectrum21cm(likelihood="gaussian", fields=("A",)),
-        lambda: PowerSpectrum21cm(fields=("A",)),
+        pytest.param(lambda: PowerSpectrum21cm(fields=("A",)), marks=pytest.mark.slow),
         lambda: OpticalDepth(reference="Qin+2020", errors="barlow"),
-        lambda: UVLuminosityFunction(errors="barlow"),
+        pytest.param(lambda: UVLuminosityFunction(errors="barlow"), marks=pytest.mark.slow),
         lambda: NeutralFraction(references=("McGreer+2015", "Zhu+2024", "Spina+2024", "Mason+2019"), z_min=0.0),
     ],
 )

@@ -193,7 +193,9 @@ class Emcee(Sampler):
 
         rng = np.random.default_rng(seed)
         population = populate(log_likelihood, len(counted.names), self.walkers, self.starting_draws, rng)
-        return adapted(population, walked, log_likelihood, rng) if self.move == "mixture" else population
+        if self.move == "mixture":
+            population = adapted(population, walked, log_likelihood, self.starting_draws, rng)
+        return population
 
     def _lengths(self, state: _State) -> tuple[float, float, float]:
         """Return burn-in and kept length, both in autocorrelation times, and the number of effective samples."""

@@ -36,9 +36,11 @@ _PROGRESS = 1.05
 _POINTS = 20
 #: Largest number of points per likelihood call.
 _CALL = 2000
-#: Acceptance from which a mixture is good enough. Otherwise it is fitted to walkers, in at most so many rounds of so
-#: many steps, of which every tenth is used. Each fit has so many steps of its own, and is tried with so many draws.
-_GOOD, _ADAPTATIONS, _STEPS, _THIN, _FITS, _TRIED = 0.3, 16, 200, 10, 6, 2000
+#: Acceptance from which a mixture is good enough. Otherwise it is fitted to walkers, in rounds of so many steps. Every
+#: tenth step is used. Each fit has so many steps of its own, and is tried with so many draws.
+_GOOD, _STEPS, _THIN, _FITS, _TRIED = 0.3, 200, 10, 6, 2000
+#: Largest number of likelihoods for these rounds, in numbers of prior draws.
+_ADAPTATION = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +118,7 @@ def adapted(
     population: Population,
     walked: Callable[[Population, int], FloatArray],
     log_likelihood: Callable[[FloatArray], FloatArray],
+    draws: int,
     rng: np.random.Generator,
 ) -> Population:
     """Return a population whose mixture is fitted to walkers, if that of the search is poor.
@@ -129,6 +132,8 @@ def adapted(
         ``(steps, walkers, d)``.
     log_likelihood : callable
         From normal scores of the prior ``(n, d)`` to log-likelihoods ``(n,)``.
+    draws : int
+        Number of draws from the prior in the search. It limits the number of rounds.
     rng : Generator
 
     Returns
@@ -137,7 +142,7 @@ def adapted(
         The walkers at their last positions, and the mixture of the highest acceptance.
     """
     best, idle, visited = population, 0, []
-    for _ in range(_ADAPTATIONS):
+    for _ in range(_ADAPTATION * draws // (_STEPS * len(population.start) + _TRIED)):
         if best.acceptance >= _GOOD or idle > 2 * _PATIENCE:
             break
         steps = walked(best, _STEPS)
