@@ -102,11 +102,18 @@ def tell(line: str) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with an exit code, without the clean-up of the interpreter.
+    """End the process with an exit code. After a signal, it ends without the clean-up of the interpreter.
 
     That clean-up ends the thread that would end the process, and can take seconds on a busy machine. The system would
     then end it, with another exit code.
+
+    Raises
+    ------
+    SystemExit
+        If no signal was received. The process may then belong to a caller, such as a test.
     """
+    if _received is None:
+        raise SystemExit(code)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):  # none, or closed
             stream.flush()

@@ -96,7 +96,7 @@ def test_a_model_with_a_host_only_part_is_not_threaded():
 
 
 def test_a_part_on_the_host_gets_a_large_batch_in_pieces_whose_predictions_fit_into_memory():
-    """10,000 points of `reionization_cmb` took 670 MB, and a million would have taken 67 GB."""
+    """10,000 points of `reionization_cmb_direct` took 670 MB, and a million would have taken 67 GB."""
     seen, provider = [], ramp_provider()
     provider.host_only = True
 

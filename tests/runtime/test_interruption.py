@@ -163,3 +163,9 @@ def test_fits_interrupted_at_random_moments_end_soon_and_say_how_to_go_on(tmp_pa
             assert time.monotonic() - begun < 5.0  # one second, if the machine has nothing else to do
             assert job.returncode == 130 and "Traceback" not in error
             assert error.endswith("astroemu: interrupted; to go on: the same command with --resume\n"), error
+
+
+def test_without_a_signal_the_process_is_not_ended_by_force(alone):
+    with pytest.raises(SystemExit) as end:
+        interruption.leave(130)
+    assert end.value.code == 130 and not alone

@@ -22,8 +22,8 @@ therefore the difference of the two values, and at least the error of the plain 
 :func:`.multinest_process.count_consistently` prevents that.
 
 **Coordinates.** ln Z of importance nested sampling is then still too high, by up to 0.1, if the posterior fills a
-corner of the cube. A coordinate of MultiNest's cube is therefore the cumulative probability of a normal twice as wide
-as that of the prior's normal scores. The ratio of the two densities is a factor of the likelihood. Prior and evidence
+corner of the cube. A coordinate of MultiNest's cube is therefore the cumulative probability of a normal, 1.5 times as
+wide as that of the prior's normal scores. The ratio of the two densities is a factor of the likelihood. Prior and evidence
 stay the same, and no posterior comes near the walls of the cube.
 """
 
@@ -61,7 +61,7 @@ from astroemu_plugins.samplers.multinest_library import located
 #: MultiNest draws a point again.
 FLOOR = -1e30
 #: Standard deviation of the normal that maps MultiNest's cube to normal scores of the prior.
-_WIDER = 2.0
+_WIDER = 1.5
 #: After this many points, at least one must have a finite likelihood.
 _PATIENCE = 20_000
 #: Number of seeds that MultiNest's generator accepts.

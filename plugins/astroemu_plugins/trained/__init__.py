@@ -12,3 +12,5 @@ CMB = Path(__file__).parent / "cmb.h5"
 CMB_BACKGROUND = Path(__file__).parent / "cmb_background.h5"
 #: Atomic- and molecular-cooling galaxies of 21cmFAST; trained on predictions of 21cmEMU.
 MCG = Path(__file__).parent / "mcg.h5"
+#: Galaxies and reionization in closed form, in any flat cosmology near Planck's; trained on the simulator park19.
+PARK19_COSMOLOGY = Path(__file__).parent / "park19_cosmology.h5"
