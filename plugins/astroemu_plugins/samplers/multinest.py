@@ -23,8 +23,8 @@ therefore the difference of the two values, and at least the error of the plain 
 
 **Coordinates.** ln Z of importance nested sampling is then still too high, by up to 0.1, if the posterior fills a
 corner of the cube. A coordinate of MultiNest's cube is therefore the cumulative probability of a normal, 1.5 times as
-wide as that of the prior's normal scores. The ratio of the two densities is a factor of the likelihood. Prior and evidence
-stay the same, and no posterior comes near the walls of the cube.
+wide as that of the prior's normal scores. The ratio of the two densities is a factor of the likelihood. Prior and
+evidence stay the same, and no posterior comes near the walls of the cube.
 """
 
 from __future__ import annotations
