@@ -20,19 +20,17 @@ from scipy.special import logsumexp
 
 from astroemu.core.typing import FloatArray
 from astroemu.errors import SamplingError
-from astroemu.sampling.statistics import kish_ess
 from astroemu_plugins.samplers.mixture import Mixture
 from astroemu_plugins.samplers.population import log_normal
 
 #: Share of the draws from the widened mixture.
 _DEFENCE = 0.05
-#: Largest number of rounds, and number of rounds in a row that may bring no progress. Progress is a larger efficiency
-#: by this factor.
-_ROUNDS, _PATIENCE, _PROGRESS = 12, 2, 1.03
-#: Draws of so many last rounds are used in a fit, which takes so many turns of expectation-maximisation steps.
-_KEPT, _FITS = 3, 5
-#: Number of components of a new fit.
-_COMPONENTS = 24
+#: Largest number of rounds, and number of rounds in a row that may bring no progress, which is an efficiency larger by
+#: this factor. From the last number on, further rounds cost more than they save.
+_ROUNDS, _PATIENCE, _PROGRESS, _GOOD = 12, 1, 1.03, 0.5
+#: The draws of so many last rounds are used. A fit has so many components at first, and takes so many turns of
+#: expectation-maximisation steps. Draws of a log weight that is lower than the largest by this are left out.
+_KEPT, _COMPONENTS, _FITS, _NEGLIGIBLE = 3, 48, 3, -20.0
 #: Fewest weights to which a Pareto distribution can be fitted.
 _TAIL = 5
 
@@ -63,15 +61,10 @@ class Draws:
         """Return the chosen draws."""
         return Draws(self.z[chosen], self.log_l[chosen], self.log_weight[chosen])
 
-    @property
-    def efficiency(self) -> float:
-        """Kish's effective number of draws, over all draws."""
-        return kish_ess(self.log_weight) / len(self.z) if np.isfinite(self.log_weight).any() else 0.0
-
 
 @dataclass(frozen=True)
 class Refined:
-    """The proposal of the final draws, after ``rounds`` of fits, and its efficiency in the round that tried it."""
+    """The proposal of the final draws, after ``rounds`` of fits, and its expected efficiency."""
 
     proposal: Mixture
     rounds: int
@@ -107,41 +100,96 @@ def refined(
     SamplingError
         If no draw has a likelihood.
     """
-    best, idle, recent, rounds = Refined(mixture, 0, 0.0), 0, [], 0
-    while rounds < _ROUNDS and idle <= _PATIENCE:
-        rounds += 1
-        q = mixture.defended(_DEFENCE)
-        draws = Draws.joined([Draws.of(q, batch, log_likelihood, rng) for _ in range(batches)])
-        efficiency = draws.efficiency
-        idle = 0 if efficiency > _PROGRESS * best.efficiency else idle + 1
-        if efficiency > best.efficiency:
-            best = Refined(q, rounds, efficiency)
-        recent = [*recent[1 - _KEPT :], (q, draws)]
-        mixture = _fitted(recent, mixture, rng, rounds)
-    return Refined(best.proposal, rounds, best.efficiency)
+    pool, best, idle = _Pool.empty(mixture.mean.shape[1]), 0.0, 0
+    for rounds in range(1, _ROUNDS + 1):
+        proposal = mixture.defended(_DEFENCE)
+        draws = Draws.joined([Draws.of(proposal, batch, log_likelihood, rng) for _ in range(batches)])
+        pool = pool.after(proposal, draws)
+        efficiency = pool.efficiency()
+        chosen = int(np.argmax(efficiency))
+        idle = 0 if efficiency[chosen] > _PROGRESS * best else idle + 1
+        best = float(efficiency[chosen])
+        if best >= _GOOD or idle > _PATIENCE or rounds == _ROUNDS:
+            break
+        mixture = pool.fitted(rng)
+    return Refined(pool.proposals[chosen], rounds, best)
 
 
-def _fitted(recent: list[tuple[Mixture, Draws]], mixture: Mixture, rng: np.random.Generator, rounds: int) -> Mixture:
-    """Return a mixture fitted to the draws of several rounds.
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """Draws of the last rounds.
 
-    Each draw counts as one of all their proposals together (Cornuet et al. 2012, arXiv:0907.1254). The largest weights
-    are cut (Ionides 2008, J. Comput. Graph. Stat. 17, 295): one draw would otherwise pull a component to itself. This
-    concerns the fit alone.
+    Each draw counts as one of all their proposals together (Cornuet et al. 2012, arXiv:0907.1254).
+
+    Attributes
+    ----------
+    proposals : list of k Mixture
+    z : (n, d) array
+        The same number of draws of each proposal.
+    log_p : (n,) array
+        Logarithm of likelihood times prior.
+    log_q : (k, n) array
+        Log density of every proposal at all draws.
     """
-    z = np.concatenate([draws.z for _, draws in recent])
-    log_l = np.concatenate([draws.log_l for _, draws in recent])
-    log_q = logsumexp([q.log_density(z) for q, _ in recent], axis=0) - np.log(len(recent))
-    log_weight = log_l + log_normal(z) - log_q
-    usable = np.isfinite(log_weight)
-    if not usable.any():
-        raise SamplingError("no draw near the posterior has a finite likelihood")
-    z, log_weight = z[usable], log_weight[usable]
-    log_weight = np.minimum(log_weight, logsumexp(log_weight) - 0.5 * np.log(len(z)))
-    if rounds % 2:
+
+    proposals: list[Mixture]
+    z: FloatArray
+    log_p: FloatArray
+    log_q: FloatArray
+
+    @classmethod
+    def empty(cls, n_dim: int) -> _Pool:
+        return cls([], np.empty((0, n_dim)), np.empty(0), np.empty((0, 0)))
+
+    def after(self, proposal: Mixture, draws: Draws) -> _Pool:
+        """Return the pool with the draws of one more round, without those of the round that is now too old."""
+        z = np.concatenate([self.z, draws.z])
+        old = np.reshape([q.log_density(draws.z) for q in self.proposals], (len(self.proposals), len(draws.z)))
+        log_q = np.concatenate([np.concatenate([self.log_q, old], axis=1), proposal.log_density(z)[None]])
+        log_p = np.concatenate([self.log_p, draws.log_l + log_normal(draws.z)])
+        last = slice(-_KEPT * len(draws.z), None)
+        return _Pool([*self.proposals, proposal][-_KEPT:], z[last], log_p[last], log_q[-_KEPT:, last])
+
+    @property
+    def log_weight(self) -> FloatArray:
+        """Log weights ``(n,)``.
+
+        Raises
+        ------
+        SamplingError
+            If none is finite.
+        """
+        if not np.isfinite(self.log_p).any():
+            raise SamplingError(
+                f"none of {len(self.z)} draws of the mixture that the search found has a finite likelihood. Use emcee "
+                "or ultranest, or raise starting_draws"
+            )
+        return self.log_p - logsumexp(self.log_q, axis=0) + np.log(len(self.log_q))
+
+    def efficiency(self) -> FloatArray:
+        """Return the expected efficiency ``(k,)`` of each proposal: effective draws over draws.
+
+        It is one over the posterior mean of its weights. The draws of all rounds give this mean. Draws of the proposal
+        alone would often miss the few large weights.
+        """
+        log_weight = self.log_weight
+        mean = logsumexp(log_weight + self.log_p - self.log_q, axis=1)
+        return np.asarray(np.exp(2.0 * logsumexp(log_weight) - np.log(len(log_weight)) - mean))
+
+    def fitted(self, rng: np.random.Generator) -> Mixture:
+        """Return a mixture fitted to all draws.
+
+        The largest weights are cut (Ionides 2008, J. Comput. Graph. Stat. 17, 295): one draw would otherwise pull a
+        component to itself. This concerns the fit alone.
+        """
+        log_weight = self.log_weight
+        log_weight = np.minimum(log_weight, logsumexp(log_weight) - 0.5 * np.log(len(log_weight)))
+        useful = log_weight > np.max(log_weight) + _NEGLIGIBLE
+        z, log_weight = self.z[useful], log_weight[useful]
         mixture = Mixture.around(z, log_weight, _COMPONENTS, rng)
-    for _ in range(_FITS):
-        mixture = mixture.fitted(z, log_weight)
-    return mixture
+        for _ in range(_FITS):
+            mixture = mixture.fitted(z, log_weight)
+        return mixture
 
 
 class Totals:
