@@ -225,7 +225,7 @@ class Totals:
     @property
     def error(self) -> float:
         """Standard error of the mean weight over the mean weight: the error of the log evidence."""
-        return float(np.sqrt(max(1.0 / self.ess - 1.0 / self.n, 0.0)))
+        return float(np.sqrt(max(1.0 / self.ess - 1.0 / self.n, 0.0))) if self.ess else float("inf")
 
     @property
     def largest_share(self) -> float:
