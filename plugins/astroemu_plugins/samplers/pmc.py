@@ -63,7 +63,10 @@ class PMC(Sampler):
     """
 
     name = "pmc"
-    citation = "Cappe et al. 2008, Stat. Comput. 18, 447, arXiv:0710.4242"
+    citation = (
+        "Cappe et al. 2008, arXiv:0710.4242; Kilbinger et al. 2010, arXiv:0912.1614; "
+        "emcee: Foreman-Mackey et al. 2013, arXiv:1202.3665"
+    )
     packages = ("emcee",)
     traits = SamplerTraits(batch="fixed")
     stopping = frozenset({"effective_samples", "max_calls"})
