@@ -44,7 +44,7 @@ from astroemu.sampling.samples import Samples
 from astroemu.sampling.statistics import kish_ess
 
 CONFIGURATIONS = ("reionization", "reionization_cmb", "like_21cmmc")
-SAMPLERS = ("emcee", "ultranest", "multinest", "nautilus")
+SAMPLERS = ("emcee", "ultranest", "multinest", "nautilus", "pmc")
 SAME = "like_21cmmc"
 #: 21CMMC's emcee is of version 2, which has stretch moves only.
 STRETCH = ("samplers.emcee.move=stretch", "samplers.emcee.max_steps=200000")
@@ -58,6 +58,8 @@ QUICK = (
     "samplers.multinest.live_points=40",
     "samplers.multinest.max_iterations=200",
     "samplers.nautilus.max_calls=3000",
+    "samplers.pmc.starting_draws=400",
+    "samplers.pmc.max_calls=3000",
 )
 #: Number of posterior samples at which the two likelihoods are compared.
 DRAWS = 500

@@ -30,6 +30,7 @@ SHORT = {
     "multinest": ["samplers.multinest.live_points=400"],
     "nautilus": ["samplers.nautilus.live_points=200", "samplers.nautilus.effective_samples=1000"],
     "nuts": ["samplers.nuts.max_draws=100", "samplers.nuts.warmup=3"],
+    "pmc": ["samplers.pmc.effective_samples=20000"],
     "ultranest": ["samplers.ultranest.live_points=800"],
 }
 

@@ -2,6 +2,7 @@
 
     python docs/scripts/samplers.py emcee ultranest
     python docs/scripts/samplers.py nautilus --seeds 3
+    python docs/scripts/samplers.py pmc --problems gaussian eggbox shell
     python docs/scripts/samplers.py ultranest --problems eggbox --set method=slice
     python docs/scripts/samplers.py nuts --problems gaussian shell
     python docs/scripts/samplers.py emcee ultranest nautilus nuts --limits

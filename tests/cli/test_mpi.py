@@ -138,6 +138,7 @@ def test_a_launcher_of_another_mpi_is_noticed(tmp_path):
 SAMPLERS = {
     "emcee": {"walkers": 16, "max_steps": 100, "starting_draws": 500},
     "nautilus": {"live_points": 100, "max_calls": 600},
+    "pmc": {"effective_samples": 200.0, "batch": 100, "walkers": 16, "starting_draws": 500},
     "ultranest": {"live_points": 40},
 } | ({"multinest": {"live_points": 40, "tolerance": 5.0}} if MultiNest.component().usable else {})
 #: Every sampler on the kit's Gaussian, half of which is impossible.

@@ -47,6 +47,11 @@ batch = 8
 live_points = 100
 batch = 64
 effective_samples = 300
+[samplers.pmc]
+walkers = 16
+starting_draws = 500
+batch = 128
+effective_samples = 300
 [samplers.nuts]
 chains = 8
 warmup = 2
@@ -57,7 +62,7 @@ starting_draws = 2000
 # TensorFlow, which computes the gradients for nuts, warns about its own dependencies when it is imported.
 _SLOW = (pytest.mark.slow, pytest.mark.filterwarnings("default"))
 #: Those that can run here. The slow ones repeat with their own libraries what the others show.
-SAMPLERS = ["emcee", "ultranest", *(pytest.param(name, marks=_SLOW) for name in ("nautilus", "nuts"))]
+SAMPLERS = ["emcee", "ultranest", *(pytest.param(name, marks=_SLOW) for name in ("nautilus", "nuts", "pmc"))]
 SAMPLERS += ["multinest"] * MultiNest.component().usable
 #: The command line, with everything put on the disk at once.
 EAGER = "import astroemu.sampling.replay as r; r.EVERY = 0.0; from astroemu.cli import main; main()"

@@ -12,6 +12,7 @@ from astroemu_plugins.samplers.emcee import Emcee
 from astroemu_plugins.samplers.multinest import MultiNest
 from astroemu_plugins.samplers.nautilus import Nautilus
 from astroemu_plugins.samplers.nuts import Nuts
+from astroemu_plugins.samplers.pmc import PMC
 from astroemu_plugins.samplers.ultranest import UltraNest
 from astroemu_probes.neutral_fraction import NeutralFraction
 from astroemu_probes.optical_depth import OpticalDepth
@@ -68,6 +69,7 @@ def test_a_kind_of_emulator_conforms(name):
     ("name", "make"),
     [
         ("emcee", lambda: Emcee(walkers=32)),
+        ("pmc", lambda: PMC(starting_draws=5000, effective_samples=2000)),
         pytest.param("ultranest", lambda: UltraNest(live_points=100), marks=pytest.mark.slow),
         # Their own tests in tests/plugins/samplers are fast; these take 10 to 40 s.
         pytest.param(
@@ -95,7 +97,7 @@ def test_multinest_conforms():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["emcee", "nautilus", "nuts", "ultranest"])
+@pytest.mark.parametrize("name", ["emcee", "nautilus", "nuts", "pmc", "ultranest"])
 def test_a_sampler_conforms_in_processes_of_its_own(name):
     (report,) = check_installed(name, in_processes=True)
     report.demand()

@@ -33,7 +33,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import ndtr
 
 from astroemu.core.progress import Progress, ProgressCallback, silent
 from astroemu.core.typing import FloatArray
@@ -43,7 +42,7 @@ from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.target import CountedTarget, Target
 from astroemu_plugins.samplers.mixture import Mixture
-from astroemu_plugins.samplers.population import Population, adapted, populate
+from astroemu_plugins.samplers.population import Population, adapted, parameters_at, populate
 
 #: Number of prior draws in the search for the posterior.
 _STARTING_DRAWS = 20_000
@@ -161,7 +160,7 @@ class Emcee(Sampler):
     def _run(self, counted: CountedTarget, seed: int, report: ProgressCallback) -> Samples:
         own = seeds(seed, 2 * self.ensembles)
         chains = [
-            Chain(counted, self._population(counted, own[2 * i]), self.move, own[2 * i + 1], self.max_steps)
+            Chain(counted, self.population(counted, own[2 * i]), self.move, own[2 * i + 1], self.max_steps)
             for i in range(self.ensembles)
         ]
         state = _State(0, np.full(len(counted.names), np.nan), np.full(len(counted.names), np.nan))
@@ -181,9 +180,21 @@ class Emcee(Sampler):
         report(self._progress(step, state, counted.n))
         return self._samples(chains, state, counted)
 
-    def _population(self, counted: CountedTarget, seed: Any) -> Population:
+    def population(self, counted: CountedTarget, seed: Any) -> Population:
+        """Search for the posterior: the population from which a chain with these options begins.
+
+        Parameters
+        ----------
+        counted : CountedTarget
+        seed : SeedSequence
+
+        Returns
+        -------
+        Population
+        """
+
         def log_likelihood(z: FloatArray) -> FloatArray:
-            return counted.log_likelihood(_theta(counted, z))
+            return counted.log_likelihood(parameters_at(counted, z))
 
         def walked(population: Population, steps: int) -> FloatArray:
             chain = Chain(counted, population, self.move, rng.integers(2**32), steps)
@@ -223,7 +234,7 @@ class Emcee(Sampler):
         thin = max(int(slowest / 4), 1)
         discard = state.step // _BURN_IN
         z, log_prob = (np.concatenate(parts) for parts in zip(*(c.kept(discard, thin) for c in chains), strict=True))
-        theta = _theta(counted, z)
+        theta = parameters_at(counted, z)
         burn_in, length, ess = self._lengths(state)
         n = len(theta)
         counted.demand_resolved(log_prob + _half_square(z))
@@ -295,7 +306,7 @@ class Chain:
         import emcee
 
         def log_posterior(z: FloatArray) -> FloatArray:
-            return counted.log_likelihood(_theta(counted, z)) - _half_square(z)
+            return counted.log_likelihood(parameters_at(counted, z)) - _half_square(z)
 
         moves = _moves(move, population)
         self.sampler = emcee.EnsembleSampler(
@@ -396,11 +407,6 @@ def _estimated(chains: Sequence[Chain], before: _State) -> _State:
     centres, widths = np.concatenate(means), np.concatenate(variances)
     steady = bool(np.all(widths.max(axis=0) <= _STEADY * widths.min(axis=0)))
     return _State(chains[0].step, tau, split_r_hat(centres, widths), steady)
-
-
-def _theta(target: Target, z: FloatArray) -> FloatArray:
-    """Return the parameters ``(n, d)`` of normal scores ``(n, d)``."""
-    return target.prior_transform(ndtr(z))
 
 
 def _half_square(z: FloatArray) -> FloatArray:

@@ -60,6 +60,19 @@ class Mixture:
         unit = rng.standard_normal((n, self.mean.shape[1])) / np.sqrt(rng.chisquare(_NU, n) / _NU)[:, None]
         return self.mean[which] + np.einsum("nij,nj->ni", self._root[which], unit)
 
+    def defended(self, share: float) -> Self:
+        """Return this mixture with a share of the draws from the same one, wider by ``1 + 1 / sqrt(d)``.
+
+        The distance of posterior points from the centre scatters by about one over ``sqrt(d)`` of itself. A wider
+        mixture covers that. A much wider one would have no density there in many dimensions.
+        """
+        widened = self.scale * (1.0 + self.mean.shape[1] ** -0.5) ** 2
+        return type(self)(
+            np.concatenate([(1.0 - share) * self.weight, share * self.weight]),
+            np.concatenate([self.mean, self.mean]),
+            np.concatenate([self.scale, widened]),
+        )
+
     def fitted(self, z: FloatArray, log_weight: FloatArray) -> Self:
         """Return the mixture fitted to points ``(n, d)`` with log weights ``(n,)``, starting from this one."""
         weight = np.exp(log_weight - logsumexp(log_weight))

@@ -44,7 +44,7 @@ from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.target import CountedTarget, Target
 from astroemu_plugins.samplers.nuts_process import COLUMNS, Pipe
-from astroemu_plugins.samplers.population import populate
+from astroemu_plugins.samplers.population import parameters_at, populate
 
 #: Number of starting points per parameter, for their covariance.
 _POINTS = 8
@@ -132,7 +132,7 @@ class Nuts(Sampler):
         starting, chain = seeds(seed, 2)
         n = max(self.chains, min(_POINTS * n_dim, self.starting_draws // 8))
         population = populate(
-            lambda z: counted.log_likelihood(_theta(counted, z)),
+            lambda z: counted.log_likelihood(parameters_at(counted, z)),
             n_dim, n, self.starting_draws, np.random.default_rng(starting),
         )  # fmt: skip
         settings = {
@@ -187,7 +187,7 @@ class Nuts(Sampler):
         drawn, names = rounds.draws.shape[1], counted.names
         z = rounds.draws[..., : len(names)].reshape(-1, len(names))
         also = dict(zip(COLUMNS, np.moveaxis(rounds.draws[..., len(names) :], -1, 0), strict=True))
-        theta, n = _theta(counted, z), len(z)
+        theta, n = parameters_at(counted, z), len(z)
         diverging = int(also["diverging"].sum())
         counted.demand_resolved(_half_square(z) - also["potential_energy"].ravel())
         return Samples(
@@ -263,11 +263,6 @@ def _potential(counted: CountedTarget, z: FloatArray) -> FloatArray:
         gradient = z - slope * counted.prior_pullback(u, gradient)
     usable = np.isfinite(value)[:, None] & np.isfinite(gradient)
     return np.concatenate([(_half_square(z) - value)[:, None], np.where(usable, gradient, 0.0)], axis=1)
-
-
-def _theta(target: Target, z: FloatArray) -> FloatArray:
-    """Return the parameters ``(n, d)`` of normal scores ``(n, d)``."""
-    return target.prior_transform(ndtr(z))
 
 
 def _half_square(z: FloatArray) -> FloatArray:

@@ -20,10 +20,12 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from scipy.special import ndtr
 
 from astroemu.core.typing import FloatArray
 from astroemu.errors import SamplingError
 from astroemu.sampling.statistics import kish_ess
+from astroemu.sampling.target import Target
 from astroemu_plugins.samplers.mixture import Mixture, probabilities
 
 #: Number of components at the start; those with too little weight are dropped.
@@ -87,7 +89,7 @@ def populate(
         If too few draws have a finite likelihood.
     """
     z = rng.standard_normal((draws, n_dim))
-    log_q, mixture, best, idle = _log_normal(z), None, None, 0
+    log_q, mixture, best, idle = log_normal(z), None, None, 0
     for _ in range(_ROUNDS):
         pieces = np.array_split(z, -(-len(z) // _CALL))
         log_l = np.concatenate([log_likelihood(piece) for piece in pieces])
@@ -153,7 +155,7 @@ def adapted(
         for _ in range(_FITS):
             mixture = mixture.fitted(z, equal)
         drawn = mixture.draw(_TRIED, rng)
-        log_weight = log_likelihood(drawn) + _log_normal(drawn) - mixture.log_density(drawn)
+        log_weight = log_likelihood(drawn) + log_normal(drawn) - mixture.log_density(drawn)
         acceptance = _acceptance(log_weight, rng) if np.isfinite(log_weight).any() else 0.0
         idle = 0 if acceptance > _PROGRESS * best.acceptance else idle + 1
         if acceptance > best.acceptance:
@@ -184,7 +186,7 @@ class _Weighted:
         rng: np.random.Generator,
     ) -> Self:
         ess = max(_POINTS * z.shape[1], 4 * walkers)
-        power, log_weight = tempered(log_l, _log_normal(z) - log_q, ess)
+        power, log_weight = tempered(log_l, log_normal(z) - log_q, ess)
         fits = mixture is not None and power == 1.0
         return cls(z, log_weight, mixture, power, _acceptance(log_weight, rng) if fits else 0.0)
 
@@ -223,6 +225,11 @@ def _acceptance(log_w: FloatArray, rng: np.random.Generator) -> float:
     return float(np.mean(np.exp(np.minimum(log_w[proposed] - log_w[at], 0.0))))
 
 
-def _log_normal(z: FloatArray) -> FloatArray:
+def log_normal(z: FloatArray) -> FloatArray:
     """Return the log density ``(n,)`` of a standard normal at points ``(n, d)``."""
     return np.asarray(-0.5 * np.sum(z * z, axis=1) - 0.5 * z.shape[1] * np.log(2.0 * np.pi))
+
+
+def parameters_at(target: Target, z: FloatArray) -> FloatArray:
+    """Return the parameters ``(n, d)`` of normal scores of the prior ``(n, d)``."""
+    return target.prior_transform(ndtr(z))

@@ -18,11 +18,12 @@ from astroemu.errors import SamplingError
 from astroemu.model.model import Model
 from astroemu_plugins.samplers.emcee import Emcee
 from astroemu_plugins.samplers.nautilus import Nautilus
+from astroemu_plugins.samplers.pmc import PMC
 from astroemu_plugins.samplers.ultranest import UltraNest
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
-@pytest.mark.parametrize("make", [Emcee, UltraNest, Nautilus])
+@pytest.mark.parametrize("make", [Emcee, UltraNest, Nautilus, PMC])
 def test_what_is_no_log_likelihood_is_an_error(make, value):
     wrong = Gaussian()
     wrong.log_likelihood = lambda theta: np.where(theta[:, 0] > 0, value, 0.0)
@@ -53,9 +54,10 @@ class Behind(Probe):
     [
         lambda: Emcee(walkers=16, max_steps=2000),
         lambda: UltraNest(live_points=100),
+        lambda: PMC(walkers=16, effective_samples=1000, starting_draws=5000),
         pytest.param(lambda: Nautilus(live_points=100, effective_samples=500), marks=pytest.mark.slow),
     ],
-    ids=["emcee", "ultranest", "nautilus"],
+    ids=["emcee", "ultranest", "pmc", "nautilus"],
 )
 def test_where_a_probe_gives_no_number_there_is_no_posterior(make):
     """Infinity of a probe is no perfect fit: half of the peak is cut off, whatever the probe says there."""
@@ -76,8 +78,9 @@ def test_where_a_probe_gives_no_number_there_is_no_posterior(make):
         lambda: Emcee(walkers=16, max_steps=300, starting_draws=2000),
         lambda: UltraNest(live_points=50),
         lambda: Nautilus(live_points=100, max_calls=600),
+        lambda: PMC(walkers=16, effective_samples=200, starting_draws=2000),
     ],
-    ids=["emcee", "ultranest", "nautilus"],
+    ids=["emcee", "ultranest", "nautilus", "pmc"],
 )
 def test_the_seed_decides(make):
     first, again, other = (make().run(Gaussian(), seed=seed) for seed in (3, 3, 4))
@@ -89,6 +92,7 @@ def test_the_seed_decides(make):
     ("make", "message"),
     [
         (Emcee, "0 of 20000"),
+        (PMC, "0 of 20000"),
         (Nautilus, "none of 20224 prior draws"),
         (UltraNest, r"none of \d+ prior draws has a finite likelihood"),
     ],
