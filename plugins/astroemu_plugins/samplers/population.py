@@ -42,7 +42,7 @@ _CALL = 2000
 #: tenth step is used. Each fit has so many steps of its own, and is tried with so many draws.
 _GOOD, _STEPS, _THIN, _FITS, _TRIED = 0.3, 200, 10, 6, 2000
 #: Largest number of likelihoods for these rounds, in numbers of prior draws.
-_ADAPTATION = 20
+_ADAPTATION = 12
 
 
 @dataclass(frozen=True, eq=False)
