@@ -72,7 +72,7 @@ def test_different_data_have_none(tmp_path, change, named):
     one, two = a_run(tmp_path / "one", -10.0), a_run(tmp_path / "two", -12.0, **change)
     factor = BayesFactor.of(two, one)
     assert factor.log_b is None and named in factor.why_not
-    table = bayes_table({"one": one, "two": two}, jeffreys=True)
+    table = " ".join(bayes_table({"one": one, "two": two}, jeffreys=True).split())
     assert f"two: no Bayes factor: evidences of different data ({named})" in table and "ln B =" not in table
 
 
@@ -102,6 +102,6 @@ def test_the_command_prints_them(tmp_path):
     for name, log_evidence in (("a", -12.0), ("b", -9.0)):
         a_run(tmp_path / name, log_evidence)
     code, said, _ = command("compare", str(tmp_path / "a"), str(tmp_path / "b"))
-    assert code == 0 and f"{tmp_path / 'b'}: ln B = +3.00 +- 0.42" in said and "Trotta" not in said
+    assert code == 0 and f"{tmp_path / 'b'}: ln B = +3.00 +- 0.42" in " ".join(said.split()) and "Trotta" not in said
     code, said, _ = command("compare", str(tmp_path / "a"), str(tmp_path / "b"), "--jeffreys")
     assert code == 0 and "weak" in said and "moderate evidence" in said and "arXiv:0803.4089" in said

@@ -65,7 +65,7 @@ def test_the_file_and_the_validation(inverse, tmp_path):
     arguments = [str(tmp_path / "inverse.h5"), "--data", str(tmp_path / "set.h5"), "--out", str(tmp_path / "v")]
     code, said, message = command("validate", *arguments)
     assert code == 0, message
-    assert "a                        absolute" in said and (tmp_path / "v" / "agreement.png").exists()
+    assert "a absolute" in " ".join(said.split()) and (tmp_path / "v" / "agreement.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,8 @@ def test_means_and_widths():
     assert samples.diagnostics["divergences"] == 0 and 0.6 < samples.diagnostics["acceptance"] < 1
 
 
-@pytest.mark.parametrize("dense", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dense", [True, False])
 def test_a_wall_through_the_peak(dense, monkeypatch):
     # Most of the time is compilation, which may as well be without optimisation.
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")

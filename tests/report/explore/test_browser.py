@@ -151,5 +151,7 @@ def test_the_frame_of_a_notebook_shows_the_page(browser, explorer):
     context = context_of(browser)
     page = context.new_page()
     page.set_content(explorer._repr_html_())
-    page.frame_locator("iframe").get_by_text("ln L, total").wait_for()
+    total = page.frame_locator("iframe").get_by_text("ln L, total")
+    total.wait_for()
+    assert total.is_visible()
     context.close()
