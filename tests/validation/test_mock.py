@@ -138,6 +138,7 @@ def test_a_point_is_checked():
         complete_point(model, {"tau": 0.3})
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_a_fit_reads(tmp_path):
     at = [part for name, value in AT.items() for part in ("--at", f"{name}={value}")]
     code, said, err = command("mock", "--out", str(tmp_path / "mock"), "--no-noise", *at)
