@@ -145,7 +145,7 @@ def test_unhealthy_weights_are_not_converged(monkeypatch):
 def test_a_search_without_a_mixture_is_an_error(monkeypatch):
     nothing = Population(np.zeros((64, 4)), None, 0.0)
     monkeypatch.setattr("astroemu_plugins.samplers.emcee.Emcee.population", lambda *_: nothing)
-    with pytest.raises(SamplingError, match="found no mixture.*Use the sampler emcee, or ultranest"):
+    with pytest.raises(SamplingError, match=r"found no mixture.*Use the sampler emcee, or ultranest"):
         PMC().run(Gaussian(), seed=1)
 
 
