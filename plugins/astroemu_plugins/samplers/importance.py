@@ -25,6 +25,8 @@ from astroemu_plugins.samplers.population import log_normal
 
 #: Share of the draws from the widened mixture.
 _DEFENCE = 0.05
+#: Share of the draws from a mixture that is fitted under the square root of the likelihood.
+_TEMPERED = 0.15
 #: Largest number of rounds, and number of rounds in a row that may bring no progress, which is an efficiency larger by
 #: this factor. From the last number on, further rounds cost more than they save.
 _ROUNDS, _PATIENCE, _PROGRESS, _GOOD = 12, 1, 1.03, 0.5
@@ -100,19 +102,19 @@ def refined(
     SamplingError
         If no draw has a likelihood.
     """
+    proposal = mixture.defended(_DEFENCE)
     pool, best, idle = _Pool.empty(mixture.mean.shape[1]), 0.0, 0
     for rounds in range(1, _ROUNDS + 1):
-        proposal = mixture.defended(_DEFENCE)
         draws = Draws.joined([Draws.of(proposal, batch, log_likelihood, rng) for _ in range(batches)])
         pool = pool.after(proposal, draws)
         efficiency = pool.efficiency()
         chosen = int(np.argmax(efficiency))
         idle = 0 if efficiency[chosen] > _PROGRESS * best else idle + 1
-        best = float(efficiency[chosen])
+        best = max(best, float(efficiency[chosen]))
         if best >= _GOOD or idle > _PATIENCE or rounds == _ROUNDS:
             break
-        mixture = pool.fitted(rng)
-    return Refined(pool.proposals[chosen], rounds, best)
+        proposal = pool.fitted(rng)
+    return Refined(pool.proposals[chosen], rounds, float(efficiency[chosen]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,16 +179,27 @@ class _Pool:
         return np.asarray(np.exp(2.0 * logsumexp(log_weight) - np.log(len(log_weight)) - mean))
 
     def fitted(self, rng: np.random.Generator) -> Mixture:
-        """Return a mixture fitted to all draws.
+        """Return a proposal fitted to all draws.
+
+        A share of it is fitted to the draws under the square root of the likelihood. That part covers the thin ends of
+        a posterior, where a fit to the posterior itself has few points or none.
+        """
+        main = self._fitted(self.log_weight, _COMPONENTS, rng)
+        with np.errstate(invalid="ignore"):
+            flatter = self.log_weight - 0.5 * (self.log_p - log_normal(self.z))
+        return main.joined(self._fitted(flatter, _COMPONENTS // 2, rng), _TEMPERED).defended(_DEFENCE)
+
+    def _fitted(self, log_weight: FloatArray, components: int, rng: np.random.Generator) -> Mixture:
+        """Return a mixture fitted to all draws with log weights ``(n,)``.
 
         The largest weights are cut (Ionides 2008, J. Comput. Graph. Stat. 17, 295): one draw would otherwise pull a
         component to itself. This concerns the fit alone.
         """
-        log_weight = self.log_weight
+        log_weight = np.where(np.isfinite(log_weight), log_weight, -np.inf)  # no likelihood: minus infinity or NaN
         log_weight = np.minimum(log_weight, logsumexp(log_weight) - 0.5 * np.log(len(log_weight)))
         useful = log_weight > np.max(log_weight) + _NEGLIGIBLE
         z, log_weight = self.z[useful], log_weight[useful]
-        mixture = Mixture.around(z, log_weight, _COMPONENTS, rng)
+        mixture = Mixture.around(z, log_weight, components, rng)
         for _ in range(_FITS):
             mixture = mixture.fitted(z, log_weight)
         return mixture

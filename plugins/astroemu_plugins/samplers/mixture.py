@@ -66,11 +66,15 @@ class Mixture:
         The distance of posterior points from the centre scatters by about one over ``sqrt(d)`` of itself. A wider
         mixture covers that. A much wider one would have no density there in many dimensions.
         """
-        widened = self.scale * (1.0 + self.mean.shape[1] ** -0.5) ** 2
+        wider = (1.0 + self.mean.shape[1] ** -0.5) ** 2
+        return self.joined(type(self)(self.weight, self.mean, wider * self.scale), share)
+
+    def joined(self, other: Self, share: float) -> Self:
+        """Return this mixture with a share of the draws from another one."""
         return type(self)(
-            np.concatenate([(1.0 - share) * self.weight, share * self.weight]),
-            np.concatenate([self.mean, self.mean]),
-            np.concatenate([self.scale, widened]),
+            np.concatenate([(1.0 - share) * self.weight, share * other.weight]),
+            np.concatenate([self.mean, other.mean]),
+            np.concatenate([self.scale, other.scale]),
         )
 
     def fitted(self, z: FloatArray, log_weight: FloatArray) -> Self:

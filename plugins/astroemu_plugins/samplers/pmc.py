@@ -156,7 +156,7 @@ class PMC(Sampler):
                 "efficiency": totals.ess / totals.n,
                 "pareto_k": k if np.isfinite(k) else None,
                 "largest_weight": totals.largest_share,
-                "components": len(found.proposal.weight) // 2,
+                "components": len(found.proposal.weight),
                 "rounds": found.rounds,
                 "walkers": self.search.walkers,
             },
