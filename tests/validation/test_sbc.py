@@ -207,6 +207,7 @@ def test_the_command_shows_a_verdict_and_pictures(configuration, out):
         assert_provenance(block["provenance"], engine="numpy")
 
 
+@pytest.mark.slow
 def test_simulations_are_the_truth_one_a_fit(tmp_path, shared_data):
     """Two real simulations, fitted with few steps: the truths are the rows of the file."""
     file = shared_data.parent / "validation" / "real_21cmfast_sims.h5"
