@@ -68,7 +68,7 @@ durations: $(VENV)/.installed-test
 coverage: $(VENV)/.installed-test
 	$(PARALLEL) -m "not slow" --cov --cov-report=term
 
-# The engines and whole posteriors, beside what one would run instead, and the memory (two hours or more on two cores).
+# The engines and whole posteriors, beside what one would run instead, and the memory (hours).
 # With py21cmemu (pip install -e '.[21cmemu]') they are compared with 21CMMC's way. BENCH=--quick shows that all works.
 bench: install
 	$(BIN)/astroemu bench
@@ -92,7 +92,7 @@ emulator-mcg: install
 	$(BIN)/astroemu simulate docs/examples/train_mcg.toml --out training/mcg_set.h5 --workers 2
 	$(BIN)/astroemu train docs/examples/train_mcg.toml --data training/mcg_set.h5 --out training/mcg.h5
 
-# The shipped emulator of galaxies in any cosmology (half an hour on two cores).
+# The shipped emulator of galaxies in any cosmology (twenty minutes on two busy cores).
 emulator-park19: install
 	$(BIN)/astroemu simulate docs/examples/train_park19_cosmology.toml --out training/park19_set.h5 --workers 2
 	$(BIN)/astroemu train docs/examples/train_park19_cosmology.toml --data training/park19_set.h5 \

@@ -74,8 +74,8 @@ def _tanh(x: Any) -> Any:
 def _log_ndtr(x: Any) -> Any:
     """Return the logarithm of the normal distribution function.
 
-    It is a long polynomial. Without barriers XLA writes it out again in everything that uses it, which takes twice as
-    long to compile.
+    It is a long polynomial. Without barriers XLA writes it out again in everything that uses it. The gradient of a
+    limit with a common error then takes 18 s to compile instead of 10 s.
     """
     barrier: Any = jax.lax.optimization_barrier
     return barrier(special.log_ndtr(barrier(x)))

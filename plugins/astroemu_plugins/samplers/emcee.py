@@ -160,7 +160,7 @@ class Emcee(Sampler):
     def _run(self, counted: CountedTarget, seed: int, report: ProgressCallback) -> Samples:
         own = seeds(seed, 2 * self.ensembles)
         chains = [
-            Chain(counted, self.population(counted, own[2 * i]), self.move, own[2 * i + 1], self.max_steps)
+            Chain(counted, self.population(counted, own[2 * i], report), self.move, own[2 * i + 1], self.max_steps)
             for i in range(self.ensembles)
         ]
         state = _State(0, np.full(len(counted.names), np.nan), np.full(len(counted.names), np.nan))
@@ -180,26 +180,42 @@ class Emcee(Sampler):
         report(self._progress(step, state, counted.n))
         return self._samples(chains, state, counted)
 
-    def population(self, counted: CountedTarget, seed: Any) -> Population:
+    def population(self, counted: CountedTarget, seed: Any, report: ProgressCallback = silent) -> Population:
         """Search for the posterior: the population from which a chain with these options begins.
 
         Parameters
         ----------
         counted : CountedTarget
         seed : SeedSequence
+        report : callable
+            Called from time to time with a :class:`~astroemu.core.progress.Progress`.
 
         Returns
         -------
         Population
+
+        Raises
+        ------
+        SamplingError
+            If too few draws of the prior have a finite likelihood.
         """
+        last = time.monotonic()
+
+        def tell() -> None:
+            nonlocal last
+            if time.monotonic() - last > 0.2:
+                last = time.monotonic()
+                report(Progress(0, counted.n, "searching for the posterior"))
 
         def log_likelihood(z: FloatArray) -> FloatArray:
+            tell()
             return counted.log_likelihood(parameters_at(counted, z))
 
         def walked(population: Population, steps: int) -> FloatArray:
             chain = Chain(counted, population, self.move, rng.integers(2**32), steps)
             for _ in range(steps):
                 chain.advance()
+                tell()
             return np.asarray(chain.sampler.get_chain())
 
         rng = np.random.default_rng(seed)

@@ -127,14 +127,17 @@ class Nuts(Sampler):
     def run(
         self, target: Target, *, seed: int, folder: Path | None = None, report: ProgressCallback = silent
     ) -> Samples:
+        from threadpoolctl import threadpool_limits
+
         self.check(target)
         counted, n_dim = CountedTarget(target), len(target.names)
         starting, chain = seeds(seed, 2)
         n = max(self.chains, min(_POINTS * n_dim, self.starting_draws // 8))
-        population = populate(
-            lambda z: counted.log_likelihood(parameters_at(counted, z)),
-            n_dim, n, self.starting_draws, np.random.default_rng(starting),
-        )  # fmt: skip
+        with threadpool_limits(limits=1, user_api="blas"):  # sums must not depend on the number of cores
+            population = populate(
+                lambda z: counted.log_likelihood(parameters_at(counted, z)),
+                n_dim, n, self.starting_draws, np.random.default_rng(starting),
+            )  # fmt: skip
         settings = {
             "chains": self.chains,
             "warmup": self.warmup,

@@ -109,7 +109,7 @@ class PMC(Sampler):
 
         last, final = [time.monotonic()], _Final(self.effective_samples)
         own = seeds(seed, 3)
-        mixture = self.search.population(counted, own[0]).mixture
+        mixture = self.search.population(counted, own[0], report).mixture
         if mixture is None:
             raise SamplingError(
                 "the search found no mixture that resembles the posterior, so pmc cannot draw from it. Use the sampler "

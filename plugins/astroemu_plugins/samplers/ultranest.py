@@ -198,8 +198,11 @@ def _reproducible(integrator: Any, seed: int) -> Iterator[None]:
     UltraNest draws from NumPy's global generator. It also adapts the number of proposals ten times per second: with a
     real clock no run is reproducible.
     """
+    from threadpoolctl import threadpool_limits
+
     logger = logging.getLogger("ultranest")
-    with PROCESS_STATE, warnings.catch_warnings():
+    # Sums of its regions must not depend on the number of cores.
+    with PROCESS_STATE, warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
         warnings.simplefilter("ignore")
         generator, level, handlers = np.random.get_state(), logger.level, list(logger.handlers)
         np.random.seed(seed)
