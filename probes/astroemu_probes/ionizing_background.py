@@ -29,8 +29,9 @@ from astroemu.core.panel import MEASUREMENT, Panel
 from astroemu.core.probe import Probe
 from astroemu.core.provider import Prediction
 from astroemu.core.requirement import Requirement
-from astroemu.errors import ConfigurationError, closest, listing
+from astroemu.errors import ConfigurationError
 from astroemu.io.paths import FileName
+from astroemu_probes.papers import rows_of_papers
 from astroemu_probes.uv_fields import Bins, Density
 
 #: Topic of the data that were inferred from the opacity of the Lyman-alpha forest.
@@ -67,7 +68,7 @@ class _Background(Probe):
                 "arxiv": TextColumn(needed=False),
             }
         )
-        keep = _selected(table, source.name, references, z_min, z_max)
+        keep = rows_of_papers(table, source.name, references, z_min, z_max)
         warn_of_repeated_rows(table, ("reference", "z", self.observable), keep, source.name)
         self._table = table[keep]
         self._table.sort("z")
@@ -138,24 +139,6 @@ class _Background(Probe):
                 y_log=bool(self.data.min() > 0),
             ),
         )
-
-
-def _selected(table: Any, name: str, references: tuple[str, ...], z_min: float, z_max: float) -> Any:
-    """Return the rows of some papers within a range of redshifts."""
-    names, z = np.asarray(table["reference"], dtype=str), np.asarray(table["z"])
-    known = sorted(set(names.tolist()))
-    for reference in references:
-        if reference not in known:
-            raise ConfigurationError(
-                f"references: {name!r} has no {reference!r}.{closest(reference, known)} It has {listing(known)}"
-            )
-    inside = (z >= z_min) & (z <= z_max)
-    for reference in references or ("references",):
-        if not np.any(inside & (names == reference)):
-            raise ConfigurationError(
-                f"z_min = {z_min} and z_max = {z_max} leave nothing of {reference!r}; remove it or change the range"
-            )
-    return inside & np.isin(names, references)
 
 
 class MeanFreePath(_Background):

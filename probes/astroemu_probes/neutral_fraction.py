@@ -38,8 +38,8 @@ from astroemu.core.probe import Probe
 from astroemu.core.provider import Prediction
 from astroemu.core.requirement import Requirement
 from astroemu.core.typing import FloatArray
-from astroemu.errors import ConfigurationError, closest, listing
 from astroemu.io.paths import FileName
+from astroemu_probes.papers import rows_of_papers
 
 _ERROR = NumberColumn(above=0, needed=where(kind="measurement"))
 _COLUMNS = {
@@ -99,20 +99,7 @@ class NeutralFraction(Probe):
         source = load_catalog(catalog)
         self.catalogs = (source,)
         table = _read(source)
-        known = sorted(set(table["reference"].tolist()))
-        for reference in references:
-            if reference not in known:
-                raise ConfigurationError(
-                    f"references: {source.name!r} has no {reference!r}.{closest(reference, known)} "
-                    f"It has {listing(known)}"
-                )
-        keep = np.isin(np.asarray(table["reference"]), references)
-        keep &= (np.asarray(table["z"]) >= z_min) & (np.asarray(table["z"]) <= z_max)
-        for reference in references or ("references",):
-            if not np.any(keep & np.asarray(table["reference"] == reference)):
-                raise ConfigurationError(
-                    f"z_min = {z_min} and z_max = {z_max} leave nothing of {reference!r}; remove it or change the range"
-                )
+        keep = rows_of_papers(table, source.name, references, z_min, z_max)
         warn_of_repeated_rows(table, _MEASUREMENT, keep, source.name)
         table = table[keep]
         table.sort("z")
