@@ -13,8 +13,12 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from astroemu.core.rough_log_ndtr import rough_log_ndtr
+
 #: Type of ``xp``, an object with the same functions as :data:`NUMPY`.
 Namespace = Any
+#: Number of elements of an array that stays in the cache of a core, with some others beside it.
+_CACHED = 65536
 
 
 def _where_rows(good: Any, value: Any, otherwise: Any) -> Any:
@@ -43,6 +47,17 @@ def _iterate(step: Any, state: Any, most: int) -> Any:
     return state
 
 
+def _in_columns(function: Any, a: Any, column: Any) -> Any:
+    """Return ``function(a)`` for ``a (..., q)``, whose columns it treats alike and independently.
+
+    Some columns are computed at a time, so that arrays with the size of ``column`` for each of them stay in the cache.
+    """
+    step = max(1, _CACHED // max(column.size, 1))
+    if a.shape[-1] <= step:
+        return function(a)
+    return np.concatenate([function(a[..., i : i + step]) for i in range(0, a.shape[-1], step)], axis=-1)
+
+
 #: The NumPy namespace.
 NUMPY: Namespace = SimpleNamespace(
     abs=np.abs,
@@ -57,6 +72,7 @@ NUMPY: Namespace = SimpleNamespace(
     erf=special.erf,
     exp=np.exp,
     float64="float64",
+    in_columns=_in_columns,
     astype=lambda x, dtype: np.asarray(x).astype(dtype, copy=False),
     interp=np.interp,
     iterate=_iterate,
@@ -75,6 +91,7 @@ NUMPY: Namespace = SimpleNamespace(
     ones_like=np.ones_like,
     prod=lambda x, axis=None: np.multiply.reduce(x, axis=axis),
     reshape=np.reshape,
+    rough_log_ndtr=rough_log_ndtr,
     sigmoid=special.expit,
     sinh=np.sinh,
     solve=np.linalg.solve,

@@ -109,6 +109,9 @@ class UpperLimits(Terms):
     def value(self, m: Array, xp: Namespace) -> Array:
         return xp.log_ndtr((self.d - xp.maximum(m, 0.0)) / self.sigma)
 
+    def integrand(self, m: Array, xp: Namespace) -> Array:
+        return xp.rough_log_ndtr((self.d - xp.maximum(m, 0.0)) / self.sigma)
+
     def derivatives(self, m: Array, xp: Namespace) -> tuple[Array, ...]:
         scale = xp.where(m >= 0, -1.0 / self.sigma, 0.0)
         square = scale * scale
@@ -117,7 +120,7 @@ class UpperLimits(Terms):
 
     def slopes(self, m: Array, xp: Namespace) -> tuple[Array, Array, Array]:
         x = (self.d - xp.maximum(m, 0.0)) / self.sigma
-        value = xp.log_ndtr(x)
+        value = xp.rough_log_ndtr(x)
         ratio = _FAR / xp.minimum(x, _FAR)
         h = _over_ndtr(x, value, xp)
         q = xp.maximum(x, _FAR) + h

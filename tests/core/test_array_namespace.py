@@ -67,3 +67,13 @@ def test_a_cast_to_the_same_type_makes_no_copy():
     assert NUMPY.astype(X, NUMPY.float64) is X
     assert NUMPY.astype([1, 2], NUMPY.float64).dtype == np.float64
     assert NUMPY.astype(X, "float32").dtype == np.float32
+
+
+def test_columns_in_pieces_give_what_all_give():
+    a, rest = np.arange(24.0).reshape(2, 1, 12), np.arange(80_000.0).reshape(2, 1, 40_000)
+
+    def function(a):
+        return np.sum(np.sin(a[..., None] + rest[:, :, None, :]), axis=-1)
+
+    assert np.array_equal(NUMPY.in_columns(function, a, rest), function(a))
+    assert np.array_equal(NUMPY.in_columns(function, a, rest[..., :2]), function(a))

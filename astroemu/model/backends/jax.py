@@ -124,6 +124,7 @@ def namespace() -> Namespace:
         float64="float64",
         astype=lambda x, dtype: jnp.asarray(x).astype(dtype),
         interp=jnp.interp,
+        in_columns=lambda function, a, _: function(a),  # a compiler cuts the arrays itself
         iterate=_iterate,
         log=jnp.log,
         log10=jnp.log10,
@@ -141,6 +142,7 @@ def namespace() -> Namespace:
         ones_like=jnp.ones_like,
         prod=jnp.prod,
         reshape=jnp.reshape,
+        rough_log_ndtr=_log_ndtr,
         sigmoid=jax.nn.sigmoid,
         sinh=jnp.sinh,
         solve=jnp.linalg.solve,

@@ -226,6 +226,7 @@ def namespace() -> Namespace:
         float64="float64",
         astype=lambda x, dtype: tf.cast(_tensor(x), dtype),
         interp=_interp,
+        in_columns=lambda function, a, _: function(a),  # a compiler cuts the arrays itself
         iterate=_iterate,
         log=tf.math.log,
         log10=_log10,
@@ -242,6 +243,7 @@ def namespace() -> Namespace:
         ones_like=tf.ones_like,
         prod=lambda x, axis=None: tf.reduce_prod(x, axis=axis),
         reshape=tf.reshape,
+        rough_log_ndtr=_log_ndtr,
         sigmoid=tf.math.sigmoid,
         sinh=tf.math.sinh,
         solve=_solve,
