@@ -83,6 +83,9 @@ class Fast21cm(Simulator):
         Side of the box [Mpc].
     cells : int
         Number of cells along a side.
+    refinement : int
+        Number of cells of the initial conditions along a cell. They cost little time. Coarse ones make reionization
+        slightly earlier.
     z_min, z_max : float
         Lowest redshift of the lightcone, and the redshift at which the evolution starts.
     z_step : float
@@ -115,6 +118,7 @@ class Fast21cm(Simulator):
         self,
         box: float = 150.0,
         cells: int = 48,
+        refinement: int = 2,
         z_min: float = 5.0,
         z_max: float = 35.0,
         z_step: float = 1.1,
@@ -126,11 +130,11 @@ class Fast21cm(Simulator):
     ) -> None:
         self._release: Release = fast21cm_releases.installed()
         self.version = self._release.version
-        if box <= 0 or cells < 8 or not 0 < z_min < z_max or z_step <= 1 or threads < 1 or seed < 0:
+        if box <= 0 or cells < 8 or not 0 < z_min < z_max or z_step <= 1 or min(threads, refinement) < 1 or seed < 0:
             raise ConfigurationError(
                 f"21cmfast: box = {box} and z_min = {z_min} must be above 0, cells = {cells} at least 8, "
-                f"z_max = {z_max} above z_min, z_step = {z_step} above 1, threads = {threads} at least 1, "
-                f"seed = {seed} at least 0"
+                f"z_max = {z_max} above z_min, z_step = {z_step} above 1, threads = {threads} and "
+                f"refinement = {refinement} at least 1, seed = {seed} at least 0"
             )
         if minihalos and photon_conservation != "none":
             raise ConfigurationError(
@@ -139,6 +143,7 @@ class Fast21cm(Simulator):
             )
         self.parameters = _MINIHALOS if minihalos else _ATOMIC
         self._minihalos, self._photon_conservation = minihalos, photon_conservation
+        self._refinement = refinement
         self._box, self._cells, self._z = box, cells, (z_min, z_max, z_step)
         self._seed, self._vary_seed, self._threads = seed, vary_seed, threads
 
@@ -147,6 +152,7 @@ class Fast21cm(Simulator):
         return {
             "box_Mpc": self._box,
             "cells": self._cells,
+            "refinement": self._refinement,
             "z_min": self._z[0],
             "z_max": self._z[1],
             "z_step": self._z[2],
@@ -191,7 +197,7 @@ class Fast21cm(Simulator):
         shared = {
             "HII_DIM": self._cells,
             "BOX_LEN": self._box,
-            "HIRES_TO_LOWRES_FACTOR": 2,
+            "HIRES_TO_LOWRES_FACTOR": self._refinement,
             "N_THREADS": self._threads,
             "ZPRIME_STEP_FACTOR": self._z[2],
             "Z_HEAT_MAX": self._z[1],
