@@ -25,6 +25,7 @@ IMAGE = Path(__file__).parents[1] / "images" / "teacher_mcg.png"
 K = (0.1, 0.35)  # 1/Mpc
 LEAST_POWER = 1.0  # mK^2
 LEAST_LOG10_PHI = -6.0  # Mpc^-3 mag^-1
+FAINTEST = -16.0  # of most observations
 EDGES = (5.5, 6.5, 8.0, 10.0, 14.0, 20.0, 29.0)
 
 
@@ -49,10 +50,12 @@ def main() -> None:
     print("\n| log10 Delta^2 [dex], 0.1 < k < 0.35 | values | mean | rms |\n|---|---|---|---|")
     for low, high in pairwise(EDGES):
         spread(f"z = {low:g} to {high:g}", power[:, (z >= low) & (z < high)])
-    galaxies, z_lf = galaxies_difference(true, true_on, told, told_on)
-    print(f"\n| log10 phi [dex], above {LEAST_LOG10_PHI:g} | values | mean | rms |\n|---|---|---|---|")
-    for column, at in enumerate(z_lf):
-        spread(f"z = {at:g}", galaxies[:, column])
+    galaxies, z_lf, m_uv = galaxies_difference(true, true_on, told, told_on)
+    observed = m_uv < FAINTEST
+    for name, chosen in ((f"M_UV < {FAINTEST:g}", observed), (f"M_UV > {FAINTEST:g}", ~observed)):
+        print(f"\n| log10 phi [dex], above {LEAST_LOG10_PHI:g}, {name} | values | mean | rms |\n|---|---|---|---|")
+        for column, at in enumerate(z_lf):
+            spread(f"z = {at:g}", galaxies[:, column, chosen])
     draw(given.image, true, true_on, told, told_on, power)
 
 
@@ -107,13 +110,13 @@ def power_difference(true, true_on, told, told_on):
 
 
 def galaxies_difference(true, true_on, told, told_on):
-    """Return the difference of log10 phi ``(n, z, m_uv)`` on the teacher's grid, and the redshifts that both have."""
+    """Return the difference of log10 phi ``(n, z, m_uv)``, the redshifts and the magnitudes that both have."""
     (z, m_uv), (z_told, m_told) = ([axis.values for axis in on["log10_uv_lf"]] for on in (true_on, told_on))
     common = np.intersect1d(z, z_told)
     inside = (m_told >= m_uv[0]) & (m_told <= m_uv[-1])
     ours = interpolated(true["log10_uv_lf"][:, np.searchsorted(z, common)], m_uv, m_told[inside], axis=2)
     theirs = told["log10_uv_lf"][:, np.searchsorted(z_told, common)][..., inside]
-    return np.where(theirs > LEAST_LOG10_PHI, ours - theirs, np.nan), common
+    return np.where(theirs > LEAST_LOG10_PHI, ours - theirs, np.nan), common, m_told[inside]
 
 
 def interpolated(values, x, wanted, axis):

@@ -42,7 +42,7 @@ from astroemu.sampling.sampler import Sampler, SamplerTraits, seeds
 from astroemu.sampling.samples import Samples
 from astroemu.sampling.target import CountedTarget, Target
 from astroemu_plugins.samplers.mixture import Mixture
-from astroemu_plugins.samplers.population import Population, adapted, parameters_at, populate
+from astroemu_plugins.samplers.population import GOOD, Population, adapted, parameters_at, populate
 
 #: Number of prior draws in the search for the posterior.
 _STARTING_DRAWS = 20_000
@@ -180,7 +180,9 @@ class Emcee(Sampler):
         report(self._progress(step, state, counted.n))
         return self._samples(chains, state, counted)
 
-    def population(self, counted: CountedTarget, seed: Any, report: ProgressCallback = silent) -> Population:
+    def population(
+        self, counted: CountedTarget, seed: Any, report: ProgressCallback = silent, enough: float = GOOD
+    ) -> Population:
         """Search for the posterior: the population from which a chain with these options begins.
 
         Parameters
@@ -189,6 +191,8 @@ class Emcee(Sampler):
         seed : SeedSequence
         report : callable
             Called from time to time with a :class:`~astroemu.core.progress.Progress`.
+        enough : float
+            Acceptance from which a mixture is kept as the search found it.
 
         Returns
         -------
@@ -221,7 +225,7 @@ class Emcee(Sampler):
         rng = np.random.default_rng(seed)
         population = populate(log_likelihood, len(counted.names), self.walkers, self.starting_draws, rng)
         if self.move == "mixture":
-            population = adapted(population, walked, log_likelihood, self.starting_draws, rng)
+            population = adapted(population, walked, log_likelihood, self.starting_draws, enough, rng)
         return population
 
     def _lengths(self, state: _State) -> tuple[float, float, float]:

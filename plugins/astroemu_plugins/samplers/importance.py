@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +22,20 @@ from scipy.special import logsumexp
 from astroemu.core.typing import FloatArray
 from astroemu.errors import SamplingError
 from astroemu_plugins.samplers.mixture import Mixture
-from astroemu_plugins.samplers.population import log_normal
+from astroemu_plugins.samplers.population import log_normal, tempered
 
 #: Share of the draws from the widened mixture.
 _DEFENCE = 0.05
 #: Share of the draws from a mixture that is fitted under the square root of the likelihood.
 _TEMPERED = 0.15
 #: Largest number of rounds, and number of rounds in a row that may bring no progress, which is an efficiency larger by
-#: this factor. From the last number on, further rounds cost more than they save.
-_ROUNDS, _PATIENCE, _PROGRESS, _GOOD = 12, 1, 1.03, 0.5
+#: this factor. If the final draws would take at most so many rounds, another one costs more than it saves.
+_ROUNDS, _PATIENCE, _PROGRESS, _FEW = 20, 2, 1.03, 2.0
 #: The draws of so many last rounds are used. A fit has so many components at first, and takes so many turns of
 #: expectation-maximisation steps. Draws of a log weight that is lower than the largest by this are left out.
 _KEPT, _COMPONENTS, _FITS, _NEGLIGIBLE = 3, 48, 3, -20.0
+#: Least number of effective draws per parameter in a fit. The likelihood is tempered if there are fewer.
+_POINTS = 4
 #: Fewest weights to which a Pareto distribution can be fitted.
 _TAIL = 5
 
@@ -78,6 +81,7 @@ def refined(
     log_likelihood: Callable[[FloatArray], FloatArray],
     batch: int,
     batches: int,
+    wanted: float,
     rng: np.random.Generator,
 ) -> Refined:
     """Fit a mixture to its own weighted draws while this makes it more efficient.
@@ -90,6 +94,8 @@ def refined(
         From normal scores of the prior ``(n, d)`` to log-likelihoods ``(n,)``.
     batch, batches : int
         Number of draws per call, and of calls per round.
+    wanted : float
+        Number of effective draws for which the result is used.
     rng : Generator
 
     Returns
@@ -103,15 +109,15 @@ def refined(
         If no draw has a likelihood.
     """
     proposal = mixture.defended(_DEFENCE)
-    pool, best, idle = _Pool.empty(mixture.mean.shape[1]), 0.0, 0
+    pool, best, power, idle = _Pool.empty(mixture.mean.shape[1]), 0.0, 0.0, 0
     for rounds in range(1, _ROUNDS + 1):
         draws = Draws.joined([Draws.of(proposal, batch, log_likelihood, rng) for _ in range(batches)])
         pool = pool.after(proposal, draws)
         efficiency = pool.efficiency()
         chosen = int(np.argmax(efficiency))
-        idle = 0 if efficiency[chosen] > _PROGRESS * best else idle + 1
-        best = max(best, float(efficiency[chosen]))
-        if best >= _GOOD or idle > _PATIENCE or rounds == _ROUNDS:
+        idle = 0 if efficiency[chosen] > _PROGRESS * best or pool.power > power else idle + 1
+        best, power = max(best, float(efficiency[chosen])), max(power, pool.power)
+        if best * _FEW * batch * batches >= wanted or idle > _PATIENCE or rounds == _ROUNDS:
             break
         proposal = pool.fitted(rng)
     return Refined(pool.proposals[chosen], rounds, float(efficiency[chosen]))
@@ -166,7 +172,22 @@ class _Pool:
                 f"none of {len(self.z)} draws of the mixture that the search found has a finite likelihood. Use emcee "
                 "or ultranest, or raise starting_draws"
             )
-        return self.log_p - logsumexp(self.log_q, axis=0) + np.log(len(self.log_q))
+        return self.log_p - self._log_q
+
+    @property
+    def _log_q(self) -> FloatArray:
+        """Log density ``(n,)`` of all proposals together."""
+        return np.asarray(logsumexp(self.log_q, axis=0) - np.log(len(self.log_q)))
+
+    @cached_property
+    def log_l(self) -> FloatArray:
+        """Log-likelihoods ``(n,)``, minus infinity where there is none."""
+        return np.where(np.isfinite(self.log_p), self.log_p - log_normal(self.z), -np.inf)
+
+    @cached_property
+    def power(self) -> float:
+        """Power of the likelihood, at most one, that leaves enough effective draws for a fit."""
+        return tempered(self.log_l, log_normal(self.z) - self._log_q, _POINTS * self.z.shape[1])[0]
 
     def efficiency(self) -> FloatArray:
         """Return the expected efficiency ``(k,)`` of each proposal: effective draws over draws.
@@ -184,10 +205,11 @@ class _Pool:
         A share of it is fitted to the draws under the square root of the likelihood. That part covers the thin ends of
         a posterior, where a fit to the posterior itself has few points or none.
         """
-        main = self._fitted(self.log_weight, _COMPONENTS, rng)
-        with np.errstate(invalid="ignore"):
-            flatter = self.log_weight - 0.5 * (self.log_p - log_normal(self.z))
-        return main.joined(self._fitted(flatter, _COMPONENTS // 2, rng), _TEMPERED).defended(_DEFENCE)
+        log_ratio = log_normal(self.z) - self._log_q
+        power = self.power
+        main = self._fitted(power * self.log_l + log_ratio, _COMPONENTS, rng)
+        flatter = self._fitted(0.5 * power * self.log_l + log_ratio, _COMPONENTS // 2, rng)
+        return main.joined(flatter, _TEMPERED).defended(_DEFENCE)
 
     def _fitted(self, log_weight: FloatArray, components: int, rng: np.random.Generator) -> Mixture:
         """Return a mixture fitted to all draws with log weights ``(n,)``.

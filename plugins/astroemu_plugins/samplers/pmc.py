@@ -35,6 +35,8 @@ from astroemu_plugins.samplers.population import parameters_at
 
 #: Least numbers of batches, and of draws per parameter, in a round of the refinement.
 _BATCHES, _DRAWS = 4, 200
+#: Acceptance from which the refinement does better than walkers.
+_ENOUGH = 0.05
 #: Highest shape of the tail of the weights.
 _HEALTHY = 0.7
 #: The shape is estimated again when there are more draws by this factor. A run whose weights stay unhealthy ends at
@@ -109,14 +111,15 @@ class PMC(Sampler):
 
         last, final = [time.monotonic()], _Final(self.effective_samples)
         own = seeds(seed, 3)
-        mixture = self.search.population(counted, own[0], report).mixture
+        mixture = self.search.population(counted, own[0], report, _ENOUGH).mixture
         if mixture is None:
             raise SamplingError(
                 "the search found no mixture that resembles the posterior, so pmc cannot draw from it. Use the sampler "
                 "emcee, or ultranest for an evidence; or raise starting_draws"
             )
         batches = max(_BATCHES, -(-_DRAWS * len(counted.names) // self.batch))
-        found = refined(mixture, log_likelihood, self.batch, batches, np.random.default_rng(own[1]))
+        rng = np.random.default_rng(own[1])
+        found = refined(mixture, log_likelihood, self.batch, batches, self.effective_samples, rng)
         rng = np.random.default_rng(own[2])
         while not final.ends() and (counted.n < self.max_calls or not final.totals.n):
             final.add(Draws.of(found.proposal, self.batch, log_likelihood, rng))

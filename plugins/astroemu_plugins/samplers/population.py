@@ -38,9 +38,9 @@ _PROGRESS = 1.05
 _POINTS = 20
 #: Largest number of points per likelihood call.
 _CALL = 2000
-#: Acceptance from which a mixture is good enough. Otherwise it is fitted to walkers, in rounds of so many steps. Every
+#: Acceptance from which a mixture is good. A poor one is fitted to walkers, in rounds of so many steps. Every
 #: tenth step is used. Each fit has so many steps of its own, and is tried with so many draws.
-_GOOD, _STEPS, _THIN, _FITS, _TRIED = 0.3, 200, 10, 6, 2000
+GOOD, _STEPS, _THIN, _FITS, _TRIED = 0.3, 200, 10, 6, 2000
 #: Largest number of likelihoods for these rounds, in numbers of prior draws.
 _ADAPTATION = 12
 
@@ -121,6 +121,7 @@ def adapted(
     walked: Callable[[Population, int], FloatArray],
     log_likelihood: Callable[[FloatArray], FloatArray],
     draws: int,
+    enough: float,
     rng: np.random.Generator,
 ) -> Population:
     """Return a population whose mixture is fitted to walkers, if that of the search is poor.
@@ -136,6 +137,8 @@ def adapted(
         From normal scores of the prior ``(n, d)`` to log-likelihoods ``(n,)``.
     draws : int
         Number of draws from the prior in the search. It limits the number of rounds.
+    enough : float
+        Acceptance from which the mixture of the search is kept.
     rng : Generator
 
     Returns
@@ -143,9 +146,11 @@ def adapted(
     Population
         The walkers at their last positions, and the mixture of the highest acceptance.
     """
+    if population.acceptance >= enough:
+        return population
     best, idle, visited = population, 0, []
     for _ in range(_ADAPTATION * draws // (_STEPS * len(population.start) + _TRIED)):
-        if best.acceptance >= _GOOD or idle > 2 * _PATIENCE:
+        if best.acceptance >= GOOD or idle > 2 * _PATIENCE:
             break
         steps = walked(best, _STEPS)
         visited.append(steps[_THIN - 1 :: _THIN])

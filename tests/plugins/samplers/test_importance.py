@@ -60,7 +60,7 @@ def shifted(z):
 
 
 def test_a_poor_mixture_is_refined():
-    found = refined(MIXTURE, shifted, 500, 4, np.random.default_rng(4))
+    found = refined(MIXTURE, shifted, 500, 4, 2000, np.random.default_rng(4))
     assert 1 < found.rounds < 8 and found.efficiency > 0.5
     draws = Draws.of(found.proposal, 20_000, shifted, np.random.default_rng(5))
     assert kish_ess(draws.log_weight) / 20_000 == pytest.approx(found.efficiency, abs=0.1)
@@ -69,10 +69,26 @@ def test_a_poor_mixture_is_refined():
     assert np.log(np.mean(np.exp(draws.log_weight))) == pytest.approx(known, abs=0.03)
 
 
+def test_a_result_of_few_draws_is_worth_no_fits():
+    few, many = (refined(MIXTURE, shifted, 500, 4, n, np.random.default_rng(4)).rounds for n in (10, 2000))
+    assert few < many
+
+
+def test_a_start_with_hardly_an_effective_draw_is_refined():
+    """The likelihood is tempered until enough draws count."""
+
+    def narrow(z):
+        return -0.5 * np.sum(((z - 2.0) / 0.02) ** 2, axis=1)
+
+    draws = Draws.of(MIXTURE, 2000, narrow, np.random.default_rng(4))
+    assert kish_ess(draws.log_weight) < 3
+    assert refined(MIXTURE, narrow, 500, 4, 2000, np.random.default_rng(4)).efficiency > 0.4
+
+
 def test_a_good_mixture_is_not_fitted_again():
-    assert refined(MIXTURE, lambda z: np.zeros(len(z)), 500, 2, np.random.default_rng(6)).rounds == 1
+    assert refined(MIXTURE, lambda z: np.zeros(len(z)), 500, 2, 1500, np.random.default_rng(6)).rounds == 1
 
 
 def test_a_mixture_without_likelihood_is_an_error():
     with pytest.raises(SamplingError, match="none of 1000 draws of the mixture"):
-        refined(MIXTURE, lambda z: np.full(len(z), -np.inf), 500, 2, np.random.default_rng(7))
+        refined(MIXTURE, lambda z: np.full(len(z), -np.inf), 500, 2, 1500, np.random.default_rng(7))

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import ndtr
 
 from astroemu.errors import SamplingError
-from astroemu_plugins.samplers.population import Population, adapted, populate, tempered
+from astroemu_plugins.samplers.population import GOOD, Population, adapted, populate, tempered
 
 CENTRE, WIDTH = np.array([1.0, -0.5, 0.0, 2.0]), np.array([0.01, 0.02, 0.05, 0.01])
 
@@ -113,7 +113,7 @@ def walked(population, steps):
 
 def test_a_poor_mixture_is_fitted_to_walkers():
     poor = Population(np.zeros((64, DIM)), None, 0.0)
-    found = adapted(poor, walked, bent, 20_000, np.random.default_rng(9))
+    found = adapted(poor, walked, bent, 20_000, GOOD, np.random.default_rng(9))
     assert found.mixture is not None and found.acceptance > 0.3
     x = (found.start - 0.3) / 0.05
     assert x.shape == (64, DIM) and np.all(np.abs(x[:, 2:].std(axis=0) - 1) < 0.4)
@@ -121,15 +121,15 @@ def test_a_poor_mixture_is_fitted_to_walkers():
 
 def test_a_good_mixture_stays_and_costs_nothing():
     good = Population(np.zeros((8, 2)), None, 0.5)
-    assert adapted(good, None, None, 20_000, None) is good
+    assert adapted(good, None, None, 20_000, GOOD, None) is good
 
 
 def test_few_prior_draws_leave_no_rounds():
     poor = Population(np.zeros((64, DIM)), None, 0.0)
-    assert adapted(poor, None, None, 1_000, None) is poor
+    assert adapted(poor, None, None, 1_000, GOOD, None) is poor
 
 
 def test_walkers_that_find_no_likelihood_keep_the_mixture_of_the_search():
     population = Population(np.zeros((64, DIM)), None, 0.1)
-    found = adapted(population, walked, lambda z: np.full(len(z), -np.inf), 20_000, np.random.default_rng(9))
+    found = adapted(population, walked, lambda z: np.full(len(z), -np.inf), 20_000, GOOD, np.random.default_rng(9))
     assert found.mixture is None and found.acceptance == 0.1
