@@ -28,9 +28,9 @@ from astroemu_plugins.samplers.population import log_normal, tempered
 _DEFENCE = 0.05
 #: Share of the draws from a mixture that is fitted under the square root of the likelihood.
 _TEMPERED = 0.15
-#: Largest number of rounds, and number of rounds in a row that may bring no progress, which is an efficiency larger by
-#: this factor. If the final draws would take at most so many rounds, another one costs more than it saves.
-_ROUNDS, _PATIENCE, _PROGRESS, _FEW = 20, 2, 1.03, 2.0
+#: Largest number of rounds. They end earlier when they have taken as many draws as a result with so many effective
+#: draws would. The number is fixed, since that of a run only decides when it stops.
+_ROUNDS, _RESULT = 20, 3000.0
 #: The draws of so many last rounds are used. A fit has so many components at first, and takes so many turns of
 #: expectation-maximisation steps. Draws of a log weight that is lower than the largest by this are left out.
 _KEPT, _COMPONENTS, _FITS, _NEGLIGIBLE = 3, 48, 3, -20.0
@@ -81,10 +81,9 @@ def refined(
     log_likelihood: Callable[[FloatArray], FloatArray],
     batch: int,
     batches: int,
-    wanted: float,
     rng: np.random.Generator,
 ) -> Refined:
-    """Fit a mixture to its own weighted draws while this makes it more efficient.
+    """Fit a mixture to its own weighted draws, in rounds, until the fits have taken as many draws as a result will.
 
     Parameters
     ----------
@@ -94,8 +93,6 @@ def refined(
         From normal scores of the prior ``(n, d)`` to log-likelihoods ``(n,)``.
     batch, batches : int
         Number of draws per call, and of calls per round.
-    wanted : float
-        Number of effective draws for which the result is used.
     rng : Generator
 
     Returns
@@ -109,18 +106,19 @@ def refined(
         If no draw has a likelihood.
     """
     proposal = mixture.defended(_DEFENCE)
-    pool, best, power, idle = _Pool.empty(mixture.mean.shape[1]), 0.0, 0.0, 0
+    pool, spent = _Pool.empty(mixture.mean.shape[1]), 0
     for rounds in range(1, _ROUNDS + 1):
         draws = Draws.joined([Draws.of(proposal, batch, log_likelihood, rng) for _ in range(batches)])
         pool = pool.after(proposal, draws)
         efficiency = pool.efficiency()
-        chosen = int(np.argmax(efficiency))
-        idle = 0 if efficiency[chosen] > _PROGRESS * best or pool.power > power else idle + 1
-        best, power = max(best, float(efficiency[chosen])), max(power, pool.power)
-        if best * _FEW * batch * batches >= wanted or idle > _PATIENCE or rounds == _ROUNDS:
+        spent += batch * batches
+        # The efficiency of the newest proposal is too high, until a draw of another one shows where it is too thin.
+        judged = efficiency[:-1] if rounds > 1 else efficiency
+        if rounds == _ROUNDS or spent * np.max(judged) >= _RESULT:
             break
         proposal = pool.fitted(rng)
-    return Refined(pool.proposals[chosen], rounds, float(efficiency[chosen]))
+    chosen = int(np.argmax(judged))
+    return Refined(pool.proposals[chosen], rounds, float(judged[chosen]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -118,8 +118,7 @@ class PMC(Sampler):
                 "emcee, or ultranest for an evidence; or raise starting_draws"
             )
         batches = max(_BATCHES, -(-_DRAWS * len(counted.names) // self.batch))
-        rng = np.random.default_rng(own[1])
-        found = refined(mixture, log_likelihood, self.batch, batches, self.effective_samples, rng)
+        found = refined(mixture, log_likelihood, self.batch, batches, np.random.default_rng(own[1]))
         rng = np.random.default_rng(own[2])
         while not final.ends() and (counted.n < self.max_calls or not final.totals.n):
             final.add(Draws.of(found.proposal, self.batch, log_likelihood, rng))

@@ -60,18 +60,13 @@ def shifted(z):
 
 
 def test_a_poor_mixture_is_refined():
-    found = refined(MIXTURE, shifted, 500, 4, 2000, np.random.default_rng(4))
+    found = refined(MIXTURE, shifted, 500, 4, np.random.default_rng(4))
     assert 1 < found.rounds < 8 and found.efficiency > 0.5
     draws = Draws.of(found.proposal, 20_000, shifted, np.random.default_rng(5))
     assert kish_ess(draws.log_weight) / 20_000 == pytest.approx(found.efficiency, abs=0.1)
     # the evidence of a Gaussian of width w at c under the standard normal, in each dimension
     known = 3 * (np.log(0.2) - 0.5 * np.log(1.04) - 0.5 * 1.2**2 / 1.04)
     assert np.log(np.mean(np.exp(draws.log_weight))) == pytest.approx(known, abs=0.03)
-
-
-def test_a_result_of_few_draws_is_worth_no_fits():
-    few, many = (refined(MIXTURE, shifted, 500, 4, n, np.random.default_rng(4)).rounds for n in (10, 2000))
-    assert few < many
 
 
 def test_a_start_with_hardly_an_effective_draw_is_refined():
@@ -82,13 +77,13 @@ def test_a_start_with_hardly_an_effective_draw_is_refined():
 
     draws = Draws.of(MIXTURE, 2000, narrow, np.random.default_rng(4))
     assert kish_ess(draws.log_weight) < 3
-    assert refined(MIXTURE, narrow, 500, 4, 2000, np.random.default_rng(4)).efficiency > 0.4
+    assert refined(MIXTURE, narrow, 500, 4, np.random.default_rng(4)).efficiency > 0.4
 
 
 def test_a_good_mixture_is_not_fitted_again():
-    assert refined(MIXTURE, lambda z: np.zeros(len(z)), 500, 2, 1500, np.random.default_rng(6)).rounds == 1
+    assert refined(MIXTURE, lambda z: np.zeros(len(z)), 500, 8, np.random.default_rng(6)).rounds == 1
 
 
 def test_a_mixture_without_likelihood_is_an_error():
     with pytest.raises(SamplingError, match="none of 1000 draws of the mixture"):
-        refined(MIXTURE, lambda z: np.full(len(z), -np.inf), 500, 2, 1500, np.random.default_rng(7))
+        refined(MIXTURE, lambda z: np.full(len(z), -np.inf), 500, 2, np.random.default_rng(7))
