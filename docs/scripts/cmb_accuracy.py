@@ -128,7 +128,7 @@ def learning_curve(path):
     for n in (192, 256, 320, 384, 448):
         if n > len(rest):
             break
-        workshop.recipe.training["train_points"] = n
+        workshop.document.training["train_points"] = n
         emulator = workshop.train(rest, log=str)
         found = emulator.predict(test.theta)
         wrong = np.stack([found[name] for name in SPECTRA], axis=1) - true

@@ -33,14 +33,14 @@ def main() -> None:
     parser.add_argument("--image", type=Path, default=IMAGE)
     given = parser.parse_args()
     data, workshop = TrainingSet.load(given.data), Recipe(given.recipe)
-    training = dict(workshop.recipe.training or {})
+    training = dict(workshop.document.training or {})
     settings = Settings(**training)
     most = len(data) - settings.validation_points - settings.test_points
     errors: dict[str, list[float]] = {}
     points = [most >> k for k in reversed(range(STEPS))]
     for n in points:
         begin = time.process_time()
-        workshop.recipe = workshop.recipe.model_copy(update={"training": {**training, "train_points": n}})
+        workshop.document = workshop.document.model_copy(update={"training": {**training, "train_points": n}})
         metrics = workshop.train(data, log=lambda _: None).provenance["metrics"]
         for network in metrics.values():
             for name in network.keys() & data.observables.keys():
