@@ -120,6 +120,7 @@ def _iterate(step: Any, state: Any, most: int) -> Any:
 TRACED: Namespace = SimpleNamespace(**{name: _traced(function) for name, function in vars(NUMPY).items()})
 TRACED.where_rows = _where_rows
 TRACED.iterate = _iterate
+TRACED.in_columns = lambda function, a, _: function(a)
 
 
 def traced(value: Any) -> Any:
