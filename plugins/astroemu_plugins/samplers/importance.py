@@ -106,15 +106,14 @@ def refined(
         If no draw has a likelihood.
     """
     proposal = mixture.defended(_DEFENCE)
-    pool, spent = _Pool.empty(mixture.mean.shape[1]), 0
+    pool = _Pool.empty(mixture.mean.shape[1])
     for rounds in range(1, _ROUNDS + 1):
         draws = Draws.joined([Draws.of(proposal, batch, log_likelihood, rng) for _ in range(batches)])
         pool = pool.after(proposal, draws)
         efficiency = pool.efficiency()
-        spent += batch * batches
         # The efficiency of the newest proposal is too high, until a draw of another one shows where it is too thin.
         judged = efficiency[:-1] if rounds > 1 else efficiency
-        if rounds == _ROUNDS or spent * np.max(judged) >= _RESULT:
+        if rounds == _ROUNDS or rounds * batch * batches * np.max(judged) >= _RESULT:
             break
         proposal = pool.fitted(rng)
     chosen = int(np.argmax(judged))
@@ -170,10 +169,10 @@ class _Pool:
                 f"none of {len(self.z)} draws of the mixture that the search found has a finite likelihood. Use emcee "
                 "or ultranest, or raise starting_draws"
             )
-        return self.log_p - self._log_q
+        return self.log_p - self._log_density
 
     @property
-    def _log_q(self) -> FloatArray:
+    def _log_density(self) -> FloatArray:
         """Log density ``(n,)`` of all proposals together."""
         return np.asarray(logsumexp(self.log_q, axis=0) - np.log(len(self.log_q)))
 
@@ -185,7 +184,7 @@ class _Pool:
     @cached_property
     def power(self) -> float:
         """Power of the likelihood, at most one, that leaves enough effective draws for a fit."""
-        return tempered(self.log_l, log_normal(self.z) - self._log_q, _POINTS * self.z.shape[1])[0]
+        return tempered(self.log_l, log_normal(self.z) - self._log_density, _POINTS * self.z.shape[1])[0]
 
     def efficiency(self) -> FloatArray:
         """Return the expected efficiency ``(k,)`` of each proposal: effective draws over draws.
@@ -203,7 +202,7 @@ class _Pool:
         A share of it is fitted to the draws under the square root of the likelihood. That part covers the thin ends of
         a posterior, where a fit to the posterior itself has few points or none.
         """
-        log_ratio = log_normal(self.z) - self._log_q
+        log_ratio = log_normal(self.z) - self._log_density
         power = self.power
         main = self._fitted(power * self.log_l + log_ratio, _COMPONENTS, rng)
         flatter = self._fitted(0.5 * power * self.log_l + log_ratio, _COMPONENTS // 2, rng)
